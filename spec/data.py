@@ -1,0 +1,256 @@
+"""The catalogue of data: generated point sets, a set that ships, files, points by value.
+
+A node knows its number of features and of classes where no file has to be read for it; what a
+file says of itself is found in `data`. Sizes are totals over all classes.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from .diagnostics import quote
+from .node import Family, Why, refuse
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+CountOrNone = Annotated[int, Field(ge=0, le=10_000_000)]
+Noise = Annotated[float, Field(ge=0), Why("it is a standard deviation")]
+Label = Annotated[int, Field(ge=0, le=9999), Why("classes count from 0 to at most 9999")]
+Column = str | int
+"""A column of a file by its name, or by its position from 0."""
+
+DIGITS = 1797
+"""Rows of scikit-learn's digits."""
+
+
+def _share(value: int | float | str) -> int | float | str:
+    """A validation part: a count, a fraction in [0, 1), or the path of a second file."""
+    if isinstance(value, float) and not 0 <= value < 1:
+        message = f"a fraction for validation must be in [0, 1), got {value:g}"
+        raise refuse("E102", message, label="something must be left to train on")
+    if isinstance(value, int) and value < 0:
+        raise refuse("E102", f"validation must be ≥ 0, got {value}")
+    return value
+
+
+Validation = Annotated[int | float | str, AfterValidator(_share)]
+
+
+class Data(Family, title="data"):
+    """Where the examples come from."""
+
+    @property
+    def dimension(self) -> int | None:
+        """The number d of features; None where a file has to be read for it."""
+        return None
+
+    @property
+    def class_count(self) -> int | None:
+        """The number of classes; None where there are none or a file has to be read for it."""
+        return None
+
+    @property
+    def target_kind(self) -> Literal["classes", "values", "none"]:
+        """What a readout has to predict: classes (s,), values (s, k) or nothing."""
+        return "classes"
+
+
+class Planar(Data):
+    """Generated points in the plane."""
+
+    @property
+    def dimension(self) -> int:
+        return 2
+
+
+class Ellipses(Planar, kind="ellipses"):
+    """Two concentric ellipses that touch (Haber & Ruthotto 2017): 1000 + 200 points."""
+
+    train: Count = 1000
+    validation: CountOrNone = 200
+    noise: Noise = 0.0
+
+    @property
+    def class_count(self) -> int:
+        return 2
+
+
+class SwissRoll(Planar, kind="swiss-roll"):
+    """Two interleaved spirals (Haber & Ruthotto 2017): of 513 points every other one validates."""
+
+    train: Count = 257
+    validation: CountOrNone = 256
+    noise: Noise = 0.0
+
+    @property
+    def class_count(self) -> int:
+        return 2
+
+
+class Peaks(Planar, kind="peaks"):
+    """Level sets of MATLAB's peaks (Haber & Ruthotto 2017): 5000 points, 20 % for validation."""
+
+    train: Count = 4000
+    validation: CountOrNone = 1000
+    classes: Annotated[int, Field(ge=2, le=100)] = 5
+
+    @property
+    def class_count(self) -> int:
+        return self.classes
+
+
+class Digits(Data, kind="digits"):
+    """The 8 × 8 digits of scikit-learn: 1797 rows of 64 pixels in [0, 1], ten classes."""
+
+    validation: Annotated[int, Field(ge=0, lt=DIGITS), Why(f"there are {DIGITS} digits")] = 360
+    standardize: bool = False
+
+    @property
+    def dimension(self) -> int:
+        return 64
+
+    @property
+    def class_count(self) -> int:
+        return 10
+
+
+class File(Data):
+    """Examples from a file; a path is relative to the folder of the spec.
+
+    `standardize` gives every feature mean 0 and standard deviation 1 (ddof = 0) over the training
+    part; the validation part is mapped by the same numbers. `classes` lists the labels in the order
+    of the classes 0, 1, …; without it integer labels stand for themselves and words are sorted.
+    """
+
+    path: Annotated[str, Field(min_length=1)]
+    validation: Validation = 0.2
+    standardize: bool = False
+    classes: Annotated[tuple[Column, ...], Field(min_length=1, max_length=10_000)] | None = None
+
+    @property
+    def class_count(self) -> int | None:
+        return None if self.classes is None else len(self.classes)
+
+    @model_validator(mode="after")
+    def _classes_make_sense(self) -> Self:
+        if self.classes is not None and self.target_kind != "classes":
+            raise refuse("E109", "classes are given, but no label", loc=("classes",))
+        seen: set[str] = set()
+        for i, name in enumerate(map(str, self.classes or ())):
+            if name in seen:
+                raise refuse("E109", f"class {quote(name)} is listed twice", loc=("classes", i))
+            seen.add(name)
+        return self
+
+
+class Csv(File, kind="csv"):
+    """A table as text, one example a line. Without `header` columns go by position, from 0."""
+
+    features: Annotated[tuple[Column, ...], Field(min_length=1)] | None = None
+    label: Column | None = None
+    targets: Annotated[tuple[Column, ...], Field(min_length=1)] | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    header: bool = True
+
+    @property
+    def dimension(self) -> int | None:
+        return None if self.features is None else len(self.features)
+
+    @property
+    def target_kind(self) -> Literal["classes", "values", "none"]:
+        return _target_kind(self.label, self.targets)
+
+    def columns(self) -> list[tuple[tuple[str | int, ...], Column]]:
+        """Every column the spec names, with its place below the node."""
+        features = [(("features", i), column) for i, column in enumerate(self.features or ())]
+        targets = [(("targets", i), column) for i, column in enumerate(self.targets or ())]
+        label = [] if self.label is None else [(("label",), self.label)]
+        return [*features, *label, *targets]
+
+    @model_validator(mode="after")
+    def _columns_make_sense(self) -> Self:
+        _refuse_both(self.label, self.targets)
+        if self.delimiter in '"\r\n':
+            raise refuse("E109", "delimiter cannot be a quote or a line break", loc=("delimiter",))
+        seen: set[Column] = set()
+        for loc, column in self.columns():
+            self._refuse_column(loc, column, seen)
+            seen.add(column)
+        return self
+
+    def _refuse_column(self, loc: tuple[str | int, ...], column: Column, seen: set[Column]) -> None:
+        if column in seen:
+            raise refuse("E109", f"column {_shown(column)} is used twice", loc=loc)
+        if isinstance(column, int) and column < 0:
+            raise refuse("E102", f"columns count from 0, got {column}", loc=loc)
+        if isinstance(column, str) and not self.header:
+            message = f"column {_shown(column)} has no name in a file without header"
+            raise refuse("E109", message, loc=loc, help="give its position, counting from 0")
+
+
+class Npz(File, kind="npz"):
+    """Arrays of one NumPy archive: features (s, d), and label (s,) or targets (s, k)."""
+
+    features: str = "x"
+    label: str | None = None
+    targets: str | None = None
+
+    @property
+    def target_kind(self) -> Literal["classes", "values", "none"]:
+        return _target_kind(self.label, self.targets)
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        _refuse_both(self.label, self.targets)
+        return self
+
+
+class Points(Data, kind="points"):
+    """Points by value, all of them for training; `labels` are their classes, if they have any."""
+
+    features: Annotated[
+        tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...], Field(min_length=1)
+    ]
+    labels: Annotated[tuple[Label, ...], Field(min_length=1)] | None = None
+
+    @property
+    def dimension(self) -> int:
+        return len(self.features[0])
+
+    @property
+    def class_count(self) -> int | None:
+        return None if self.labels is None else max(self.labels) + 1
+
+    @property
+    def target_kind(self) -> Literal["classes", "values", "none"]:
+        return "none" if self.labels is None else "classes"
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> Self:
+        for i, point in enumerate(self.features):
+            if len(point) != self.dimension:
+                message = f"points 0 and {i} differ: {self.dimension} and {len(point)} features"
+                raise refuse("E405", message, loc=("features", i))
+        if self.labels is not None and len(self.labels) != len(self.features):
+            message = f"as many labels as points: got {len(self.labels)} for {len(self.features)}"
+            raise refuse("E405", message, loc=("labels",))
+        return self
+
+
+def _target_kind(label: object, targets: object) -> Literal["classes", "values", "none"]:
+    if label is not None:
+        return "classes"
+    return "none" if targets is None else "values"
+
+
+def _refuse_both(label: object, targets: object) -> None:
+    if label is not None and targets is not None:
+        raise refuse(
+            "E109",
+            "label and targets exclude each other",
+            loc=("targets",),
+            help="label is for classes, targets are for regression",
+        )
+
+
+def _shown(column: Column) -> str:
+    return quote(column) if isinstance(column, str) else str(column)

@@ -1,0 +1,256 @@
+"""From the errors of pydantic to diagnostics with their exact places, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from .compose import MAX_PROBLEMS, Loc
+from .diagnostics import Diagnostic, Span, nearest, position, quote
+from .fields import choices_at, keys_at, value_at, why_at
+from .node import Node
+from .source import Document
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "family_type": "a kind or a mapping with one",
+    "none_required": "null",
+}
+_LIMITS: dict[str, tuple[str, str]] = {
+    "greater_than_equal": ("≥ {}", "ge"),
+    "greater_than": ("> {}", "gt"),
+    "less_than_equal": ("≤ {}", "le"),
+    "less_than": ("< {}", "lt"),
+    "multiple_of": ("a multiple of {}", "multiple_of"),
+}
+_LENGTHS: dict[str, tuple[str, str]] = {
+    "too_short": ("at least {} items", "min_length"),
+    "too_long": ("at most {} items", "max_length"),
+    "string_too_short": ("at least {} characters", "min_length"),
+    "string_too_long": ("at most {} characters", "max_length"),
+}
+_LISTED = 14  # keys or choices that a help lists at most
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One error: its loc in the document, what to say, and what was probably meant (if known)."""
+
+    loc: Loc
+    type: str
+    diagnostic: Diagnostic
+    choice: str = ""
+
+
+@dataclass(frozen=True)
+class _Located:
+    """An error of pydantic whose loc is split into a place in the document and a union's branch."""
+
+    error: ErrorDetails
+    loc: Loc
+    union: Loc = ()
+    branch: str = ""
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the branch of the union was the wrong one altogether."""
+        return self.loc == self.union and self.error["type"] in _EXPECTED
+
+
+def issues(error: ValidationError, document: Document, root: type[Node]) -> list[Issue]:
+    """The errors in the order of the file, the first MAX_PROBLEMS of them."""
+    located = [_locate(each, document.value) for each in error.errors(include_url=False)]
+    places = sorted(_without_wrong_branches(located), key=lambda e: _order(e, document))
+    translate = _Translator(document, root)
+    found = [translate(each) for each in places[:MAX_PROBLEMS]]
+    meant = {(*i.loc[:-1], i.choice) for i in found if i.type == "extra_forbidden" and i.choice}
+    return [i for i in found if not (i.type == "missing" and i.loc in meant)]
+
+
+def _locate(error: ErrorDetails, value: Any) -> _Located:
+    """Drop from the loc the names of union branches and validators, which the document lacks."""
+    missing = error["type"] == "missing"
+    loc: Loc = ()
+    union, branch = (), ""
+    for item in error["loc"][:-1] if missing else error["loc"]:
+        known = item in value if isinstance(value, dict) else _is_index(item, value)
+        if known:
+            loc, value = (*loc, item), value[item]
+        elif not branch:
+            union, branch = loc, str(item)
+    return _Located(error, (*loc, error["loc"][-1]) if missing else loc, union, branch)
+
+
+def _is_index(item: str | int, value: Any) -> bool:
+    return isinstance(value, list) and isinstance(item, int) and item < len(value)
+
+
+def _without_wrong_branches(errors: list[_Located]) -> list[_Located]:
+    """Of each union the errors of the one branch that the value was probably meant for."""
+    unions: dict[Loc, dict[str, list[_Located]]] = {}
+    for each in errors:
+        if each.branch:
+            unions.setdefault(each.union, {}).setdefault(each.branch, []).append(each)
+    kept = [each for each in errors if not each.branch]
+    for branches in unions.values():
+        fitting = [b for b in branches.values() if not any(each.mismatch for each in b)]
+        kept += min(fitting, key=len) if fitting else [_merged([*branches.values()])]
+    return kept
+
+
+def _merged(branches: list[list[_Located]]) -> _Located:
+    """One error for a value of which no branch can be made."""
+    first = branches[0][0]
+    types = [each.error["type"] for branch in branches for each in branch if each.mismatch]
+    words = dict.fromkeys(_EXPECTED[each] for each in types)
+    error: Any = {**first.error, "type": "union_type", "ctx": {"expected": " or ".join(words)}}
+    return _Located(error, first.union)
+
+
+def _order(each: _Located, document: Document) -> tuple[bool, str, int, int]:
+    return position(Diagnostic("E109", "", document.span(each.loc)))
+
+
+class _Translator:
+    """Says each error in plain words."""
+
+    def __init__(self, document: Document, root: type[Node]) -> None:
+        self._document = document
+        self._root = root
+
+    def __call__(self, each: _Located) -> Issue:
+        kind = each.error["type"]
+        say = self._SAY.get(kind) or _Translator._other
+        return say(self, each)
+
+    def _unknown_key(self, each: _Located) -> Issue:
+        keys = keys_at(self._root, self._document.value, each.loc[:-1])
+        return self._unknown(each, str(each.loc[-1]), nearest(str(each.loc[-1]), keys), keys)
+
+    def _unknown(self, each: _Located, word: str, choice: str, keys: list[str]) -> Issue:
+        where = f" in {_name(each.loc[:-1])}" if len(each.loc) > 1 else ""
+        help = "" if choice or not keys else f"keys here: {_list(keys)}"
+        message = f"unknown key {quote(word)}{where}"
+        return self._issue(each, "E103", message, help=help, choice=choice, key=True)
+
+    def _missing(self, each: _Located) -> Issue:
+        *parent, key = each.loc
+        where = f" in {_name(tuple(parent))}" if parent else ""
+        return self._issue(each, "E104", f"the key {quote(str(key))} is missing{where}")
+
+    def _wrong_type(self, each: _Located) -> Issue:
+        context = each.error.get("ctx", {})
+        expected = context.get("expected") or _EXPECTED[each.error["type"]]
+        return self._issue(each, "E101", self._must(each, f"be {expected}"))
+
+    def _limit(self, each: _Located) -> Issue:
+        words, key = _LIMITS[each.error["type"]]
+        limit = each.error.get("ctx", {})[key]
+        shown = format(limit, "g") if isinstance(limit, float) else str(limit)
+        return self._issue(each, "E102", self._must(each, f"be {words.format(shown)}"), why=True)
+
+    def _length(self, each: _Located) -> Issue:
+        words, key = _LENGTHS[each.error["type"]]
+        limit = each.error.get("ctx", {})[key]
+        words = words.format(limit).removesuffix("s" if limit == 1 else "no plural")
+        value = value_at(self._document.value, each.loc)
+        message = f"{_name(each.loc)} must have {words}, got {len(value)}"
+        return self._issue(each, "E102", message, why=True)
+
+    def _not_finite(self, each: _Located) -> Issue:
+        return self._issue(each, "E108", self._must(each, "be finite"), why=True)
+
+    def _choice(self, each: _Located) -> Issue:
+        choices = [str(c) for c in choices_at(self._root, self._document.value, each.loc)]
+        value = value_at(self._document.value, each.loc)
+        near = nearest(value, choices) if isinstance(value, str) else ""
+        message = f"{self._must(each, 'be ' + ' | '.join(choices))}"
+        return self._issue(each, "E105", message, choice=near)
+
+    def _refused(self, each: _Located) -> Issue:
+        context = each.error.get("ctx", {})
+        if context["code"] == "E103":
+            return self._unknown(each, str(each.loc[-1]), context["choice"], [])
+        parts = {part: context[part] for part in ("label", "help", "choice")}
+        return self._issue(each, context["code"], context["message"], **parts)
+
+    def _other(self, each: _Located) -> Issue:
+        reason = each.error.get("ctx", {}).get("error") or each.error["msg"]
+        message = f"{_name(each.loc)}: {reason}" if each.loc else str(reason)
+        return self._issue(each, "E109", message, why=True)
+
+    def _must(self, each: _Located, what: str) -> str:
+        value = value_at(self._document.value, each.loc)
+        return f"{_name(each.loc)} must {what}, got {_shown(value, self._document.span(each.loc))}"
+
+    def _issue(
+        self,
+        each: _Located,
+        code: str,
+        message: str,
+        *,
+        label: str = "",
+        help: str = "",
+        choice: str = "",
+        key: bool = False,
+        why: bool = False,
+    ) -> Issue:
+        if why:
+            label = why_at(self._root, self._document.value, each.loc)
+        if choice and not label:
+            label = f"did you mean {choice}?"
+        span = self._document.span(each.loc, key=key)
+        return Issue(
+            each.loc, each.error["type"], Diagnostic(code, message, span, label, help), choice
+        )
+
+    _SAY: ClassVar[dict[str, Callable[[_Translator, _Located], Issue]]] = {
+        "extra_forbidden": _unknown_key,
+        "missing": _missing,
+        "union_type": _wrong_type,
+        "finite_number": _not_finite,
+        "literal_error": _choice,
+        "refused": _refused,
+        **dict.fromkeys(_EXPECTED, _wrong_type),
+        **dict.fromkeys(_LIMITS, _limit),
+        **dict.fromkeys(_LENGTHS, _length),
+    }
+
+
+def _name(loc: Loc) -> str:
+    """The last key of the loc, with the numbers of list items after it: `of[1]`."""
+    name = ""
+    for item in reversed(loc):
+        if isinstance(item, str):
+            return item + name
+        name = f"[{item}]{name}"
+    return name or "the spec"
+
+
+def _list(words: list[str]) -> str:
+    more = len(words) - _LISTED
+    return ", ".join(words[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _shown(value: Any, span: Span) -> str:
+    """The value as an error names it; numbers as they are written."""
+    if isinstance(value, str):
+        return f"the string {quote(value)}"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return quote(span.text[span.column - 1 : span.end_column - 1])[1:-1]
+    return "a list" if isinstance(value, list) else "a mapping"

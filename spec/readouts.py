@@ -1,0 +1,76 @@
+"""Readouts: from y(T) to logits (one affine map) and the loss of one example, as text.
+
+In the texts `x` is the column of logits of one example and `C` its target column.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .node import Family
+from .vector_fields import Size
+
+
+class Readout(Family, title="readout"):
+    """logits = Wᵀ y(T) + μ and a loss."""
+
+    @property
+    def outputs_count(self) -> int:
+        """Number of logits."""
+        raise NotImplementedError
+
+    @property
+    def hypothesis_expression(self) -> str:
+        """h(x): what the logits stand for."""
+        raise NotImplementedError
+
+    @property
+    def loss_expression(self) -> str:
+        """The loss of one example in terms of its logits x and its target C."""
+        raise NotImplementedError
+
+
+class Classifier(Readout, kind="classifier"):
+    """Softmax or logistic hypothesis; cross-entropy or ½ ‖h(x) − C‖²."""
+
+    classes: Annotated[Size, Field(ge=2)]
+    hypothesis: Literal["softmax", "logistic"] = "softmax"
+    loss: Literal["cross-entropy", "least-squares"] = "cross-entropy"
+
+    LOSSES: ClassVar[dict[tuple[str, str], str]] = {
+        ("softmax", "cross-entropy"): "-sum(C * log_softmax(x))",
+        # −[C log h + (1 − C) log(1 − h)] with h = 1/(1 + e⁻ˣ), without cancellation
+        ("logistic", "cross-entropy"): "sum(softplus(x) - C * x)",
+        ("softmax", "least-squares"): "sum((softmax(x) - C) ** 2) / 2",
+        ("logistic", "least-squares"): "sum((sigmoid(x) - C) ** 2) / 2",
+    }
+
+    @property
+    def outputs_count(self) -> int:
+        return self.classes
+
+    @property
+    def hypothesis_expression(self) -> str:
+        return "softmax(x)" if self.hypothesis == "softmax" else "sigmoid(x)"
+
+    @property
+    def loss_expression(self) -> str:
+        return self.LOSSES[self.hypothesis, self.loss]
+
+
+class Regression(Readout, kind="regression"):
+    """logits are the prediction, the loss is ½ ‖x − C‖²."""
+
+    outputs: Size = 1
+
+    @property
+    def outputs_count(self) -> int:
+        return self.outputs
+
+    @property
+    def hypothesis_expression(self) -> str:
+        return "x"
+
+    @property
+    def loss_expression(self) -> str:
+        return "sum((x - C) ** 2) / 2"

@@ -1,0 +1,203 @@
+"""The catalogue of vector fields: each entry is its keys, its weights and its equations as text.
+
+The equations are written in the closed expression grammar that `custom` gives to every user, so
+the compiler has one path for all of them. Formulas: Haber & Ruthotto (2017), arXiv:1705.03341;
+Chang et al. (2018), arXiv:1709.03698 (double-layer Hamiltonian, parabolic); Chen et al. (2018),
+arXiv:1806.07366 (mlp).
+"""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .node import Family, Node
+from .parametrizations import Free, HamiltonianBlock, Parametrization
+
+Activation = Literal["tanh", "relu", "sigmoid", "softplus", "gelu", "sin", "identity", "cubic"]
+Bias = Literal["vector", "scalar", "none"]
+Size = Annotated[int, Field(ge=1, le=65536)]
+Dimension = str | int
+"""A block of the state by its name, or a number."""
+
+Y, Z = "y", "z"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One weight of one step: what the equations call it, and what it is made of."""
+
+    name: str
+    shape: tuple[Dimension, ...]
+    parametrization: Parametrization = field(default_factory=Free)
+    raw: str = ""
+    loc: tuple[str | int, ...] = ("model", "vector_field")
+
+    def __post_init__(self) -> None:
+        if not self.raw:
+            raw = self.name.replace("K", self.parametrization.raw, 1)
+            object.__setattr__(self, "raw", raw)
+
+
+@dataclass(frozen=True)
+class Equations:
+    """What a vector field says of itself: right-hand sides (or H) as text, and their weights."""
+
+    blocks: dict[str, int]
+    weights: tuple[Weight, ...]
+    right_hand_sides: dict[str, str]
+    hamiltonian: str = ""
+    order: int = 1
+    locs: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
+    """Where in the spec a text stands, for the texts that a user wrote (by block, or `H`)."""
+
+
+class VectorField(Family, title="vector field"):
+    """The right-hand side f of y' = f(t, y)."""
+
+    planned: ClassVar[dict[str, str]] = {
+        "planar-mixture": "continuous normalizing flows",
+    }
+    two_blocks: ClassVar[bool] = False
+    takes_parametrization: ClassVar[bool] = True
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        """The equations on a state of these blocks, with this parametrization of K."""
+        raise NotImplementedError
+
+
+class WithActivation(VectorField):
+    """Fields built of σ(K y + b)."""
+
+    activation: Activation = "tanh"
+    bias: Bias = "vector"
+
+    def _biases(self, **dimensions: Dimension) -> tuple[Weight, ...]:
+        if self.bias == "none":
+            return ()
+        shapes = {name: (d,) if self.bias == "vector" else () for name, d in dimensions.items()}
+        return tuple(Weight(name, shape) for name, shape in shapes.items())
+
+    def _sigma(self, product: str, bias: str) -> str:
+        """σ(K y + b) as text; without biases σ(K y)."""
+        return f"{self.activation}({product}{'' if self.bias == 'none' else f' + {bias}'})"
+
+
+class Layer(WithActivation, kind="layer"):
+    """y' = σ(K y + b)."""
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        if isinstance(k, HamiltonianBlock):
+            return self._hamiltonian(blocks, k)
+        weights = (Weight("K", (Y, Y), k), *self._biases(b=Y))
+        return Equations(blocks, weights, {Y: self._sigma("K @ y", "b")})
+
+    def _hamiltonian(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        """σ([[0, K], [−Kᵀ, 0]] (y, z) + b): its two rows, with one bias (y first)."""
+        n, m = blocks[Y], blocks[Z]
+        upper, lower = (f"rows(b, 0, {n})", f"rows(b, {n}, {n + m})")
+        if self.bias == "scalar":
+            upper = lower = "b"
+        weights = (Weight("K", (Y, Z), k), *self._biases(b=n + m))
+        return Equations(
+            blocks,
+            weights,
+            {Y: self._sigma("K @ z", upper), Z: self._sigma("-K.T @ y", lower)},
+        )
+
+
+class SecondOrder(WithActivation, kind="second-order"):
+    """y'' = σ(K y + b), y'(0) = 0."""
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        weights = (Weight("K", (Y, Y), k), *self._biases(b=Y))
+        return Equations(blocks, weights, {Y: self._sigma("K @ y", "b")}, order=2)
+
+
+class Hamiltonian(WithActivation, kind="hamiltonian"):
+    """y' = σ(K z + b), z' = −σ(Kᵀ y + c), z(0) = 0."""
+
+    two_blocks: ClassVar[bool] = True
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        weights = (Weight("K", (Y, Z), k), *self._biases(b=Y, c=Z))
+        right = {Y: self._sigma("K @ z", "b"), Z: f"-{self._sigma('K.T @ y', 'c')}"}
+        return Equations(blocks, weights, right)
+
+
+class DoubleLayerHamiltonian(WithActivation, kind="double-layer-hamiltonian"):
+    """y' = K1ᵀ σ(K1 z + b), z' = −K2ᵀ σ(K2 y + c)."""
+
+    two_blocks: ClassVar[bool] = True
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        operators = (Weight("K1", (Y, Z), k), Weight("K2", (Y, Y), k))
+        right = {
+            Y: f"K1.T @ {self._sigma('K1 @ z', 'b')}",
+            Z: f"-K2.T @ {self._sigma('K2 @ y', 'c')}",
+        }
+        return Equations(blocks, (*operators, *self._biases(b=Y, c=Y)), right)
+
+
+class Parabolic(WithActivation, kind="parabolic"):
+    """y' = −Kᵀ σ(K y + b)."""
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        weights = (Weight("K", (Y, Y), k), *self._biases(b=Y))
+        return Equations(blocks, weights, {Y: f"-K.T @ {self._sigma('K @ y', 'b')}"})
+
+
+class Mlp(VectorField, kind="mlp"):
+    """y' = W₂ σ(… σ(W₁ [y; t] + b₁) …) + b₂, hidden widths given, no σ after the last layer."""
+
+    takes_parametrization: ClassVar[bool] = False
+
+    hidden: Annotated[tuple[Size, ...], Field(min_length=1, max_length=64)]
+    activation: Activation = "tanh"
+    time_input: bool = False
+    bias: Bias = "vector"
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        n = blocks[Y]
+        widths = (n + 1 if self.time_input else n, *self.hidden, n)
+        weights: list[Weight] = []
+        text = "append(y, t)" if self.time_input else "y"
+        for i, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=1):
+            text = f"{self.activation}({text})" if i > 1 else text
+            text = f"W{i} @ {text}"
+            weights.append(Weight(f"W{i}", (outputs, inputs)))
+            if self.bias != "none":
+                text = f"{text} + b{i}"
+                weights.append(Weight(f"b{i}", (outputs,) if self.bias == "vector" else ()))
+        return Equations(blocks, tuple(weights), {Y: text})
+
+
+class CustomWeight(Node):
+    """A weight that the user's equations name."""
+
+    shape: tuple[Dimension, ...] = Field(max_length=2)
+    parametrization: Parametrization = Free()
+
+
+class Custom(VectorField, kind="custom"):
+    """The user's own right-hand sides, or a Hamiltonian H with y' = ∂H/∂z, z' = −∂H/∂y."""
+
+    takes_parametrization: ClassVar[bool] = False
+
+    weights: dict[str, CustomWeight] = {}
+    equations: dict[str, str] | None = None
+    hamiltonian: str | None = None
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        here = ("model", "vector_field")
+        weights = tuple(
+            Weight(name, w.shape, w.parametrization, raw=name, loc=(*here, "weights", name))
+            for name, w in self.weights.items()
+        )
+        right = self.equations or {}
+        locs: dict[str, tuple[str | int, ...]] = {
+            block: (*here, "equations", block) for block in right
+        }
+        locs["H"] = (*here, "hamiltonian")
+        return Equations(blocks, weights, right, self.hamiltonian or "", locs=locs)
