@@ -1,0 +1,16 @@
+"""From the data node of a spec to arrays, and every random number there is."""
+
+from .dataset import Dataset, Scaling, Split
+from .loading import features, load, read_features
+from .streams import batches, stream
+
+__all__ = [
+    "Dataset",
+    "Scaling",
+    "Split",
+    "batches",
+    "features",
+    "load",
+    "read_features",
+    "stream",
+]
