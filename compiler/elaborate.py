@@ -1,0 +1,168 @@
+"""From syntax to typed expressions: names are looked up, shapes checked, places kept for errors.
+
+A vector's transpose is a row, which has no array of its own: `y.T @ z` is Σ yᵢ zᵢ and `y.T @ K`
+is the row of Kᵀ y. A row that is left over at the end is an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..spec.diagnostics import did_you_mean
+from .ir.expr import TYPE_RULES, Expr, ShapeError, build, constant
+from .ir.functions import BY_DEFINITION, PUBLIC
+from .syntax import ExpressionError, Syntax, parse
+
+Scope = Mapping[str, Expr]
+
+_BINARY = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The transpose of a vector."""
+
+    vector: Expr
+
+
+_Value = Expr | _Row
+V = TypeVar("V", Expr, Expr | _Row)
+
+
+def elaborate(text: str, scope: Scope, *, catalogue: bool = False) -> Expr:
+    """The typed expression of a text; `catalogue` opens the functions users do not have.
+
+    Raises ExpressionError with the place in the text.
+    """
+    tree = parse(text)
+    value = _Elaborator(scope, catalogue).value(tree)
+    if isinstance(value, _Row):
+        raise ExpressionError("E303", "this is a row vector", tree.start, tree.end)
+    return value
+
+
+class _Elaborator:
+    def __init__(self, scope: Scope, catalogue: bool) -> None:
+        self.scope = scope
+        self.functions = [*TYPE_RULES, *BY_DEFINITION] if catalogue else list(PUBLIC)
+        self.catalogue = catalogue
+
+    def value(self, tree: Syntax) -> _Value:
+        match tree.op:
+            case "number":
+                return self._number(tree)
+            case "name":
+                return self._name(tree)
+            case "call":
+                return self._call(tree)
+            case ".T":
+                return _transposed(self.value(tree.args[0]))
+            case "neg":
+                operand = self.value(tree.args[0])
+                return _Row(-operand.vector) if isinstance(operand, _Row) else -operand
+            case "@":
+                return self._product(tree)
+            case _:
+                return self._elementwise(tree)
+
+    def _number(self, tree: Syntax) -> Expr:
+        is_int = tree.text.isdigit() and len(tree.text) < 16
+        number = int(tree.text) if is_int else float(tree.text)
+        if not math.isfinite(number):
+            raise ExpressionError("E301", "this number is too large", tree.start, tree.end)
+        return constant(number)
+
+    def _name(self, tree: Syntax) -> Expr:
+        if tree.text in self.scope:
+            return self.scope[tree.text]
+        if tree.text in self.functions:
+            help = f"write {tree.text}(...)"
+            raise ExpressionError("E302", f"{tree.text} is a function", tree.start, tree.end, help)
+        near = did_you_mean(tree.text, self.scope)
+        known = near or f"the names here: {', '.join(sorted(self.scope))}"
+        raise ExpressionError("E302", f"unknown name {tree.text}", tree.start, tree.end, known)
+
+    def _call(self, tree: Syntax) -> Expr:
+        name = tree.text
+        if name not in self.functions:
+            help = did_you_mean(name, self.functions) or f"functions: {', '.join(self.functions)}"
+            raise ExpressionError("E302", f"unknown function {name}", tree.start, tree.end, help)
+        if self.catalogue and name in ("rows", "append", "head", "tail"):
+            return self._structural(tree)
+        if len(tree.args) != 1:
+            message = f"{name} takes one argument, got {len(tree.args)}"
+            raise ExpressionError("E302", message, tree.start, tree.end)
+        argument = self._expression(tree.args[0])
+        if name in BY_DEFINITION:
+            return elaborate(BY_DEFINITION[name], {"x": argument}, catalogue=True)
+        return self._typed(tree, lambda: build(name, argument))
+
+    def _structural(self, tree: Syntax) -> Expr:
+        """rows(b, 0, n), append(y, t), head(K), tail(K): the catalogue's own shape operations."""
+        if tree.text == "rows":
+            x, start, stop = (self._expression(a) for a in tree.args)
+            return build("rows", x, attributes=(start.attributes[0], stop.attributes[0]))
+        arguments = [self._expression(a) for a in tree.args]
+        return self._typed(tree, lambda: build(tree.text, *arguments))
+
+    def _elementwise(self, tree: Syntax) -> _Value:
+        left, right = (self.value(a) for a in tree.args)
+        if isinstance(left, _Row) or isinstance(right, _Row):
+            return self._of_rows(tree, left, right)
+        return self._typed(tree, lambda: build(_BINARY[tree.op], left, right))
+
+    def _of_rows(self, tree: Syntax, left: _Value, right: _Value) -> _Row:
+        """Rows may be scaled, divided by a scalar, added and subtracted."""
+        columns = [v.vector if isinstance(v, _Row) else v for v in (left, right)]
+        both = isinstance(left, _Row) and isinstance(right, _Row)
+        scaled = any(isinstance(v, Expr) and not v.shape for v in (left, right))
+        divided_by_row = tree.op == "/" and isinstance(right, _Row)
+        fits = both if tree.op in "+-" else scaled and not divided_by_row
+        if tree.op == "**" or not fits:
+            raise ExpressionError(
+                "E303", f"{tree.op} does not take this row vector", tree.start, tree.end
+            )
+        return _Row(build(_BINARY[tree.op], *columns))
+
+    def _product(self, tree: Syntax) -> _Value:
+        left, right = (self.value(a) for a in tree.args)
+        if isinstance(left, _Row):
+            return self._typed(tree, lambda: _row_times(left, right))
+        if isinstance(right, _Row):
+            message = "a product with a row vector on the right depends on the state: not allowed"
+            raise ExpressionError("E303", message, tree.start, tree.end)
+        if left.type.rank == 1 and right.type.rank:
+            help = "the left of @ is a matrix; K.T @ y for Kᵀ y, y.T @ z for the inner product"
+            message = f"{left.type} @ {right.type} does not fit"
+            raise ExpressionError("E303", message, tree.start, tree.end, help)
+        return self._typed(tree, lambda: left @ right)
+
+    def _expression(self, tree: Syntax) -> Expr:
+        value = self.value(tree)
+        if isinstance(value, _Row):
+            raise ExpressionError("E303", "a row vector cannot stand here", tree.start, tree.end)
+        return value
+
+    def _typed(self, tree: Syntax, make: Callable[[], V]) -> V:
+        """Build a node; a shape error is told with the text of the operands it is about."""
+        try:
+            return make()
+        except ShapeError as error:
+            raise ExpressionError("E303", str(error), tree.start, tree.end) from None
+
+
+def _transposed(value: _Value) -> _Value:
+    if isinstance(value, _Row):
+        return value.vector
+    return _Row(value) if value.type.rank == 1 else value.T if value.shape else value
+
+
+def _row_times(left: _Row, right: _Value) -> _Value:
+    if isinstance(right, _Row) or not right.shape:
+        raise ShapeError("a row vector times this is no product; use * for a scalar")
+    if right.type.rank == 2:
+        return _Row(right.T @ left.vector)
+    return build("sum", left.vector * right)

@@ -1,0 +1,153 @@
+"""What every operation means: NumPy, float64 (or complex), columns; the definition of the IR.
+
+A scalar of one example is a row (1, s), a vector of columns (n, s), one that all examples share a
+column (n, 1); a stack of weights has the time axis first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from .ir.expr import Expr, walk
+
+Array = NDArray[Any]
+Meaning = Callable[..., Array]
+"""(node, values of its operands) → value."""
+
+
+class Evaluator:
+    """Evaluates expressions that share parts, each part once."""
+
+    def __init__(self, *roots: Expr) -> None:
+        self.order = list(walk(*roots))
+        at = {node: i for i, node in enumerate(self.order)}
+        self.operands = [tuple(at[arg] for arg in node.args) for node in self.order]
+        self.results = [at[root] for root in roots]
+
+    def __call__(self, values: Mapping[str, Array]) -> list[Array]:
+        """Values of the roots, given those of the variables."""
+        done: list[Array] = []
+        for node, operands in zip(self.order, self.operands, strict=True):
+            if node.op == "variable":
+                done.append(values[str(node.attributes[0])])
+            else:
+                done.append(MEANING[node.op](node, *(done[i] for i in operands)))
+        return [done[i] for i in self.results]
+
+
+def evaluate(root: Expr, values: Mapping[str, Array]) -> Array:
+    return Evaluator(root)(values)[0]
+
+
+def _constant(node: Expr) -> Array:
+    return np.asarray(node.attributes[0], dtype=np.float64)
+
+
+def _sum(node: Expr, x: Array) -> Array:
+    if node.type.batched:
+        return x.sum(axis=0, keepdims=True)
+    return x.sum()
+
+
+def _broadcast(node: Expr, x: Array) -> Array:
+    if len(node.shape) == 2:
+        return np.broadcast_to(x.reshape(()), node.shape)
+    columns = x.shape[-1] if x.ndim == 2 else 1
+    return np.broadcast_to(x, (node.shape[0], columns))
+
+
+def _per_example(node: Expr, x: Array, like: Array) -> Array:
+    rows = node.shape[0] if node.shape else 1
+    return np.broadcast_to(x, (rows, like.shape[-1]))
+
+
+def _pad(node: Expr, x: Array) -> Array:
+    start, length = (int(str(a)) for a in node.attributes)
+    padded = np.zeros((length, x.shape[1]), x.dtype)
+    padded[start : start + len(x)] = x
+    return padded
+
+
+def _append(node: Expr, x: Array, last: Array) -> Array:
+    return np.concatenate([x, np.broadcast_to(last, (1, x.shape[1]))])
+
+
+def _nodes(before: int, after: int) -> Meaning:
+    def meaning(node: Expr, x: Array) -> Array:
+        zeros = np.zeros_like(x[:1])
+        return np.concatenate([zeros] * before + [x] + [zeros] * after)
+
+    return meaning
+
+
+def _outer(node: Expr, g: Array, y: Array) -> Array:
+    return g @ y.T
+
+
+def _batch_sum(node: Expr, x: Array) -> Array:
+    return x.sum(axis=-1, keepdims=True)
+
+
+def _function(f: Callable[[Array], Array]) -> Meaning:
+    return lambda node, x: f(x)
+
+
+def _binary(f: Callable[[Array, Array], Array]) -> Meaning:
+    return lambda node, x, y: f(x, y)
+
+
+def _power(node: Expr, x: Array, exponent: Array) -> Array:
+    """Whole powers by multiplication, as both frameworks do: x³ = x x x, also for x < 0."""
+    (_, by) = node.args
+    if by.op == "constant" and isinstance(by.attributes[0], int) and by.attributes[0] >= 0:
+        return x ** by.attributes[0]
+    return np.power(x, exponent)
+
+
+MEANING: dict[str, Meaning] = {
+    "constant": _constant,
+    "eye": lambda node: np.eye(int(str(node.attributes[0]))),
+    "add": _binary(np.add),
+    "sub": _binary(np.subtract),
+    "mul": _binary(np.multiply),
+    "div": _binary(np.divide),
+    "pow": _power,
+    "neg": _function(np.negative),
+    "matmul": _binary(np.matmul),
+    "transpose": _function(np.matrix_transpose),
+    "sum": _sum,
+    "rows": lambda node, x: x[slice(*node.attributes)],
+    "pad": _pad,
+    "append": _append,
+    "broadcast": _broadcast,
+    "per_example": _per_example,
+    "head": lambda node, x: x[:-1],
+    "tail": lambda node, x: x[1:],
+    "unhead": _nodes(0, 1),
+    "untail": _nodes(1, 0),
+    "outer": _outer,
+    "batch_sum": _batch_sum,
+    "softmax": _function(lambda x: special.softmax(x, axis=0)),
+    "log_softmax": _function(lambda x: special.log_softmax(x, axis=0)),
+    "tanh": _function(np.tanh),
+    "relu": _function(lambda x: np.maximum(x, 0)),
+    "sigmoid": _function(special.expit),
+    "softplus": _function(lambda x: np.logaddexp(x, 0)),
+    "gelu": _function(lambda x: x * special.ndtr(x)),
+    "ndtr": _function(special.ndtr),
+    "sin": _function(np.sin),
+    "cos": _function(np.cos),
+    "exp": _function(np.exp),
+    "log": _function(np.log),
+    "sqrt": _function(np.sqrt),
+    "sinh": _function(np.sinh),
+    "cosh": _function(np.cosh),
+    "abs": _function(np.abs),
+    "sign": _function(np.sign),
+    "heaviside": _function(lambda x: np.heaviside(x, 0.0)),
+}

@@ -1,0 +1,33 @@
+"""From a file to a valid spec: reading, validation and all checks of the compiler in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..spec.load import open_document, validate
+from ..spec.model import Spec
+from .lower import diagnose
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Spec:
+    """The spec of a file, or of a shipped example by its name, with `key.sub=value` overrides.
+
+    Raises SpecError with every error of the file at once: of the text, of the values, of the
+    combination, of the dimensions, each at its place.
+    """
+    return validate(open_document(find(path), overrides), Spec, diagnose)
+
+
+def find(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """A path as it is, or the file of a shipped example when only an example has that name."""
+    shipped = EXAMPLES / f"{path}.yaml"
+    return shipped if not Path(path).exists() and shipped.is_file() else path
+
+
+def examples() -> list[Path]:
+    """The files of the shipped examples, by name."""
+    return sorted(EXAMPLES.glob("*.yaml"))

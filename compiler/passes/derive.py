@@ -1,0 +1,151 @@
+"""Reverse differentiation of expressions: one rule per operation, the result is an expression.
+
+For y = f(x) and a cotangent g of y's shape the rule gives gᵀ ∂f/∂x for every operand. A batched
+operand gets a batched cotangent; an operand that all examples share gets the sum over the batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from ..elaborate import elaborate
+from ..ir.expr import (
+    ELEMENTWISE_FUNCTIONS,
+    Expr,
+    Type,
+    build,
+    constant,
+    is_constant,
+    walk,
+)
+from ..ir.functions import DERIVATIVES
+from .simplify import simplify
+
+Rule = Callable[[Expr, Expr], tuple[Expr | None, ...]]
+"""(node, cotangent of its value) → cotangents of its operands; None where there is none."""
+
+
+def gradient(output: Expr, wrt: list[Expr], cotangent: Expr) -> list[Expr | None]:
+    """Cotangents of the variables `wrt` for one output; None where it does not depend on one."""
+    return vjp([(output, cotangent)], wrt)
+
+
+def vjp(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[Expr | None]:
+    """Cotangents of the variables `wrt`, given outputs with a cotangent each."""
+    total: dict[Expr, Expr] = {}
+    for output, g in outputs:
+        total[output] = g if output not in total else total[output] + g
+    order = list(walk(*total))
+    needed = _depends_on(order, set(wrt))
+    for node in reversed(order):
+        g = total.get(node)
+        if g is None or node not in needed or not node.args:
+            continue
+        for arg, part in zip(node.args, RULES[node.op](node, g), strict=True):
+            if part is None or arg not in needed:
+                continue
+            part = unbroadcast(part, arg.type)
+            total[arg] = part if arg not in total else total[arg] + part
+    return [simplify(total[x]) if x in total else None for x in wrt]
+
+
+def _depends_on(order: list[Expr], sources: set[Expr]) -> set[Expr]:
+    found: set[Expr] = set()
+    for node in order:
+        if node in sources or any(arg in found for arg in node.args):
+            found.add(node)
+    return found
+
+
+def unbroadcast(g: Expr, to: Type) -> Expr:
+    """Undo a broadcast: sum over the components and over the batch that the operand lacks."""
+    if g.shape and not to.shape:
+        g = build("sum", g)
+    if g.type.batched and not to.batched:
+        g = build("batch_sum", g)
+    return g
+
+
+def derivative(function: str, x: Expr) -> Expr:
+    """σ'(x) from the table of derivatives."""
+    return elaborate(DERIVATIVES[function], {"x": x, "pi": constant(math.pi)}, catalogue=True)
+
+
+# --- rules -----------------------------------------------------------------------------------
+
+
+def _elementwise(node: Expr, g: Expr) -> tuple[Expr]:
+    return (g * derivative(node.op, node.args[0]),)
+
+
+def _power(node: Expr, g: Expr) -> tuple[Expr | None, Expr | None]:
+    base, exponent = node.args
+    if is_constant(exponent, 0):
+        return None, None
+    return g * exponent * base ** (exponent - 1), g * node * build("log", base)
+
+
+def _matmul(node: Expr, g: Expr) -> tuple[Expr, Expr]:
+    left, right = node.args
+    if right.type.rank == 2:
+        return g @ right.T, left.T @ g
+    if g.type.batched and not right.type.batched:
+        return build("outer", build("batch_sum", g), right), left.T @ g
+    return build("outer", g, right), left.T @ g
+
+
+def _sum(node: Expr, g: Expr) -> tuple[Expr]:
+    (x,) = node.args
+    return (build("broadcast", g, attributes=x.shape) if x.shape else g,)
+
+
+def _rows(node: Expr, g: Expr) -> tuple[Expr]:
+    return (build("pad", g, attributes=(node.attributes[0], node.args[0].shape[0])),)
+
+
+def _pad(node: Expr, g: Expr) -> tuple[Expr]:
+    start = int(str(node.attributes[0]))
+    return (build("rows", g, attributes=(start, start + node.args[0].shape[0])),)
+
+
+def _append(node: Expr, g: Expr) -> tuple[Expr, Expr]:
+    n = node.args[0].shape[0]
+    last = build("sum", build("rows", g, attributes=(n, n + 1)))
+    return build("rows", g, attributes=(0, n)), last
+
+
+def _softmax(node: Expr, g: Expr) -> tuple[Expr]:
+    return (node * (g - build("sum", g * node)),)
+
+
+def _log_softmax(node: Expr, g: Expr) -> tuple[Expr]:
+    return (g - build("softmax", node.args[0]) * build("sum", g),)
+
+
+RULES: dict[str, Rule] = {
+    "add": lambda node, g: (g, g),
+    "sub": lambda node, g: (g, -g),
+    "mul": lambda node, g: (g * node.args[1], g * node.args[0]),
+    "div": lambda node, g: (g / node.args[1], -(g * node) / node.args[1]),
+    "pow": _power,
+    "neg": lambda node, g: (-g,),
+    "matmul": _matmul,
+    "transpose": lambda node, g: (g.T,),
+    "sum": _sum,
+    "rows": _rows,
+    "pad": _pad,
+    "append": _append,
+    "broadcast": lambda node, g: (build("sum", g),),
+    "per_example": lambda node, g: (g, None),
+    "head": lambda node, g: (build("unhead", g),),
+    "tail": lambda node, g: (build("untail", g),),
+    "unhead": lambda node, g: (build("head", g),),
+    "untail": lambda node, g: (build("tail", g),),
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+}
+RULES |= dict.fromkeys(ELEMENTWISE_FUNCTIONS, _elementwise)
+
+NOT_DIFFERENTIATED = frozenset({"outer", "batch_sum"})
+"""Operations that only reverse differentiation itself makes: no spec contains them."""

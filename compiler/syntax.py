@@ -1,0 +1,195 @@
+"""The expression grammar of the language: text to syntax trees, with the place of every part.
+
+    sum    = product (("+" | "-") product)*
+    product= unary (("*" | "/" | "@") unary)*
+    unary  = ("-" | "+") unary | power
+    power  = postfix ("**" unary)?
+    postfix= atom (".T")*
+    atom   = number | name | name "(" sum ("," sum)* ")" | "(" sum ")"
+
+The precedence is Python's. Nothing is evaluated: what is not in this grammar is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+LONGEST_TEXT = 10_000
+DEEPEST_NESTING = 100
+
+_TOKEN = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[^\W\d]\w*)"
+    r"|(?P<transpose>\.T\b)"
+    r"|(?P<symbol>\*\*|[-+*/@(),])"
+)
+
+
+class ExpressionError(ValueError):
+    """What is wrong with an expression, and the characters [start, end) it is about."""
+
+    def __init__(self, code: str, message: str, start: int, end: int, help: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.help = code, message, help
+        self.start, self.end = start, max(end, start + 1)
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """A part of an expression: an operation, its operands, and where it stands in the text."""
+
+    op: str
+    args: tuple[Syntax, ...]
+    start: int
+    end: int
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+def parse(text: str) -> Syntax:
+    """The syntax tree of an expression. Raises ExpressionError."""
+    if len(text) > LONGEST_TEXT:
+        message = f"the expression has {len(text)} characters, more than {LONGEST_TEXT}"
+        raise ExpressionError("E301", message, 0, 1)
+    return _Parser(text).parse()
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ExpressionError(
+                "E301",
+                f"{text[at]!r} is no part of an expression",
+                at,
+                at + 1,
+                "numbers, names, + - * / ** @ .T, functions and parentheses",
+            )
+        at = match.end()
+        if match.lastgroup != "space":
+            tokens.append(_Token(str(match.lastgroup), match.group(), match.start()))
+    return [*tokens, _Token("end", "", len(text))]
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.tokens = _tokens(text)
+        self.position = 0
+        self.depth = 0
+
+    def parse(self) -> Syntax:
+        tree = self._sum()
+        if self._next.kind != "end":
+            raise self._unexpected("an operator")
+        return tree
+
+    @property
+    def _next(self) -> _Token:
+        return self.tokens[self.position]
+
+    def _take(self, *symbols: str) -> _Token | None:
+        token = self._next
+        if token.kind in ("symbol", "transpose") and token.text in symbols:
+            self.position += 1
+            return token
+        return None
+
+    def _unexpected(self, wanted: str) -> ExpressionError:
+        token = self._next
+        found = f"{token.text!r}" if token.kind != "end" else "the end of the expression"
+        return ExpressionError("E301", f"expected {wanted}, found {found}", token.start, token.end)
+
+    def _sum(self) -> Syntax:
+        return self._left_associative(("+", "-"), self._product)
+
+    def _product(self) -> Syntax:
+        return self._left_associative(("*", "/", "@"), self._unary)
+
+    def _left_associative(self, symbols: tuple[str, ...], operand: Callable[[], Syntax]) -> Syntax:
+        left = operand()
+        while token := self._take(*symbols):
+            right = operand()
+            left = Syntax(token.text, (left, right), left.start, right.end)
+        return left
+
+    def _unary(self) -> Syntax:
+        sign = self._take("-", "+")
+        if sign is None:
+            return self._power()
+        self._deeper()
+        operand = self._unary()
+        self.depth -= 1
+        if sign.text == "+":
+            return operand
+        return Syntax("neg", (operand,), sign.start, operand.end)
+
+    def _power(self) -> Syntax:
+        base = self._postfix()
+        if self._take("**") is None:
+            return base
+        self._deeper()
+        exponent = self._unary()
+        self.depth -= 1
+        return Syntax("**", (base, exponent), base.start, exponent.end)
+
+    def _postfix(self) -> Syntax:
+        value = self._atom()
+        while token := self._take(".T"):
+            value = Syntax(".T", (value,), value.start, token.end)
+        return value
+
+    def _atom(self) -> Syntax:
+        token = self._next
+        if token.kind == "number":
+            self.position += 1
+            return Syntax("number", (), token.start, token.end, token.text)
+        if token.kind == "name":
+            self.position += 1
+            return self._call(token) or Syntax("name", (), token.start, token.end, token.text)
+        if self._take("("):
+            return self._parenthesis(token)
+        raise self._unexpected("a number, a name or a parenthesis")
+
+    def _parenthesis(self, opening: _Token) -> Syntax:
+        self._deeper()
+        inner = self._sum()
+        closing = self._take(")")
+        if closing is None:
+            raise self._unexpected("')'")
+        self.depth -= 1
+        return Syntax(inner.op, inner.args, opening.start, closing.end, inner.text)
+
+    def _call(self, name: _Token) -> Syntax | None:
+        if not self._take("("):
+            return None
+        self._deeper()
+        arguments = [self._sum()]
+        while self._take(","):
+            arguments.append(self._sum())
+        closing = self._take(")")
+        if closing is None:
+            raise self._unexpected("')'")
+        self.depth -= 1
+        return Syntax("call", tuple(arguments), name.start, closing.end, name.text)
+
+    def _deeper(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST_NESTING:
+            at = self._next
+            message = f"the expression is nested deeper than {DEEPEST_NESTING}"
+            raise ExpressionError("E301", message, at.start, at.end)
