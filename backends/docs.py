@@ -1,0 +1,59 @@
+"""The docstrings of emitted functions: one sentence and the formula."""
+
+from __future__ import annotations
+
+from ..compiler.ir.program import Operand, Program
+from ..compiler.ir.text import mathematics
+
+
+def arrow(operand: Operand) -> str:
+    """`C` makes `K`: K = −Cᵀ C; where the raw weight has the same name: K ↦ ½ (K − Kᵀ)."""
+    return "=" if operand.raw.name != operand.name else "↦"
+
+
+def operands(program: Program) -> str:
+    """What `operands` returns."""
+    made = [
+        f"{o.name} {arrow(o)} {mathematics(o.definition)}" for o in program.operands if not o.is_raw
+    ]
+    vectors = any(len(o.variable.shape) == 1 for o in program.operands)
+    whose = "The one layer's weights" if program.mode == "shared" else "The weights of all steps"
+    extras = [*made, *(["vectors as columns"] if vectors else [])]
+    return f"{whose}{': ' + '; '.join(extras) if extras else ''}."
+
+
+def initial_state(program: Program) -> str:
+    """y(0) and the blocks that start at zero."""
+    parts = [f"y(0) = {mathematics(program.lift)}"]
+    parts += [f"{name}(0) = 0" for name in list(program.blocks)[1:]]
+    if program.step.start:
+        parts.append("v at -h/2 from y'(0) = 0")
+    return f"{', '.join(parts)}; one column per example."
+
+
+def stacked(program: Program) -> str:
+    """The state as the user sees it."""
+    names = ", ".join(program.blocks)
+    return f"({names})" if len(program.blocks) > 1 else names
+
+
+def regularizer(program: Program) -> str:
+    """R(θ) as a formula for every kind of penalty."""
+    docs = {
+        "weight-decay": "alpha/2 sum |w|^2",
+        "smoothness": "alpha/(2h) sum_j |w_{j+1} - w_j|^2",
+    }
+    kinds = dict.fromkeys(r.kind for r in program.spec.regularizers)
+    return f"R = {' + '.join(docs.get(kind, kind) for kind in kinds)}."
+
+
+def loss(program: Program) -> str:
+    """The objective."""
+    targets = "classes (s,) or likelihoods (s, classes)" if has_classes(program) else "(s, outputs)"
+    penalty = " + R" if program.penalties else ""
+    assert program.loss is not None
+    return f"Mean over the examples of {mathematics(program.loss)}{penalty}; targets are {targets}."
+
+
+def has_classes(program: Program) -> bool:
+    return program.spec.task.kind == "classification"

@@ -1,0 +1,49 @@
+"""Laying out emitted text as `ruff format` would: one line if it fits, else one item a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+WIDTH = 88
+
+
+def bracketed(before: str, items: Sequence[str], after: str, indent: int = 0) -> str:
+    """`before` items `after` on one line, on one indented line, or on a line each.
+
+    `before` ends with the opening bracket and `after` starts with the closing one. Items are
+    laid out already; the second form is for calls and signatures only, as the formatter has it.
+    """
+    pad = " " * indent
+    line = f"{pad}{before}{', '.join(items)}{after}"
+    if len(line) <= WIDTH and "\n" not in line:
+        return line
+    inner = f"{pad}    {', '.join(items)}"
+    if len(inner) <= WIDTH and "\n" not in inner and before.endswith("("):
+        return f"{pad}{before}\n{inner}\n{pad}{after}"
+    lines = "".join(f"{pad}    {item},\n" for item in items)
+    return f"{pad}{before}\n{lines}{pad}{after}"
+
+
+def docstring(lines: Sequence[str], indent: int = 4) -> str:
+    """A docstring: one line where it fits, else a first line, a blank one and the rest."""
+    pad = " " * indent
+    wrapped = [part for line in lines for part in fold(line, WIDTH - indent)]
+    if len(wrapped) == 1 and len(wrapped[0]) + 6 + indent <= WIDTH:
+        return f'{pad}"""{wrapped[0]}"""'
+    body = "\n".join(f"{pad}{line}".rstrip() for line in wrapped[1:])
+    return f'{pad}"""{wrapped[0]}\n{body}\n{pad}"""' if body else f'{pad}"""{wrapped[0]}\n{pad}"""'
+
+
+def fold(line: str, width: int, hang: str = "    ") -> list[str]:
+    """A long line broken at spaces, what follows indented by `hang`."""
+    lines: list[str] = []
+    while len(line) > width and " " in line[len(hang) : width]:
+        cut = line.rindex(" ", len(hang), width + 1 if width < len(line) else width)
+        lines.append(line[:cut].rstrip())
+        line = hang + line[cut:].lstrip()
+    return [*lines, line]
+
+
+def block(lines: Iterable[str]) -> str:
+    """Lines of a function body, without trailing blanks."""
+    return "\n".join(lines).rstrip()

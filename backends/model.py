@@ -1,0 +1,120 @@
+"""The Model protocol: a loaded program, NumPy in, NumPy out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compiler.ir.program import Program
+from .optimizers import Updater
+from .stepper import Stepper
+
+Array = NDArray[Any]
+Weights = Mapping[str, Array]
+Targets = Array | None
+
+
+class ArgumentError(ValueError):
+    """Arguments that do not fit the network: names, shapes or labels."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """s examples of d features; the stacked state has n components; k outputs; N steps.
+
+    All methods raise ArgumentError for weights or data that do not fit.
+    """
+
+    backend: str
+    device: str
+    dtype: str
+    source: str
+    program: Program
+
+    def init(self, seed: int | None = None) -> dict[str, Array]:
+        """Initial weights in the spec's dtype, the same numbers in every backend."""
+        ...
+
+    def forward(self, weights: Weights, x: Array, /) -> Array:
+        """Logits (s, k); without a readout y(T)."""
+        ...
+
+    def trajectory(self, weights: Weights, x: Array, /) -> Array:
+        """The stacked state at t_0 … t_N: (N+1, s, n)."""
+        ...
+
+    def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
+        """f(t, y) of stacked states (s, n)."""
+        ...
+
+    def regularizer(self, weights: Weights, /) -> float: ...
+
+    def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float: ...
+
+    def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
+        """∂ loss / ∂ θ, a dict like the weights."""
+        ...
+
+    def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> Stepper:
+        """The run-time half of training on these examples."""
+        ...
+
+
+def checked_weights(program: Program, weights: Weights, dtype: str) -> dict[str, Array]:
+    """The weights in the program's order and dtype. Raises ArgumentError."""
+    known = {w.name: w.shape for w in program.weights}
+    if set(weights) != set(known):
+        missing, unknown = set(known) - set(weights), set(weights) - set(known)
+        parts = [f"missing {', '.join(sorted(missing))}"] * bool(missing)
+        parts += [f"unknown {', '.join(sorted(unknown))}"] * bool(unknown)
+        raise ArgumentError(f"weights: {'; '.join(parts)}")
+    found = {name: _numbers(weights[name], f"weight {name}") for name in known}
+    for name, shape in known.items():
+        if found[name].shape != shape:
+            raise ArgumentError(f"weight {name} is {found[name].shape}, not {shape}")
+    return {name: np.array(w, dtype=dtype) for name, w in found.items()}
+
+
+def checked_rows(x: Array, columns: int, what: str, dtype: str) -> Array:
+    """A matrix of rows (s, columns). Raises ArgumentError."""
+    x = _numbers(x, what)
+    if x.ndim != 2 or x.shape[1] != columns:
+        raise ArgumentError(f"{what} is {x.shape}, not (s, {columns})")
+    return np.array(x, dtype=dtype)
+
+
+def checked_targets(program: Program, targets: Targets, rows: int, dtype: str) -> Array:
+    """Classes (s,) as int64 or values (s, k). Raises ArgumentError."""
+    if program.loss is None:
+        raise ArgumentError("this network has no readout, hence no loss")
+    if targets is None:
+        raise ArgumentError("the loss needs targets")
+    found = np.asarray(targets)
+    k = program.outputs
+    if found.ndim == 1 and program.spec.task.kind == "classification":
+        if found.dtype.kind not in "iu":
+            raise ArgumentError(f"classes are integers, not {found.dtype}")
+        if found.size and (found.min() < 0 or found.max() >= k):
+            raise ArgumentError(f"classes go from 0 to {k - 1}, got {found.min()}…{found.max()}")
+        found = found.astype(np.int64)
+    elif found.ndim == 2 and found.shape[1] == k:
+        found = np.array(_numbers(found, "targets"), dtype=dtype)
+    else:
+        classes = "(s,) or " if program.spec.task.kind == "classification" else ""
+        raise ArgumentError(f"targets are {found.shape}, not {classes}(s, {k})")
+    if len(found) != rows:
+        raise ArgumentError(f"{len(found)} targets for {rows} examples")
+    return found
+
+
+def _numbers(x: object, what: str) -> Array:
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ArgumentError(f"{what}: {error}") from None
+    if array.dtype.kind not in "iufb":
+        raise ArgumentError(f"{what} holds {array.dtype}, not real numbers")
+    return array

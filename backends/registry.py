@@ -1,0 +1,80 @@
+"""The backends: a name, the text it writes for a program, and the model that runs such a text.
+
+A third party adds one with `register` in a module that the entry point group `wellposed.plugins`
+names. Nothing here imports a framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from ..compiler.ir.program import Program
+from ..spec.diagnostics import did_you_mean
+from ..spec.model import Task
+from .model import Model
+
+
+class BackendError(Exception):
+    """A backend or a device that is not to be had here; the message says what would help."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """`emit` gives the text of a program ('' for the reference); `runtime` is the module with
+    `load(program, source, device, dtype) -> Model`, imported when a program is loaded."""
+
+    name: str
+    emit: Callable[[Program], str]
+    runtime: str
+    framework: str = ""
+
+    def load(self, program: Program, source: str, device: str = "cpu", dtype: str = "") -> Model:
+        """The model that runs this text. Raises BackendError without the framework."""
+        if self.framework and find_spec(self.framework) is None:
+            help = f"pip install 'wellposed[{self.name}]'"
+            raise BackendError(f"{self.framework} is not installed: {help}")
+        runtime: Any = import_module(self.runtime, __package__)
+        return runtime.load(program, source, device, dtype or program.spec.dtype)
+
+
+_BACKENDS: dict[str, Backend] = {}
+
+
+def register(backend: Backend) -> None:
+    """Add a backend, or replace the one of that name."""
+    _BACKENDS[backend.name] = backend
+
+
+def names() -> tuple[str, ...]:
+    """The names of all backends, those of plugins included."""
+    Task.members()  # the first look into a registry of nodes imports the plugins
+    return tuple(_BACKENDS)
+
+
+def get(name: str) -> Backend:
+    """The backend of a name. Raises BackendError."""
+    if name not in names():
+        near = did_you_mean(name, _BACKENDS) or f"backends: {', '.join(_BACKENDS)}"
+        raise BackendError(f"there is no backend {name}: {near}")
+    return _BACKENDS[name]
+
+
+def _emit_torch(program: Program) -> str:
+    from .emit_torch import emit
+
+    return emit(program)
+
+
+def _emit_jax(program: Program) -> str:
+    from .emit_jax import emit
+
+    return emit(program)
+
+
+register(Backend("torch", _emit_torch, ".run_torch", "torch"))
+register(Backend("jax", _emit_jax, ".run_jax", "jax"))
+register(Backend("numpy", lambda program: "", ".run_numpy"))

@@ -1,0 +1,136 @@
+"""Running the JAX program: the only module, with `run_torch`, that imports a framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..compiler.ir.program import Program
+from .framework_model import FrameworkModel
+from .model import Array, Targets, checked_targets
+from .optimizers import Rates, Updater, global_norm
+from .registry import BackendError
+from .stepper import Proposal, Stepper
+
+
+def load(program: Program, source: str, device: str, dtype: str) -> JaxModel:
+    """The model of a JAX program. Raises BackendError for a device that is not there."""
+    return JaxModel(program, source, device, dtype)
+
+
+def _device(name: str) -> Any:
+    platform, _, index = name.partition(":")
+    platform = "gpu" if platform == "cuda" else platform
+    if platform not in ("cpu", "gpu"):
+        raise BackendError(f"there is no device {name}: cpu or cuda")
+    try:
+        return jax.devices(platform)[int(index or 0)]
+    except (RuntimeError, IndexError, ValueError):
+        raise BackendError(f"jax sees no device {name}") from None
+
+
+def _enable_x64(on: bool) -> Any:
+    """The context in which float64 arrays stay float64; where it lives depends on the version."""
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(on)
+    return import_module("jax.experimental").enable_x64(on)
+
+
+class JaxModel(FrameworkModel):
+    """A JAX program; `native` is its module of pure functions."""
+
+    backend = "jax"
+
+    def __init__(self, program: Program, source: str, device: str, dtype: str) -> None:
+        self.placed = _device(device)
+        with _enable_x64(dtype == "float64"):
+            super().__init__(program, source, device, dtype)
+        self._compiled: dict[str, Callable[..., Any]] = {}
+
+    @contextmanager
+    def settings(self) -> Iterator[None]:
+        """The dtype, device and full precision of matrix products, for this model alone."""
+        with (
+            _enable_x64(self.dtype == "float64"),
+            jax.default_device(self.placed),
+            jax.default_matmul_precision("highest"),
+        ):
+            yield
+
+    def compiled(self, function: str) -> Callable[..., Any]:
+        """A function of the program, compiled once."""
+        if function not in self._compiled:
+            self._compiled[function] = jax.jit(getattr(self.native, function))
+        return self._compiled[function]
+
+    @cached_property
+    def loss_and_gradient(self) -> Callable[..., Any]:
+        return jax.jit(jax.value_and_grad(self.native.loss))
+
+    def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
+        with self.settings():
+            return np.asarray(self.compiled(function)(weights, *arguments))
+
+    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
+        with self.settings():
+            _, gradient = self.loss_and_gradient(weights, x, targets)
+            return {name: np.asarray(gradient[name]) for name in weights}
+
+    def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> JaxStepper:
+        return JaxStepper(self, updater, x, targets)
+
+
+class JaxStepper(Stepper):
+    """Training steps of a JAX program: gradient, clipping and update in one compiled function."""
+
+    def __init__(self, model: JaxModel, updater: Updater, x: Array, targets: Targets) -> None:
+        super().__init__(updater)
+        self.model = model
+        self.x = self.put(np.asarray(x))
+        self.targets = self._put_targets(targets, len(x))
+
+    @cached_property
+    def _update(self) -> Callable[..., Any]:
+        differentiated = jax.value_and_grad(self.model.native.loss)
+
+        def update(
+            weights: Any, moments: Any, x: Any, targets: Any, rows: Any, rates: Any
+        ) -> tuple[Any, ...]:
+            loss, gradient = differentiated(weights, x[rows], targets[rows])
+            norm = global_norm(gradient)
+            return loss, norm, *self.updater.apply(gradient, norm, moments, weights, rates)
+
+        return jax.jit(update)
+
+    def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
+        with self.model.settings():
+            found = self._update(self.held, self.moments, self.x, self.targets, rows, rates)
+        return Proposal(*found)
+
+    def put(self, array: np.ndarray) -> Any:
+        with self.model.settings():
+            return jnp.asarray(np.asarray(array, self.model.dtype))
+
+    def get(self, array: Any) -> np.ndarray:
+        return np.array(array)
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        with self.model.settings():
+            return np.asarray(self.model.compiled("forward")(self.held, self.put(x)))
+
+    def loss(self, x: np.ndarray, targets: Targets) -> float:
+        put = self._put_targets(targets, len(x))
+        with self.model.settings():
+            return float(self.model.compiled("loss")(self.held, self.put(x), put))
+
+    def _put_targets(self, targets: Targets, rows: int) -> Any:
+        checked = checked_targets(self.model.program, targets, rows, self.model.dtype)
+        with self.model.settings():
+            return jnp.asarray(checked)

@@ -1,0 +1,111 @@
+"""Running the PyTorch program: the only module, with `run_jax`, that imports a framework."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..compiler.ir.program import Program
+from .framework_model import FrameworkModel
+from .model import Array, Targets, checked_targets
+from .optimizers import Rates, Updater, global_norm
+from .registry import BackendError
+from .stepper import Proposal, Stepper
+
+
+def load(program: Program, source: str, device: str, dtype: str) -> TorchModel:
+    """The model of a PyTorch program. Raises BackendError for a device that is not there."""
+    # full float32 in matrix products and convolutions: JAX is set the same way
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    return TorchModel(program, source, _device(device), dtype)
+
+
+def _device(name: str) -> str:
+    name = "cuda" if name == "gpu" else name
+    if name == "cpu" or (name.startswith("cuda") and torch.cuda.is_available()):
+        return name
+    if name.startswith("cuda"):
+        raise BackendError(f"torch sees no CUDA device for --device {name}")
+    raise BackendError(f"there is no device {name}: cpu or cuda")
+
+
+class TorchModel(FrameworkModel):
+    """A PyTorch program; `native.Network` is its module class."""
+
+    backend = "torch"
+
+    def network(self, weights: dict[str, Array]) -> Any:
+        """The program's nn.Module with these weights on the device."""
+        return self.native.Network(weights).to(self.device)
+
+    def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
+        network = self.network(weights)
+        with torch.no_grad():
+            value = getattr(network, function)(*(self._put(a) for a in arguments))
+        return value.cpu().numpy()
+
+    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
+        network = self.network(weights)
+        network.loss(self._put(x), self._put(targets)).backward()
+        return {name: _gradient_of(w).cpu().numpy() for name, w in network.named_parameters()}
+
+    def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> TorchStepper:
+        return TorchStepper(self, updater, x, targets)
+
+    def _put(self, value: Any) -> Any:
+        return torch.tensor(value, device=self.device) if isinstance(value, np.ndarray) else value
+
+
+def _gradient_of(parameter: torch.Tensor) -> torch.Tensor:
+    """A weight that the loss does not depend on has no .grad: its gradient is zero."""
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+
+
+class TorchStepper(Stepper):
+    """Training steps of a PyTorch program."""
+
+    def __init__(self, model: TorchModel, updater: Updater, x: Array, targets: Targets) -> None:
+        super().__init__(updater)
+        self.model = model
+        self.x = self.put(np.asarray(x))
+        self.targets = self._put_targets(targets, len(x))
+        self.network = model.network(model.init())
+
+    def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
+        index = torch.from_numpy(rows).to(self.model.device)
+        network = self._network()
+        network.zero_grad(set_to_none=True)
+        loss = network.loss(self.x[index], self.targets[index])
+        loss.backward()
+        gradient = {name: _gradient_of(w) for name, w in network.named_parameters()}
+        with torch.no_grad():
+            norm = global_norm(gradient)
+            updated = self.updater.apply(gradient, norm, self.moments, self.held, rates)
+        return Proposal(loss.detach(), norm, *updated)
+
+    def put(self, array: np.ndarray) -> torch.Tensor:
+        return torch.tensor(np.asarray(array, self.model.dtype), device=self.model.device)
+
+    def get(self, array: torch.Tensor) -> np.ndarray:
+        return array.detach().cpu().numpy().copy()
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return self._network()(self.put(x)).cpu().numpy()
+
+    def loss(self, x: np.ndarray, targets: Targets) -> float:
+        with torch.no_grad():
+            return float(self._network().loss(self.put(x), self._put_targets(targets, len(x))))
+
+    def _network(self) -> Any:
+        """The network with the weights held; its parameters are theirs, not copies."""
+        for name, parameter in self.network.named_parameters():
+            parameter.data = self.held[name]
+        return self.network
+
+    def _put_targets(self, targets: Targets, rows: int) -> torch.Tensor:
+        checked = checked_targets(self.model.program, targets, rows, self.model.dtype)
+        return torch.tensor(checked, device=self.model.device)

@@ -1,0 +1,101 @@
+"""Steppers: the run-time half of training, which holds weights and optimizer state on the device.
+
+What every backend shares stands here (the count, the rates, when a step counts); a backend supplies
+how a gradient is taken and how arrays travel.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .optimizers import COUNT, Array, Rates, Updater
+
+NumpyArrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an update saw before it changed the weights: loss, and ‖gradient‖ before clipping."""
+
+    loss: float
+    gradient_norm: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether both numbers are finite."""
+        return math.isfinite(self.loss) and math.isfinite(self.gradient_norm)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An update that is computed, still on the device, and not yet accepted."""
+
+    loss: Array
+    gradient_norm: Array
+    weights: dict[str, Array]
+    moments: dict[str, Array]
+
+
+class Stepper(ABC):
+    """Takes optimizer steps on one set of examples.
+
+    A subclass has `propose`, `put`, `get`, `logits` and `loss`; it must not change `self.held` or
+    `self.moments` in place, so that a step that is not finite leaves no trace.
+    """
+
+    def __init__(self, updater: Updater) -> None:
+        self.updater = updater
+        self.count = 0
+        self.held: dict[str, Array] = {}
+        self.moments: dict[str, Array] = {}
+
+    @abstractmethod
+    def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
+        """The update from the examples with these indices: loss, `global_norm`, `Updater.apply`."""
+
+    @abstractmethod
+    def put(self, array: np.ndarray) -> Array:
+        """The array on the device, in the program's dtype."""
+
+    @abstractmethod
+    def get(self, array: Array) -> np.ndarray:
+        """The array as NumPy's, a copy or never changed again."""
+
+    @abstractmethod
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """The network's outputs (s, k) at the weights held."""
+
+    @abstractmethod
+    def loss(self, x: np.ndarray, targets: np.ndarray | None) -> float:
+        """Data term and regularizer at the weights held."""
+
+    def load(self, weights: NumpyArrays, state: Mapping[str, Any] | None = None) -> None:
+        """Take these weights and this optimizer state; without one, its initial state."""
+        state = self.updater.init(weights) if state is None else state
+        self.count = int(state[COUNT])
+        self.held = {name: self.put(weight) for name, weight in weights.items()}
+        self.moments = {name: self.put(m) for name, m in state.items() if name != COUNT}
+
+    def step(self, rows: np.ndarray, lr: float) -> Step:
+        """One update; where the loss or the gradient is not finite, weights and state stay."""
+        proposal = self.propose(rows, self.updater.rates(self.count + 1, lr))
+        step = Step(float(proposal.loss), float(proposal.gradient_norm))
+        if step.finite:
+            self.count += 1
+            self.held, self.moments = proposal.weights, proposal.moments
+        return step
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The weights held, as NumPy arrays."""
+        return {name: self.get(weight) for name, weight in self.held.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The optimizer state as NumPy arrays: `m/K`, …, and `count`."""
+        moments = {name: self.get(moment) for name, moment in self.moments.items()}
+        return {**moments, COUNT: np.array(self.count, np.int64)}
