@@ -1,0 +1,32 @@
+"""What a training ran on, without importing a framework and without a path of the machine."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .._version import __version__
+from .protocol import Trainable
+
+FRAMEWORKS = {"torch": ("torch",), "jax": ("jax", "jaxlib")}
+
+
+def environment(model: Trainable, dtype: str) -> dict[str, Any]:
+    """Versions, device, dtype and platform of a call that trains `model`."""
+    packages = ("numpy", *FRAMEWORKS.get(model.backend, ()))
+    return {
+        "backend": model.backend,
+        "device": model.device,
+        "dtype": dtype,
+        "versions": {"wellposed": __version__} | {name: _version(name) for name in packages},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

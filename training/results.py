@@ -1,0 +1,42 @@
+"""What a training comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .divergence import Divergence
+from .run import Row
+
+Status = Literal["finished", "stopped", "interrupted", "diverged"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended, after `epoch` whole epochs of `epochs`.
+
+    `finished` all epochs, `stopped` by stop_after, `interrupted` from the keyboard, or `diverged`;
+    `weights` are the last good ones, `metrics` has one row an epoch.
+    """
+
+    status: Status
+    folder: Path
+    epoch: int
+    epochs: int
+    metrics: list[Row]
+    weights: dict[str, np.ndarray]
+    divergence: Divergence | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """1 where it diverged, 130 (a shell's number for Ctrl-C) where interrupted, else 0."""
+        return {"diverged": 1, "interrupted": 130}.get(self.status, 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Status, epochs and divergence as plain data: the content of result.json."""
+        divergence = None if self.divergence is None else self.divergence.to_json()
+        done = {"status": self.status, "epoch": self.epoch, "epochs": self.epochs}
+        return {**done, "divergence": divergence}

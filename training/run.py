@@ -1,0 +1,215 @@
+"""The run folder: what a training leaves, made in one go and never overwritten.
+
+spec.yaml             the spec as given, byte for byte
+resolved.yaml         the spec as understood: overrides and defaults filled in
+run.json              overrides, backend, device, the folder of the spec, digests
+environment.json      one entry for every call that trained: versions, device, dtype, platform
+NAME_BACKEND.py       the program that trained (.txt of the reference, which has none)
+metrics.jsonl         one line an epoch
+checkpoint.safetensors, weights.safetensors
+result.json           how the last call ended
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..spec.model import Spec
+from ..spec.node import content_hash
+from .checkpoint import Checkpoint, RunError, Tensors, read_checkpoint, replace, to_bytes
+from .origin import Origin, resolved
+
+SPEC, RESOLVED, FACTS = "spec.yaml", "resolved.yaml", "run.json"
+ENVIRONMENT, METRICS, RESULT = "environment.json", "metrics.jsonl", "result.json"
+CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that exists; `facts` is what run.json says. Methods raise RunError."""
+
+    folder: Path
+    facts: dict[str, Any]
+
+    @property
+    def spec(self) -> Path:
+        """The spec as given."""
+        return self.folder / SPEC
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The overrides that belong to the spec."""
+        return tuple(self.facts["overrides"])
+
+    @property
+    def base(self) -> Path:
+        """The folder that paths of data files are relative to."""
+        return self.folder / self.facts["folder"]
+
+    def check(self, spec: Spec) -> None:
+        """Refuse a spec that does not say what the run's said."""
+        if content_hash(spec) != self.facts["content"]:
+            message = f"the spec does not say what it said when {self.folder} was begun"
+            raise RunError(f"{message} (is wellposed another version?)")
+
+    def checkpoint(self) -> Checkpoint:
+        """The last checkpoint."""
+        checkpoint = read_checkpoint(self.folder / CHECKPOINT)
+        if checkpoint.spec != self.facts["digest"]:
+            raise RunError(f"{self.folder / CHECKPOINT} is of another spec")
+        return checkpoint
+
+    def metrics(self) -> list[Row]:
+        """The lines of metrics, oldest first; a last line that a kill has torn is left out."""
+        file = self.folder / METRICS
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+            rows = [json.loads(line) for line in lines if line.endswith("\n")]
+            if not all(isinstance(row["epoch"], int) for row in rows):
+                raise ValueError("an epoch is no integer")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{file} cannot be read: {error}") from None
+        return rows
+
+    def append(self, row: Row, checkpoint: Checkpoint) -> None:
+        """Add the line of an epoch and its checkpoint.
+
+        The line comes first: a kill in between leaves a line too many, which `rewind` drops.
+        """
+        with _writing(self.folder):
+            with (self.folder / METRICS).open("a", encoding="utf-8") as file:
+                file.write(_line(row))
+            checkpoint.write(self.folder / CHECKPOINT)
+        self.export(checkpoint.weights)
+
+    def rewind(self, checkpoint: Checkpoint) -> list[Row]:
+        """Make metrics and weights those of the checkpoint again; the lines that remain."""
+        rows = [row for row in self.metrics() if row["epoch"] <= checkpoint.epoch]
+        with _writing(self.folder):
+            replace(self.folder / METRICS, "".join(map(_line, rows)).encode())
+        self.export(checkpoint.weights)
+        return rows
+
+    def export(self, weights: Tensors) -> None:
+        """Write weights.safetensors, which every backend reads."""
+        with _writing(self.folder):
+            replace(self.folder / WEIGHTS, to_bytes(weights))
+
+    def record(self, name: str, value: Any) -> None:
+        """Write a JSON file."""
+        with _writing(self.folder):
+            replace(self.folder / name, _json(value).encode())
+
+    def enter(self, environment: dict[str, Any], program: tuple[str, str]) -> None:
+        """Note that a call trains here: its environment, and its program (file name and text)."""
+        self.record(ENVIRONMENT, [*self._environments(), environment])
+        name, text = program
+        with _writing(self.folder):
+            replace(self.folder / name, text.encode())
+
+    def _environments(self) -> list[Any]:
+        file = self.folder / ENVIRONMENT
+        try:
+            return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file} cannot be read: {error}") from None
+
+
+def create_run(
+    out: Path, spec: Spec, origin: Origin, start: Checkpoint, facts: dict[str, Any]
+) -> Run:
+    """Make the run folder with everything that is known before the first step.
+
+    It is filled aside and renamed, so that it exists as a whole or not at all. RunError where `out`
+    is a file or a folder with something in it, or cannot be made.
+    """
+    try:
+        out = out.resolve()
+        _require_vacant(out)
+        with _aside(out) as folder:
+            _fill(folder, out, spec, origin, start, facts)
+            os.rename(folder, out)
+    except OSError as error:
+        raise RunError(f"{out} cannot be made: {error.strerror or error}") from None
+    return open_run(out)
+
+
+def open_run(folder: Path) -> Run:
+    """The run in a folder; RunError where there is none, or its spec was changed."""
+    try:
+        run = Run(folder, json.loads((folder / FACTS).read_text(encoding="utf-8")))
+        digest = Origin((folder / SPEC).read_bytes(), run.overrides).digest
+        begun_with, _ = run.facts["digest"], run.base
+    except (OSError, ValueError, KeyError, TypeError):
+        message = f"{folder} is no run: it has no readable {FACTS} and {SPEC}"
+        raise RunError(message) from None
+    if digest != begun_with:
+        message = f"{folder / SPEC} was changed since the run began: train it as a run of its own"
+        raise RunError(message)
+    return run
+
+
+def _require_vacant(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: a run needs a folder of its own")
+    if out.is_dir() and any(out.iterdir()):
+        raise RunError(
+            f"{out} is not empty: a run is never overwritten (`resume` goes on with one)"
+        )
+
+
+@contextmanager
+def _aside(out: Path) -> Iterator[Path]:
+    """A new folder beside `out`, gone at the end unless it was renamed."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(
+    folder: Path, out: Path, spec: Spec, origin: Origin, start: Checkpoint, facts: dict[str, Any]
+) -> None:
+    os.chmod(folder, 0o755)  # mkdtemp makes it private
+    (folder / SPEC).write_bytes(origin.text)
+    (folder / RESOLVED).write_bytes(resolved(spec))
+    described = {
+        **facts,
+        "overrides": list(origin.overrides),
+        "folder": os.path.relpath(origin.folder.resolve(), out),
+        "digest": origin.digest,
+        "content": content_hash(spec),
+    }
+    (folder / FACTS).write_text(_json(described), encoding="utf-8")
+    (folder / METRICS).touch()
+    start.write(folder / CHECKPOINT)
+    (folder / WEIGHTS).write_bytes(to_bytes(start.weights))
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Says in a RunError why the folder cannot be written, as when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}") from None
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

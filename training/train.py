@@ -1,0 +1,171 @@
+"""`train`: a spec, a model and data in; a run folder and a Result out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..backends.optimizers import Updater, updater
+from ..backends.stepper import Stepper
+from ..data.dataset import Dataset
+from ..spec.model import Spec
+from ..spec.readouts import Regression
+from ..spec.training import Train
+from .checkpoint import Checkpoint, RunError, Tensors
+from .divergence import Divergence, first_bad_quantity
+from .environment import environment
+from .loop import Loop, NotFinite, all_finite
+from .origin import Origin, origin_of_spec
+from .progress import Progress
+from .protocol import Trainable
+from .results import Result, Status
+from .run import RESULT, Row, Run, create_run, open_run
+from .scores import ACCURACY, MSE
+
+
+def train(
+    spec: Spec,
+    model: Trainable,
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    progress: Progress,
+    origin: Origin | None = None,
+    stop_after: int | None = None,
+    resume: bool = False,
+    findings: Iterable[str] = (),
+) -> Result:
+    """Train the model on the data and keep everything in the folder `out`.
+
+    `origin` is the spec as it was given (default: the spec itself as YAML); `stop_after` ends this
+    call after so many epochs, as an interruption would; `resume` goes on with the run in `out`, in
+    any backend; `findings` are what the analysis said of stability, repeated where the training
+    diverges. A keyboard interrupt leaves the last whole epoch. RunError where the folder, the spec
+    or the data do not allow it.
+    """
+    rule = _checked_rule(spec, dataset, stop_after)
+    weights = model.init(spec.seed)
+    if resume:
+        run, rows, start = _reopen(spec, Path(out), weights, rule)
+    else:
+        given = origin or origin_of_spec(spec)
+        run, rows, start = _begin(spec, model, Path(out), weights, rule, given)
+    session = _Session(spec, model, dataset, rule, run, start, rows, tuple(findings))
+    return session.go(progress, stop_after)
+
+
+def _checked_rule(spec: Spec, dataset: Dataset, stop_after: int | None) -> Updater:
+    if spec.train is None:
+        raise RunError("the spec has no `train`: there is nothing to train")
+    if dataset.train.targets is None:
+        raise RunError("the data have no labels and no targets: there is nothing to learn from")
+    if stop_after is not None and stop_after < 1:
+        raise RunError(f"a training stops after at least one epoch, not after {stop_after}")
+    return updater(spec.train)
+
+
+def _begin(
+    spec: Spec, model: Trainable, out: Path, weights: Tensors, rule: Updater, origin: Origin
+) -> tuple[Run, list[Row], Checkpoint]:
+    state = {name: np.asarray(part) for name, part in rule.init(weights).items()}
+    start = Checkpoint(0, weights, state, origin.digest)
+    facts = {"name": spec.name, "backend": model.backend, "device": model.device}
+    return create_run(out, spec, origin, start, facts), [], start
+
+
+def _reopen(
+    spec: Spec, out: Path, weights: Tensors, rule: Updater
+) -> tuple[Run, list[Row], Checkpoint]:
+    run = open_run(out)
+    run.check(spec)
+    checkpoint = run.checkpoint()
+    for have, want in ((checkpoint.weights, weights), (checkpoint.state, rule.init(weights))):
+        if _shapes(have) != _shapes(want):
+            raise RunError(f"the checkpoint in {run.folder} is not of this network")
+    return run, run.rewind(checkpoint), checkpoint
+
+
+def _shapes(arrays: Tensors) -> dict[str, tuple[int, ...]]:
+    return {name: np.shape(array) for name, array in arrays.items()}
+
+
+@dataclass
+class _Session:
+    """One call of `train`: `last` is the last checkpoint, `rows` the metrics up to it."""
+
+    spec: Spec
+    model: Trainable
+    dataset: Dataset
+    rule: Updater
+    run: Run
+    last: Checkpoint
+    rows: list[Row]
+    findings: tuple[str, ...]
+    divergence: Divergence | None = field(default=None)
+
+    @property
+    def settings(self) -> Train:
+        assert self.spec.train is not None  # `train` has refused a spec without
+        return self.spec.train
+
+    def go(self, progress: Progress, stop_after: int | None) -> Result:
+        """Train the epochs that are left, `stop_after` at most, and record how it ended."""
+        epochs, done = self.settings.epochs, self.last.epoch
+        until = epochs if stop_after is None else min(epochs, done + stop_after)
+        with progress.of(done, epochs):
+            status = self._epochs(range(done + 1, until + 1), progress)
+        weights, divergence = self.last.weights, self.divergence
+        result = Result(
+            status, self.run.folder, self.last.epoch, epochs, self.rows, weights, divergence
+        )
+        self.run.record(RESULT, result.to_json())
+        return result
+
+    def _epochs(self, numbers: range, progress: Progress) -> Status:
+        try:
+            if numbers:
+                self._enter()
+                loop = self._loop()
+            for number in numbers:
+                row = loop.epoch(number)
+                self._keep(row, loop.stepper)
+                progress.epoch(row)
+        except NotFinite as stop:
+            self._diverge(stop, loop.stepper)
+            return "diverged"
+        except KeyboardInterrupt:
+            return "interrupted"
+        return "finished" if self.last.epoch == self.settings.epochs else "stopped"
+
+    def _enter(self) -> None:
+        name, backend = self.spec.name.replace("-", "_"), self.model.backend
+        suffix = "txt" if backend == "numpy" else "py"
+        described = environment(self.model, "float64" if backend == "numpy" else self.spec.dtype)
+        self.run.enter(described, (f"{name}_{backend}.{suffix}", self.model.source))
+
+    def _loop(self) -> Loop:
+        examples = self.dataset.train
+        stepper = self.model.stepper(self.rule, examples.x, examples.targets)
+        stepper.load(self.last.weights, self.last.state)
+        score = MSE if isinstance(self.spec.model.readout, Regression) else ACCURACY
+        return Loop(self.settings, self.spec.seed, stepper, self.dataset, score)
+
+    def _keep(self, row: Row, stepper: Stepper) -> None:
+        weights, state = stepper.weights(), stepper.state()
+        new = replace(self.last, epoch=row["epoch"], weights=weights, state=state)
+        self.run.append(row, new)
+        self.last = new
+        self.rows.append(row)
+
+    def _diverge(self, stop: NotFinite, stepper: Stepper) -> None:
+        """Name what was not finite, and keep the weights before that step if they are good ones."""
+        weights = stepper.weights()
+        batch = self.dataset.train.rows(stop.rows)
+        quantity = first_bad_quantity(self.model, weights, batch.x, batch.targets)
+        self.divergence = Divergence(stop.epoch, stop.step, quantity, self.findings)
+        if all_finite(weights):
+            self.last = replace(self.last, weights=weights)
+            self.run.export(weights)
