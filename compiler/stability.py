@@ -1,2 +1,275 @@
-def structural_claims(program):
-    return []
+"""Stability findings: what is known before a step is trained, and on what grounds.
+
+Haber & Ruthotto (2017), section 2: the continuous problem is stable when Re λ(J) ≤ 0 and the
+weights change slowly; forward Euler when |1 + h λ| ≤ 1. Findings by construction hold for all
+weights; those at the initial weights say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..spec.diagnostics import Span
+from ..spec.initializers import Random
+from ..spec.integrators import Euler, Leapfrog
+from ..spec.parametrizations import Antisymmetric, Free
+from .findings import Finding
+from .initial import initial_weights, stream
+from .ir.program import Program
+from .ir.text import number
+from .jacobian import eigenvalues
+from .regions import STAGGERED_LIMIT, amplification, imaginary_limit, polynomial
+from .spectrum import Spectrum, spectrum
+
+SAMPLES = 8
+TOLERATED_GROWTH = 10.0
+"""How much the method may amplify over all steps before it is a warning."""
+CURE_FOR_OSCILLATIONS = (
+    "γ > 0, or integrator: rk4 (stable for |h ω| ≤ 2.83), or the hamiltonian parametrization "
+    "with verlet"
+)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """At the initial weights: extremes of Re λ, the largest |λ|, growth by the method."""
+
+    lower: float
+    upper: float
+    modulus: float
+    growth: float
+    """Product over all steps of max |R(h λ)|."""
+    where: str
+
+    @property
+    def range(self) -> str:
+        return f"Re λ in [{self.lower:.3g}, {self.upper:.3g}]"
+
+
+def analyse(program: Program) -> tuple[Finding, ...]:
+    """Findings on the field, then on the method. Imports no framework."""
+    known, numbers = spectrum(program), _numbers(program)
+    found = [*_of_field(program, known, numbers), *_of_method(program, known, numbers)]
+    return tuple(found)
+
+
+def structural_claims(program: Program) -> list[str]:
+    """One line for the head of an emitted program: what holds for all weights, and why."""
+    known = spectrum(program)
+    if known is None:
+        return ["nothing is known of the spectrum by construction"]
+    condition = f" for {known.assumption}" if known.assumption else ""
+    return [f"{_range(program, known)} for all weights and states{condition}: {known.why}"]
+
+
+# --- the field -------------------------------------------------------------------------------
+
+
+def _of_field(program: Program, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
+    span = _field_span(program)
+    if _given_by_value(program):
+        yield _by_value(program, numbers)
+    elif known is None:
+        yield Finding(
+            "N202",
+            "note",
+            "nothing is known of the spectrum of the field by construction",
+            "any weights",
+            _unknown_because(program) + f"; {numbers.where}: {numbers.range}",
+            "antisymmetric, negative-gram or hamiltonian weights bound it",
+            span,
+        )
+    else:
+        yield from _by_construction(program, known, numbers)
+
+
+def _by_construction(program: Program, known: Spectrum, numbers: Numbers) -> Iterator[Finding]:
+    span = _field_span(program)
+    assumption = "any weights and states" + (f", {known.assumption}" if known.assumption else "")
+    evidence = f"{known.why}; {numbers.where}: {numbers.range}"
+    if program.order == 2:
+        yield _second_order(program, known, assumption, evidence)
+    elif known.upper > 0:
+        claim = f"the field may amplify: {_range(program, known)}"
+        yield Finding("W203", "warning", claim, assumption, evidence, "", span)
+    else:
+        claim = f"{_range(program, known)}: the continuous network does not amplify"
+        yield Finding("N201", "note", claim, assumption, evidence, "", span)
+
+
+def _second_order(program: Program, known: Spectrum, assumption: str, evidence: str) -> Finding:
+    """y'' = f(y): bounded when ∂f/∂y has real eigenvalues ≤ 0, since λ = ±√μ."""
+    span = _field_span(program)
+    if known.real and known.upper <= 0:
+        claim = "y oscillates and does not grow: the eigenvalues of ∂f/∂y are real and ≤ 0"
+        return Finding("N201", "note", claim, assumption, evidence, "", span)
+    claim = "y grows: an eigenvalue of ∂f/∂y that is not real and ≤ 0 has a root with Re > 0"
+    cure = "parametrization: negative-gram"
+    return Finding("W203", "warning", claim, assumption, evidence, cure, span)
+
+
+def _by_value(program: Program, numbers: Numbers) -> Finding:
+    """The weights are given: their eigenvalues are facts."""
+    span = program.spec.span("model", "initializers")
+    assumption = "the weights as given"
+    evidence = f"eigenvalues of ∂f/∂y {numbers.where}: {numbers.range}"
+    if numbers.upper > 1e-9:
+        claim = f"the field amplifies: Re λ reaches {numbers.upper:.3g} > 0"
+        cure = "weights with Re λ ≤ 0, for instance antisymmetric ones"
+        return Finding("W203", "warning", claim, assumption, evidence, cure, span)
+    if numbers.upper < -1e-9:
+        claim = f"the field forgets: all modes decay, Re λ ≤ {numbers.upper:.3g} < 0"
+        cure = "Re λ close to 0 keeps the information (Haber & Ruthotto 2017)"
+        return Finding("N203", "note", claim, assumption, evidence, cure, span)
+    claim = "the field neither amplifies nor forgets: Re λ = 0"
+    return Finding("N201", "note", claim, assumption, evidence, "", span)
+
+
+def _given_by_value(program: Program) -> bool:
+    return not any(isinstance(o.raw.initializer, Random) for o in program.operands)
+
+
+def _unknown_because(program: Program) -> str:
+    if any(
+        isinstance(o.parametrization, Free) and o.name.startswith("K") for o in program.operands
+    ):
+        return "K is free"
+    return "the equations have none of the forms that bound it"
+
+
+# --- the method ------------------------------------------------------------------------------
+
+
+def _of_method(program: Program, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
+    if polynomial(program.integrator) is None:
+        yield _staggered(program, numbers)
+    elif known is not None and known.is_imaginary:
+        yield _on_imaginary_axis(program, numbers)
+    else:
+        if isinstance(program.integrator, Euler) and _gamma(program) > 0:
+            yield _damped_euler(program, numbers)
+        if numbers.growth > TOLERATED_GROWTH and not _field_grows(numbers):
+            yield _amplified(program, numbers)
+
+
+def _on_imaginary_axis(program: Program, numbers: Numbers) -> Finding:
+    """Oscillations under a Runge–Kutta method."""
+    limit, h = imaginary_limit(program.integrator), program.h
+    name, reach = program.integrator.name, h * numbers.modulus
+    span = program.spec.span("model", "integrator")
+    evidence = f"{numbers.where}: |h ω| up to {reach:.3g}, {_growth(program, numbers)}"
+    if limit == 0 and isinstance(program.integrator, Euler):
+        claim = f"{name} amplifies every oscillation: |1 + i h ω| > 1 for all ω ≠ 0"
+        return Finding("W201", "warning", claim, "Re λ = 0", evidence, CURE_FOR_OSCILLATIONS, span)
+    if limit == 0:
+        claim = f"{name} amplifies every oscillation, slightly: |R(i h ω)| ≈ 1 + (h ω)⁴/8"
+        level = "warning" if numbers.growth > TOLERATED_GROWTH else "note"
+        code = "W201" if level == "warning" else "N204"
+        return Finding(code, level, claim, "Re λ = 0", evidence, "rk4, or a smaller h", span)
+    claim = f"{name} is stable for |h ω| ≤ {limit:.3g}"
+    beyond = reach > limit
+    return Finding(
+        "W202" if beyond else "N204",
+        "warning" if beyond else "note",
+        claim + (f"; here |h ω| reaches {reach:.3g}" if beyond else ""),
+        "Re λ = 0",
+        evidence,
+        "more steps" if beyond else "",
+        span,
+    )
+
+
+def _damped_euler(program: Program, numbers: Numbers) -> Finding:
+    """|1 + h λ| ≤ 1 for λ = −γ/2 ± iω means ω² ≤ γ/h − γ²/4."""
+    gamma, h = _gamma(program), program.h
+    room = gamma / h - gamma**2 / 4
+    span = program.spec.span("model", "parametrization", "gamma")
+    reach = sqrt(max(room, 0.0))
+    claim = f"forward Euler amplifies no mode -γ/2 ± iω with |ω| ≤ √(γ/h − γ²/4) = {reach:.3g}"
+    evidence = f"{numbers.where}: |λ| up to {numbers.modulus:.3g}, {_growth(program, numbers)}"
+    beyond = numbers.modulus > reach
+    cure = "a larger γ, more steps, or rk4" if beyond else ""
+    level = "warning" if beyond and numbers.growth > TOLERATED_GROWTH else "note"
+    code = "W201" if level == "warning" else "N204"
+    return Finding(code, level, claim, f"γ = {number(gamma)}, σ' = 1", evidence, cure, span)
+
+
+def _amplified(program: Program, numbers: Numbers) -> Finding:
+    claim = f"{program.integrator.name} amplifies modes that the field does not"
+    evidence = f"{numbers.where}: {_growth(program, numbers)}"
+    span = program.spec.span("model", "integrator")
+    return Finding("W201", "warning", claim, "the initial weights", evidence, "more steps", span)
+
+
+def _staggered(program: Program, numbers: Numbers) -> Finding:
+    """Verlet and leapfrog: h |ω| ≤ 2."""
+    reach, name = program.h * numbers.modulus, program.integrator.name
+    span = program.spec.span("model", "integrator")
+    evidence = f"{numbers.where}: h |λ| up to {reach:.3g}"
+    what = (
+        "h²|μ| ≤ 4, μ the eigenvalues of ∂f/∂y"
+        if isinstance(program.integrator, Leapfrog)
+        else "h |ω| ≤ 2, ±iω the eigenvalues of ∂f/∂(y, z)"
+    )
+    if reach > STAGGERED_LIMIT:
+        claim = f"the step is beyond the limit of {name}: h |λ| = {reach:.3g} > 2"
+        return Finding("W202", "warning", claim, what, evidence, "more steps", span)
+    claim = f"{name} is stable: h |λ| = {reach:.3g} ≤ 2"
+    return Finding("N204", "note", claim, what, evidence, "", span)
+
+
+# --- numbers ---------------------------------------------------------------------------------
+
+
+def _numbers(program: Program) -> Numbers:
+    """Eigenvalues along the trajectories of a few random states, at the initial weights."""
+    with np.errstate(all="ignore"):
+        x = stream(program.spec.seed, "probe").normal(size=(SAMPLES, program.features))
+        times, found = eigenvalues(program, initial_weights(program), x)
+        finite: NDArray[np.complex128] = np.nan_to_num(found, nan=inf, posinf=inf, neginf=-inf)
+        per_step = amplification(program.integrator, program.h * finite).max(axis=(1, 2))
+        growth = float(np.exp(program.steps * np.log(np.maximum(per_step, 1)).mean()))
+    return Numbers(
+        float(np.real(finite).min()),
+        float(np.real(finite).max()),
+        float(np.abs(finite).max()),
+        growth,
+        f"at the initial weights, {SAMPLES} random states, {len(times)} steps",
+    )
+
+
+def _growth(program: Program, numbers: Numbers) -> str:
+    if numbers.growth <= 1 + 1e-12:
+        return "no mode grows"
+    return f"growth by at most {numbers.growth:.3g} over {program.steps} steps"
+
+
+def _field_grows(numbers: Numbers) -> bool:
+    return numbers.upper > 1e-9
+
+
+def _gamma(program: Program) -> float:
+    kinds = (o.parametrization for o in program.operands)
+    return max((k.gamma for k in kinds if isinstance(k, Antisymmetric)), default=0.0)
+
+
+def _range(program: Program, known: Spectrum) -> str:
+    what = "λ(∂f/∂y)" if program.order == 2 or known.real else "Re λ(∂f/∂y)"
+    if known.lower == known.upper:
+        return f"{what} = {number(known.upper)}"
+    if known.lower == -inf:
+        return f"{what} ≤ {number(known.upper)}"
+    if known.upper == inf:
+        return f"{what} ≥ {number(known.lower)}"
+    return f"{what} ∈ [{number(known.lower)}, {number(known.upper)}]"
+
+
+def _field_span(program: Program) -> Span | None:
+    """Where the spec says what bounds the spectrum: the parametrization, if it has one."""
+    given = "parametrization" in program.spec.model.model_fields_set
+    return program.spec.span("model", "parametrization" if given else "vector_field")

@@ -65,4 +65,11 @@ CODES: dict[str, str] = {
     "E411": "array of a wrong shape or type",
     "E412": "more points than the set has",
     # warnings and notes of the analysis
+    "W201": "the method amplifies what the field does not",
+    "W202": "the step is beyond the method's limit",
+    "W203": "the field itself amplifies",
+    "N201": "stable by construction",
+    "N202": "nothing is known by construction",
+    "N203": "decays",
+    "N204": "stable at the initial weights",
 }

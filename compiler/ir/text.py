@@ -6,7 +6,7 @@ from .expr import Expr, is_constant
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
 
-_SYMBOLS = {"GAMMA": "γ", "H": "h", "mu": "μ"}
+_SYMBOLS = {"GAMMA": "γ", "ALPHA": "α", "H": "h", "mu": "μ"}
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _NAMES = {"log_softmax": "log softmax", "ndtr": "Φ", "heaviside": "step"}
@@ -35,7 +35,7 @@ def _print(e: Expr) -> tuple[str, int]:
         case "constant":
             value, name = e.attributes
             assert isinstance(value, (int, float))
-            text = _SYMBOLS.get(str(name), str(name)) if name else number(value)
+            text = _symbol(str(name)) if name else number(value)
             return text, SIGN if text.startswith("-") else ATOM
         case "variable":
             return _variable(str(e.attributes[0])), ATOM
@@ -67,13 +67,29 @@ def _print(e: Expr) -> tuple[str, int]:
             return f"[{_print(e.args[0])[0]}; {_print(e.args[1])[0]}]", ATOM
         case "pad":
             return f"({_print(e.args[0])[0]}, 0)", ATOM
-        case "broadcast" | "per_example" | "rate":
+        case "broadcast" | "per_example":
             return _print(e.args[0])
+        case "rate":
+            return _rate(e), ATOM
         case "head" | "tail":
             return f"{_wrapped(e.args[0], ATOM)}{'ⱼ' if e.op == 'head' else 'ⱼ₊₁'}", ATOM
         case _:
             inside = ", ".join(_print(arg)[0] for arg in e.args)
             return f"{_NAMES.get(e.op, e.op)}({inside})", ATOM
+
+
+def _symbol(name: str) -> str:
+    """`ALPHA_2` is α₂, `GAMMA_A` is γ_A."""
+    letter, _, index = name.partition("_")
+    index = index.translate(_SUBSCRIPTS) if index.isdigit() else "_" * bool(index) + index
+    return _SYMBOLS.get(letter, letter) + index
+
+
+def _rate(e: Expr) -> str:
+    """`f(t + h / 2, y + …)`: the right-hand side of a block at a stage."""
+    block, _, names = e.attributes
+    letter = "f" if names == ("y",) else f"f_{block}"
+    return f"{letter}({', '.join(_print(arg)[0] for arg in e.args)})"
 
 
 def _variable(name: str) -> str:
