@@ -42,7 +42,12 @@ def _imports(program: Program) -> list[str]:
         "from jax import Array",
         "from safetensors.numpy import load_file",
     ]
-    return [*standard, "", *third, "", "Weights = dict[str, Array]"]
+    aliases = ["Weights = dict[str, Array]"]
+    aliases += ["State = tuple[Array, ...]"] * (len(program.states) > 1)
+    aliases += ["Layer = tuple[Array, ...]"] * (
+        bool(program.layer) and not (program.mode == "shared" and program.is_autonomous)
+    )
+    return [*standard, "", *third, "", *aliases]
 
 
 def _raw(program: Program) -> dict[str, str]:
@@ -53,12 +58,12 @@ def _operands(program: Program) -> list[str]:
     if not program.layer:
         return []
     lines = part.operand_lines(program, _raw(program))
-    names = ", ".join(program.stage_name(o, node) for o, node in program.layer)
+    names = [program.stage_name(o, node) for o, node in program.layer]
     return [
         f"def operands({WEIGHTS}) -> tuple[Array, ...]:",
         docstring([docs.operands(program)]),
         *lines,
-        f"    return {names}{',' if len(program.layer) == 1 else ''}",
+        part.returned(names),
     ]
 
 
@@ -68,7 +73,7 @@ def _initial_state(program: Program) -> list[str]:
     several = len(program.states) > 1
     y = printer.text(program.lift)
     lines = [
-        f"def initial_state({WEIGHTS}, x: Array) -> {'tuple[Array, ...]' if several else 'Array'}:",
+        f"def initial_state({WEIGHTS}, x: Array) -> {'State' if several else 'Array'}:",
         docstring([docs.initial_state(program)]),
     ]
     if not several:
@@ -102,6 +107,10 @@ def _over(program: Program) -> tuple[str, str]:
     return f"({times}, *operands(weights))", "*layer"
 
 
+def _passed(given: str) -> str:
+    return "*layer" if given == "t, *shared" else given
+
+
 def _scan(program: Program, output: str) -> list[str]:
     """The scan; `output` is what it collects of the state after a step."""
     several = len(program.states) > 1
@@ -111,18 +120,22 @@ def _scan(program: Program, output: str) -> list[str]:
     lines = []
     if "shared" in given:
         lines.append("    shared = operands(weights)")
-    annotated = {"layer": "layer: tuple[Array, ...]", "t": "t: Array", "_": "_: None"}[argument]
-    kind = "tuple[Array, ...]" if several else "Array"
-    collected = {"None": "None", "y": "Array", "state": "tuple[Array, ...]"}[output]
+    annotated = {"layer": "layer: Layer", "t": "t: Array", "_": "_: None"}[argument]
+    kind = "State" if several else "Array"
+    collected = {"None": "None", "y": "Array", "state": "State"}[output]
     lines += [
         "",
         f"    def advance({state}: {kind}, {annotated}) -> tuple[{kind}, {collected}]:",
-        f"        {state} = step({', '.join(filter(None, [star, given]))})",
+        *["        layer: Layer = (t, *shared)"] * (given == "t, *shared"),
+        f"        {state} = step({', '.join(filter(None, [star, _passed(given)]))})",
         f"        return {state}, {output}",
         "",
     ]
     length = ", length=STEPS" if over == "None" else ""
     found = f"{state}, _" if output == "None" else "_, path"
+    if over.startswith("("):
+        lines.append(f"    layers = {over}")
+        over = "layers"
     return [*lines, f"    {found} = jax.lax.scan(advance, start, {over}{length})"]
 
 
@@ -204,11 +217,10 @@ def _forward(program: Program) -> list[str]:
 
 
 def _regularizer(program: Program) -> list[str]:
-    printer = Printer(JAX, like="", names=_raw(program), stacked=True)
     return [
         f"def regularizer({WEIGHTS}) -> Array:",
         docstring([docs.regularizer(program)]),
-        *part.penalty_lines(program, printer),
+        *part.penalty_lines(program, JAX, _raw(program)),
     ]
 
 

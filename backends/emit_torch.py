@@ -42,6 +42,7 @@ def _imports(program: Program, body: str) -> list[str]:
         *functional,
         "from safetensors.numpy import load_file",
         "from torch import Tensor, nn",
+        *["", "State = tuple[Tensor, ...]"] * (len(program.states) > 1),
     ]
 
 
@@ -86,12 +87,12 @@ def _constructor(program: Program) -> list[str]:
 def _operands(program: Program) -> list[str]:
     if not program.layer:
         return []
-    names = ", ".join(program.stage_name(o, node) for o, node in program.layer)
+    names = [program.stage_name(o, node) for o, node in program.layer]
     return [
         "    def operands(self) -> tuple[Tensor, ...]:",
         docstring([docs.operands(program)], 8),
         *part.operand_lines(program, _raw(program), 8),
-        f"        return {names}{',' if len(program.layer) == 1 else ''}",
+        part.returned(names, 8),
     ]
 
 
@@ -114,13 +115,11 @@ def _layers(program: Program) -> list[str]:
             f"        times = {times}",
             "        return iter([(t, *shared) for t in times.unbind()])",
         ]
-    given = "*self.operands()" if program.is_autonomous else "times, *self.operands()"
+    given = "self.operands()"
     if not program.is_autonomous:
-        lines.append(f"        times = {times}")
-    call = f"zip(*(w.unbind() for w in ({given},)), strict=True)"
-    if program.is_autonomous:
-        call = "zip(*(w.unbind() for w in self.operands()), strict=True)"
-    return [*lines, f"        return {call}"]
+        lines += [f"        times = {times}", "        stacks = (times, *self.operands())"]
+        given = "stacks"
+    return [*lines, f"        return zip(*(w.unbind() for w in {given}), strict=True)"]
 
 
 def _layers_doc(program: Program) -> str:
@@ -146,7 +145,7 @@ def _loop(program: Program) -> list[str]:
 def _initial_state(program: Program) -> list[str]:
     printer = Printer(TORCH, like="x", names=_raw(program) | {"x": "x.T"})
     several = len(program.states) > 1
-    kind = "tuple[Tensor, ...]" if several else "Tensor"
+    kind = "State" if several else "Tensor"
     lines = [
         f"    def initial_state(self, x: Tensor) -> {kind}:",
         docstring([docs.initial_state(program)], 8),
@@ -228,11 +227,10 @@ def _forward(program: Program) -> list[str]:
 def _regularizer(program: Program) -> list[str]:
     if not program.penalties:
         return []
-    printer = Printer(TORCH, like="", names=_raw(program), stacked=True)
     return [
         "    def regularizer(self) -> Tensor:",
         docstring([docs.regularizer(program)], 8),
-        *part.penalty_lines(program, printer, 8),
+        *part.penalty_lines(program, TORCH, _raw(program), 8),
     ]
 
 

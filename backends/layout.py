@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 WIDTH = 88
+HANG = " " * 4
+QUOTES = '"""'
 
 
 def bracketed(before: str, items: Sequence[str], after: str, indent: int = 0) -> str:
@@ -27,14 +29,16 @@ def bracketed(before: str, items: Sequence[str], after: str, indent: int = 0) ->
 def docstring(lines: Sequence[str], indent: int = 4) -> str:
     """A docstring: one line where it fits, else a first line, a blank one and the rest."""
     pad = " " * indent
-    wrapped = [part for line in lines for part in fold(line, WIDTH - indent)]
-    if len(wrapped) == 1 and len(wrapped[0]) + 6 + indent <= WIDTH:
-        return f'{pad}"""{wrapped[0]}"""'
+    hang = "" if len(lines) == 1 else HANG
+    room = WIDTH - indent - (2 * len(QUOTES) if len(lines) == 1 else 0)
+    wrapped = [part for line in lines for part in fold(line, room, hang)]
+    if len(wrapped) == 1:
+        return f"{pad}{QUOTES}{wrapped[0]}{QUOTES}"
     body = "\n".join(f"{pad}{line}".rstrip() for line in wrapped[1:])
-    return f'{pad}"""{wrapped[0]}\n{body}\n{pad}"""' if body else f'{pad}"""{wrapped[0]}\n{pad}"""'
+    return f"{pad}{QUOTES}{wrapped[0]}\n{body}\n{pad}{QUOTES}"
 
 
-def fold(line: str, width: int, hang: str = "    ") -> list[str]:
+def fold(line: str, width: int, hang: str = HANG) -> list[str]:
     """A long line broken at spaces, what follows indented by `hang`."""
     lines: list[str] = []
     while len(line) > width and " " in line[len(hang) : width]:

@@ -111,7 +111,9 @@ class Printer:
             case "constant":
                 return self._constant(e)
             case "neg":
-                return f"-{self._wrapped(e.args[0], SIGN)}", SIGN
+                # the formatter wants -(y**2), where Python reads -y**2 the same way
+                least = ATOM if e.args[0].op == "pow" else SIGN
+                return f"-{self._wrapped(e.args[0], least)}", SIGN
             case "pow":
                 return self._power(e), POWER
             case "transpose":

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from ..compiler.initial import standard_deviation
 from ..compiler.ir.expr import Expr, walk
-from ..compiler.ir.program import Operand, Program, RawWeight
+from ..compiler.ir.program import Operand, Penalty, Program, RawWeight
 from ..compiler.ir.text import equations, mathematics, number
 from ..spec.initializers import Constant, Identity, Normal, Random, Uniform, Values
 from .dialects import Dialect
-from .layout import bracketed, docstring
+from .layout import WIDTH, bracketed, docstring
 from .printer import Printer
 
 INDENT = " " * 4
@@ -40,7 +40,7 @@ def _symbol(name: str) -> str:
 
 def _named_numbers(program: Program) -> dict[str, object]:
     """Constants with a name (γ, α) in the order in which they are used; h is defined apart."""
-    roots = [*(o.definition for o in program.operands), *program.penalties]
+    roots = [*(o.definition for o in program.operands), *(p.value for p in program.penalties)]
     found = (e.attributes for e in walk(*roots) if e.op == "constant" and e.attributes[1])
     return {str(name): value for value, name in found if name != "H"}
 
@@ -217,6 +217,23 @@ class StepPrinter(Printer):
         ]
         return f"{rate_name(self.program, str(block))}({', '.join([*given, *taken])})"
 
+    def lines(self, root: Expr, before: str = "return ", indent: int = 4) -> list[str]:
+        """As of every printer; a call too long for its line gets a name, or opens up."""
+        pad, found = " " * indent, []
+        if root.op == "rate":
+            return [self._call_line(root, f"{pad}{before}")]
+        if len(f"{pad}{before}{self.text(root)}") > WIDTH:
+            for node in [e for e in walk(root) if e.op == "rate"]:
+                name = f"d{node.attributes[0]}"
+                found.append(self._call_line(node, f"{pad}{name} = "))
+                self.bound[node] = name
+        return [*found, *super().lines(root, before, indent)]
+
+    def _call_line(self, call: Expr, before: str) -> str:
+        function, _, rest = self.text(call).partition("(")
+        indent = len(before) - len(before.lstrip())
+        return bracketed(f"{before.lstrip()}{function}(", rest[:-1].split(", "), ")", indent)
+
 
 def unpacking(names: list[str]) -> str:
     """The left side of an assignment to these names."""
@@ -232,7 +249,7 @@ def layer_names(program: Program) -> list[str]:
 def step(program: Program, dialect: Dialect) -> list[str]:
     """One step of the method."""
     several = len(program.states) > 1
-    result = f"tuple[{dialect.array}, ...]" if several else dialect.array
+    result = "State" if several else dialect.array
     doc = (type(program.integrator).__doc__ or "").split("\n")[0].rstrip(".")
     parameters = [*program.states, *layer_names(program)]
     lines = [
@@ -242,19 +259,20 @@ def step(program: Program, dialect: Dialect) -> list[str]:
     printer = StepPrinter(program, dialect)
     for line in program.step.lines:
         lines += printer.lines(line.value, f"{line.name} = ")
-    results = [printer.text(program.step.results[name]) for name in program.states]
-    return [*lines, _returned(results)]
+    results = [program.step.results[name] for name in program.states]
+    if len(results) == 1:
+        return [*lines, *printer.lines(results[0])]
+    return [*lines, returned([printer.text(result) for result in results])]
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _returned(results: list[str]) -> str:
-    line = f"    return {', '.join(results)}"
-    if len(line) <= 88:
-        return line
-    return bracketed("return (", results, ")", indent=4)
+def returned(results: list[str], indent: int = 4) -> str:
+    """A return statement of several values."""
+    line = f"{' ' * indent}return {unpacking(results)}"
+    return line if len(line) <= WIDTH else bracketed("return (", results, ")", indent)
 
 
 def start_lines(program: Program, dialect: Dialect) -> list[str]:
@@ -362,17 +380,34 @@ def _call_at_time(program: Program, block: str) -> str:
     return f"{rate_name(program, block)}({', '.join([*given, *taken])})"
 
 
-def penalty_lines(program: Program, printer: Printer, indent: int = 4) -> list[str]:
-    """R as a sum, one line for every regularizer."""
-    pad = " " * indent
+def penalty_lines(
+    program: Program, dialect: Dialect, raw: dict[str, str], indent: int = 4
+) -> list[str]:
+    """R: for every regularizer its factor times the sum of a term over its weights."""
+    pad, several = " " * indent, len(program.penalties) > 1
     lines: list[str] = []
     names: list[str] = []
     for i, penalty in enumerate(program.penalties, start=1):
-        kind = program.spec.regularizers[i - 1].kind.replace("-", "_")
-        name = kind if kind not in names else f"{kind}_{i}"
-        names.append(name)
-        lines += printer.lines(penalty, f"{name} = ", indent)
-    if len(names) == 1:
-        lines[-1] = lines[-1].replace(f"{names[0]} = ", "return ", 1)
-        return lines
-    return [*lines, f"{pad}return {' + '.join(names)}"]
+        kind = penalty.regularizer.kind.replace("-", "_")
+        names.append(kind if kind not in names else f"{kind}_{i}")
+        before = f"{names[-1]} = " if several else "return "
+        lines += _penalty_lines(penalty, dialect, raw, before, indent)
+    return [*lines, f"{pad}return {' + '.join(names)}"] if several else lines
+
+
+def _penalty_lines(
+    penalty: Penalty, dialect: Dialect, raw: dict[str, str], before: str, indent: int
+) -> list[str]:
+    factor = Printer(dialect, like="").text(penalty.factor)
+    first, *others = penalty.weights
+    pad = " " * indent
+    if not others:
+        own = Printer(dialect, like="", names={first.name: raw[first.name]}, stacked=True)
+        return [f"{pad}{before}{factor} * {own.text(penalty.terms[0])}"]
+    each = Printer(dialect, like="", names={first.name: "w"}, stacked=True)
+    stack = {"torch": "torch.stack", "jax": "jnp.stack"}[dialect.name]
+    return [
+        bracketed("of = (", [raw[w.name] for w in penalty.weights], ")", indent),
+        f"{pad}terms = {stack}([{each.text(penalty.terms[0])} for w in of])",
+        f"{pad}{before}{factor} * terms.sum()",
+    ]

@@ -116,7 +116,7 @@ class ReferenceGradient:
         stacks = [w.stack for w in self.program.weights]
         one = variable("g")
         for penalty in self.program.penalties:
-            parts = gradient(penalty, stacks, one)
+            parts = gradient(penalty.value, stacks, one)
             for w, part in zip(self.program.weights, parts, strict=True):
                 if part is not None:
                     total[w.name] = total[w.name] + evaluate(part, values | {"g": np.asarray(1.0)})

@@ -88,7 +88,7 @@ def _equations(program: Program) -> list[str]:
     if program.readout is not None and program.loss is not None:
         lines.append(f"logits x = {mathematics(program.readout)}, y = y(T)")
         lines.append(f"loss = mean over the examples of {mathematics(program.loss)}")
-    lines += [f"+ {mathematics(p)}" for p in program.penalties]
+    lines += [f"+ {mathematics(p.value)}" for p in program.penalties]
     return lines
 
 

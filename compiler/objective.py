@@ -10,7 +10,7 @@ from ..spec.readouts import Classifier
 from ..spec.regularizers import Regularizer
 from .elaborate import elaborate
 from .ir.expr import Expr, build, constant, variable
-from .ir.program import RawWeight
+from .ir.program import Penalty, RawWeight
 from .problems import Problems
 from .weights import raw_weight
 
@@ -59,7 +59,7 @@ def readout(spec: Spec, n: int) -> Readout | None:
     return Readout(logits, hypothesis, loss, weights)
 
 
-def penalties(spec: Spec, weights: list[RawWeight], problems: Problems) -> tuple[Expr, ...]:
+def penalties(spec: Spec, weights: list[RawWeight], problems: Problems) -> tuple[Penalty, ...]:
     """The regularizers, each one scalar of the raw weights."""
     if spec.regularizers and spec.model.readout is None:
         problems.add("E211", "regularizers need a readout", "regularizers", key=True)
@@ -73,7 +73,7 @@ def _penalty(
     spec: Spec,
     weights: list[RawWeight],
     problems: Problems,
-) -> Expr | None:
+) -> Penalty | None:
     known = {w.name: w for w in weights}
     fitting: list[RawWeight] = []
     for i, name in enumerate(regularizer.of):
@@ -94,10 +94,12 @@ def _no_path(name: str, spec: Spec, loc: tuple[str | int, ...], problems: Proble
     problems.add("E205", f"{name} has no smoothness in time", *loc, label=why)
 
 
-def _total(regularizer: Regularizer, index: int, weights: list[RawWeight], spec: Spec) -> Expr:
+def _total(regularizer: Regularizer, index: int, weights: list[RawWeight], spec: Spec) -> Penalty:
     symbol = "ALPHA" if len(spec.regularizers) == 1 else f"ALPHA_{index + 1}"
-    scope = {w.name: w.stack for w in weights}
-    scope["alpha"] = constant(regularizer.alpha, symbol)
-    scope["h"] = constant(spec.model.time.step, "H")
-    names = tuple(w.name for w in weights)
-    return elaborate(regularizer.expression(names), scope, catalogue=True)
+    numbers = {
+        "alpha": constant(regularizer.alpha, symbol),
+        "h": constant(spec.model.time.step, "H"),
+    }
+    factor = elaborate(regularizer.factor, numbers, catalogue=True)
+    terms = (elaborate(regularizer.term, {"w": w.stack}, catalogue=True) for w in weights)
+    return Penalty(regularizer, tuple(weights), factor, tuple(terms))

@@ -57,7 +57,7 @@ class Reference:
 
     def regularizer(self, weights: Weights) -> float:
         values = {w.name: np.asarray(weights[w.name]) for w in self.program.weights}
-        return _number(sum(evaluate(p, values) for p in self.program.penalties))
+        return _number(sum(evaluate(p.value, values) for p in self.program.penalties))
 
     def loss(self, weights: Weights, x: Array, targets: Array) -> float:
         """Mean loss of the examples plus the regularizers."""

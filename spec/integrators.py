@@ -128,14 +128,20 @@ class RK4(RungeKutta, kind="rk4"):
 
 
 class Leapfrog(Integrator, kind="leapfrog"):
-    """y₁ = y₀ + (h²/2) f₀(y₀), y_{j+1} = 2 y_j − y_{j−1} + h² f_j(y_j), for second-order fields."""
+    """v ← v + h f_j(y), y ← y + h v; for y alone y_{j+1} = 2 y_j − y_{j−1} + h² f_j(y_j).
+
+    Started by y₁ = y₀ + (h²/2) f₀(y₀); for second-order fields.
+    """
 
     name: ClassVar[str] = "leapfrog"
     order: ClassVar[int] = 2
 
 
 class Verlet(Integrator, kind="verlet"):
-    """z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h f_j(z_{j+½}), for separable fields."""
+    """z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h f_j(z_{j+½}).
+
+    For separable fields y' = f(t, z), z' = g(t, y).
+    """
 
     name: ClassVar[str] = "Störmer–Verlet"
     order: ClassVar[int] = 2

@@ -8,7 +8,7 @@ from .node import Family, Why
 
 
 class Regularizer(Family, title="regularizer"):
-    """A penalty added to the mean loss."""
+    """A penalty added to the mean loss: a factor times the sum of one term for each weight."""
 
     planned: ClassVar[dict[str, str]] = {
         "readout-smoothness": "images",
@@ -17,27 +17,25 @@ class Regularizer(Family, title="regularizer"):
     }
     needs_path: ClassVar[bool] = False
     """Does it compare the weights of neighbouring time steps?"""
+    factor: ClassVar[str]
+    """In terms of alpha and h."""
+    term: ClassVar[str]
+    """In terms of w, which stands for the whole stack of a weight over time."""
 
     of: Annotated[tuple[str, ...], Field(min_length=1)]
     alpha: Annotated[float, Field(ge=0), Why("a negative α rewards what it should penalize")]
-
-    def expression(self, weights: tuple[str, ...]) -> str:
-        """The penalty of these weights, each name standing for a whole stack over time."""
-        raise NotImplementedError
 
 
 class WeightDecay(Regularizer, kind="weight-decay"):
     """α/2 Σ ‖θ‖²_F (Tikhonov)."""
 
-    def expression(self, weights: tuple[str, ...]) -> str:
-        return f"alpha / 2 * ({' + '.join(f'sum({w} ** 2)' for w in weights)})"
+    factor: ClassVar[str] = "alpha / 2"
+    term: ClassVar[str] = "sum(w ** 2)"
 
 
 class Smoothness(Regularizer, kind="smoothness"):
     """α/(2h) Σ_j ‖θ_j − θ_{j−1}‖²: weights that vary slowly in time."""
 
     needs_path: ClassVar[bool] = True
-
-    def expression(self, weights: tuple[str, ...]) -> str:
-        terms = (f"sum((tail({w}) - head({w})) ** 2)" for w in weights)
-        return f"alpha / (2 * h) * ({' + '.join(terms)})"
+    factor: ClassVar[str] = "alpha / (2 * h)"
+    term: ClassVar[str] = "sum((tail(w) - head(w)) ** 2)"

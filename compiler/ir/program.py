@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 from ...spec.initializers import Initializer
 from ...spec.integrators import Integrator
 from ...spec.model import Spec
 from ...spec.parametrizations import Parametrization
+from ...spec.regularizers import Regularizer
 from .expr import Expr, Shape, variable, variables, walk
 
 START, MID, END = "start", "mid", "end"
@@ -69,6 +70,22 @@ class Operand:
         return self.definition is self.raw.variable
 
 
+@dataclass(frozen=True, eq=False)
+class Penalty:
+    """A regularizer: factor · Σ_w term(w), a term for each raw weight."""
+
+    regularizer: Regularizer
+    weights: tuple[RawWeight, ...]
+    factor: Expr
+    terms: tuple[Expr, ...]
+
+    @property
+    def value(self) -> Expr:
+        """The whole as one scalar expression of the stacks of raw weights."""
+        first, *rest = self.terms
+        return self.factor * reduce(lambda total, term: total + term, rest, first)
+
+
 @dataclass(frozen=True)
 class Update:
     """One line of a step: a name gets a value. `rate` nodes in it stand for the field."""
@@ -111,7 +128,7 @@ class Program:
     readout: Expr | None
     hypothesis: Expr | None
     loss: Expr | None
-    penalties: tuple[Expr, ...]
+    penalties: tuple[Penalty, ...]
 
     @property
     def name(self) -> str:
@@ -207,6 +224,6 @@ class Program:
             *self.step.values,
             self.lift,
             *definitions,
-            *self.penalties,
+            *(p.value for p in self.penalties),
             *around,
         ]
