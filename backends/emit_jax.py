@@ -108,7 +108,7 @@ def _over(program: Program) -> tuple[str, str]:
 
 
 def _passed(given: str) -> str:
-    return "*layer" if given == "t, *shared" else given
+    return "*layer_at(t)" if given == "t, *shared" else given
 
 
 def _scan(program: Program, output: str) -> list[str]:
@@ -120,13 +120,14 @@ def _scan(program: Program, output: str) -> list[str]:
     lines = []
     if "shared" in given:
         lines.append("    shared = operands(weights)")
+    if given == "t, *shared":
+        lines += ["", "    def layer_at(t: Array) -> Layer:", "        return (t, *shared)"]
     annotated = {"layer": "layer: Layer", "t": "t: Array", "_": "_: None"}[argument]
     kind = "State" if several else "Array"
     collected = {"None": "None", "y": "Array", "state": "State"}[output]
     lines += [
         "",
         f"    def advance({state}: {kind}, {annotated}) -> tuple[{kind}, {collected}]:",
-        *["        layer: Layer = (t, *shared)"] * (given == "t, *shared"),
         f"        {state} = step({', '.join(filter(None, [star, _passed(given)]))})",
         f"        return {state}, {output}",
         "",
