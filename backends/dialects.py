@@ -64,7 +64,8 @@ def _torch_pad(node: Expr) -> str:
 
 
 def _torch_broadcast(node: Expr) -> str:
-    sizes = [*map(str, node.shape), *["-1"] * (len(node.shape) == 1)]
+    columns = "-1" if node.type.batched else "1"
+    sizes = [*map(str, node.shape), *[columns] * (len(node.shape) == 1)]
     return f"{{}}.expand({', '.join(sizes)})"
 
 
@@ -78,7 +79,8 @@ TORCH = Dialect(
         "softplus": "F.softplus({}, threshold=40)",
         "gelu": "F.gelu({})",
         "ndtr": "torch.special.ndtr({})",
-        "heaviside": "torch.heaviside({0}, torch.zeros_like({0}))",
+        # torch.heaviside has no derivative, this has the derivative 0
+        "heaviside": "torch.relu({}).sign()",
         "softmax": "torch.softmax({}, dim=0)",
         "log_softmax": "torch.log_softmax({}, dim=0)",
         "sum": _torch_sum,

@@ -71,7 +71,7 @@ def torch_main(program: Program) -> list[str]:
         "    value = network.loss(torch.tensor(x), torch.tensor(targets))",
         "    value.backward()",
         "    gradients = [w.grad for w in network.parameters() if w.grad is not None]",
-        "    norm = sum(float(g.square().sum()) for g in gradients) ** 0.5",
-        '    print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")',
+        "    norm = sum(g.square().sum().item() for g in gradients) ** 0.5",
+        '    print(f"loss {value.item():.6g}, gradient norm {norm:.6g} on 8 examples")',
         *_guard(),
     ]

@@ -1,0 +1,255 @@
+"""One gradient of the ellipses loss: the emitted programs against diffrax and torchdiffeq.
+
+Problem: y' = tanh(K(t) y + b(t)), K antisymmetric, n = 2, forward Euler, softmax cross-entropy, in
+float32, with one weight per step. Timed is the gradient of the loss with respect to all weights
+(forward and backward), in CPU time of one thread, after a check that all programs give the same
+gradient. The programs take turns, so that a change of the machine's clock or load meets all alike.
+
+The libraries are used the fast way: the parametrization is applied once to all steps, the batch is
+the last axis, torchdiffeq gets its grid as step size and not as 1025 output times. diffrax runs
+twice: as it comes, and told to keep every state, which is faster and takes the memory that the
+emitted programs take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import wellposed
+
+Arrays = dict[str, np.ndarray]
+TOLERANCE = 1e-4  # relative, in the 2-norm; float32 over 1024 steps gives about 1e-6
+
+
+@dataclass
+class Problem:
+    """The loss and where its gradient is taken: x is (s, 2), targets (s,) are classes."""
+
+    spec: Any
+    weights: Arrays
+    x: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def gamma(self) -> float:
+        return self.spec.model.parametrization.gamma
+
+    @property
+    def horizon(self) -> float:
+        return self.spec.model.time.horizon
+
+    @property
+    def steps(self) -> int:
+        return self.spec.model.time.steps
+
+
+@dataclass
+class Row:
+    """A program under test: `run` takes one gradient, `gradient` brings it to NumPy."""
+
+    name: str
+    run: Callable[[], Any]
+    gradient: Callable[[Any], Arrays]
+    first: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+
+
+def ellipses(steps: int, samples: int) -> Problem:
+    """The shipped example without its regularizers, which the libraries know nothing of."""
+    overrides = [f"model.time.steps={steps}", "model.state=2", "dtype=float32", "regularizers=[]"]
+    spec = wellposed.load("ellipses-antisymmetric", overrides=overrides)
+    x = np.random.default_rng(0).uniform(-1, 1, (samples, 2)).astype(np.float32)
+    targets = (x**2 @ np.array([1.0, 4.0]) < 0.5).astype(np.int64)
+    weights = wellposed.compile(spec, backend="numpy").init(seed=0)
+    return Problem(spec, {k: w.astype(np.float32) for k, w in weights.items()}, x, targets)
+
+
+def emitted_jax(problem: Problem) -> Row:
+    import jax
+
+    return jax_row("wellposed: jax", jax.grad(program(problem, "jax").loss), problem)
+
+
+def emitted_torch(problem: Problem) -> Row:
+    network = program(problem, "torch").Network(problem.weights)
+    return torch_row("wellposed: torch", network.loss, dict(network.named_parameters()), problem)
+
+
+def program(problem: Problem, backend: str) -> Any:
+    """The emitted program as a module, without the NumPy interface around it."""
+    model: Any = wellposed.compile(problem.spec, backend=backend)
+    return model.native
+
+
+def diffrax_euler(problem: Problem, checkpoints: int | None, name: str) -> Row:
+    import diffrax
+    import jax
+    import jax.numpy as jnp
+
+    h, steps = problem.horizon / problem.steps, problem.steps
+
+    def right_hand_side(t: Any, y: Any, weights: Any) -> Any:
+        K, b = weights
+        j = jnp.round(t / h).astype(jnp.int32)
+        return jnp.tanh(K[j] @ y + b[j])
+
+    def loss(weights: Any, x: Any, targets: Any) -> Any:
+        K = weights["K"]
+        K = (K - K.mT - problem.gamma * jnp.eye(K.shape[-1], dtype=K.dtype)) / 2
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(right_hand_side),
+            diffrax.Euler(),
+            t0=0.0,
+            t1=problem.horizon,
+            dt0=h,
+            y0=x.T,
+            args=(K, weights["b"][..., None]),
+            max_steps=steps,
+            adjoint=diffrax.RecursiveCheckpointAdjoint(checkpoints),
+        )
+        assert solution.ys is not None
+        logits = solution.ys[-1].T @ weights["W"] + weights["mu"]
+        picked = jnp.take_along_axis(logits, targets[:, None], axis=1)[:, 0]
+        return jnp.mean(jax.nn.logsumexp(logits, axis=1) - picked)
+
+    return jax_row(name, jax.grad(loss), problem)
+
+
+def torchdiffeq_euler(problem: Problem) -> Row:
+    import torch
+    from torchdiffeq import odeint
+
+    h = problem.horizon / problem.steps
+    weights = {k: torch.from_numpy(w).requires_grad_() for k, w in problem.weights.items()}
+    ends = torch.tensor([0.0, problem.horizon])
+
+    def loss(x: Any, targets: Any) -> Any:
+        K = weights["K"]
+        layers = ((K - K.mT - problem.gamma * torch.eye(K.shape[-1])) / 2).unbind()
+        biases = weights["b"][..., None].unbind()
+
+        def right_hand_side(t: Any, y: Any) -> Any:
+            j = round(float(t) / h)
+            return torch.tanh(torch.addmm(biases[j], layers[j], y))
+
+        y0 = x.T.contiguous()
+        path: Any = odeint(right_hand_side, y0, ends, method="euler", options={"step_size": h})
+        logits = path[-1].T @ weights["W"] + weights["mu"]
+        return torch.nn.functional.cross_entropy(logits, targets)
+
+    return torch_row("torchdiffeq", loss, weights, problem)
+
+
+def jax_row(name: str, gradient: Callable[..., Any], problem: Problem) -> Row:
+    import jax
+
+    compiled, arguments = jax.jit(gradient), (problem.weights, problem.x, problem.targets)
+    on_device = jax.device_put(arguments)
+    return Row(
+        name,
+        run=lambda: jax.block_until_ready(compiled(*on_device)),
+        gradient=lambda result: {k: np.asarray(g) for k, g in result.items()},
+    )
+
+
+def torch_row(
+    name: str, loss: Callable[..., Any], weights: dict[str, Any], problem: Problem
+) -> Row:
+    import torch
+
+    x, targets = torch.from_numpy(problem.x), torch.from_numpy(problem.targets)
+    return Row(
+        name,
+        run=lambda: torch.autograd.grad(loss(x, targets), list(weights.values())),
+        gradient=lambda result: {k: g.numpy() for k, g in zip(weights, result, strict=True)},
+    )
+
+
+def same_gradients(rows: list[Row], reference: Arrays) -> None:
+    """Compare with the float64 reference, weight by weight: ‖g − g_ref‖ ≤ TOLERANCE ‖g_ref‖."""
+    for row in rows:
+        start = time.process_time()
+        gradient = row.gradient(row.run())
+        row.first = time.process_time() - start
+        for name, expected in reference.items():
+            error = np.linalg.norm(gradient[name] - expected) / np.linalg.norm(expected)
+            if not error <= TOLERANCE:
+                raise SystemExit(f"{row.name}: gradient of {name} differs by {error:.1e}")
+
+
+def take_turns(rows: list[Row], rounds: int) -> None:
+    """One gradient of every program per round; who begins rotates."""
+    for i in range(rounds):
+        for row in rows[i % len(rows) :] + rows[: i % len(rows)]:
+            start = time.process_time()
+            row.run()
+            row.seconds.append(time.process_time() - start)
+
+
+def spread(values: list[float]) -> str:
+    """`median [lower quartile, upper quartile]`."""
+    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{median:.2f} [{lower:.2f}, {upper:.2f}]"
+
+
+def table(rows: list[Row]) -> str:
+    """Milliseconds, and how often each program runs in the time that a library takes once.
+
+    A ratio is taken within a round and so from neighbouring moments.
+    """
+    peers = {row.name: row.seconds for row in rows if not row.name.startswith("wellposed")}
+    heads = "".join(f"{head:>26}" for head in ("ms", *(f"× {peer}" for peer in peers)))
+    lines = [f"{'program':20}{heads}{'first s':>9}"]
+    for row in rows:
+        cells = [spread([1e3 * s for s in row.seconds])]
+        for seconds in peers.values():
+            ratios = [peer / own for peer, own in zip(seconds, row.seconds, strict=True)]
+            cells.append(spread(ratios))
+        lines.append(f"{row.name:20}{''.join(f'{c:>26}' for c in cells)}{row.first:9.2f}")
+    return "\n".join(lines)
+
+
+def use_one_thread() -> None:
+    """Before the frameworks start: they read these when they are first imported."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time one gradient of the ellipses loss.")
+    parser.add_argument("--steps", type=int, default=1024, help="layers N (default 1024)")
+    parser.add_argument("--samples", type=int, default=1000, help="points s (default 1000)")
+    parser.add_argument("--rounds", type=int, default=15, help="timed gradients (default 15)")
+    options = parser.parse_args()
+    use_one_thread()
+    problem = ellipses(options.steps, options.samples)
+    rows = [
+        emitted_jax(problem),
+        diffrax_euler(problem, checkpoints=None, name="diffrax"),
+        diffrax_euler(problem, checkpoints=options.steps, name="diffrax, all kept"),
+        emitted_torch(problem),
+        torchdiffeq_euler(problem),
+    ]
+    model = wellposed.compile(problem.spec, backend="numpy")
+    same_gradients(rows, model.gradient(problem.weights, problem.x, problem.targets))
+    take_turns(rows, options.rounds)
+    print(
+        f"ellipses: n = 2, s = {options.samples}, N = {options.steps}, T = {problem.horizon:g}, "
+        f"float32, one CPU thread, {options.rounds} rounds; × is how many times faster"
+    )
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
