@@ -224,7 +224,7 @@ class StepPrinter(Printer):
             return [self._call_line(root, f"{pad}{before}")]
         if len(f"{pad}{before}{self.text(root)}") > WIDTH:
             for node in [e for e in walk(root) if e.op == "rate"]:
-                name = f"d{node.attributes[0]}"
+                name = f"{node.attributes[0]}_rate"
                 found.append(self._call_line(node, f"{pad}{name} = "))
                 self.bound[node] = name
         return [*found, *super().lines(root, before, indent)]
@@ -348,7 +348,7 @@ def vector_field(
     calls = [_call_at_time(program, block) for block in program.blocks]
     if len(calls) == 1:
         return [*lines, f"{pad}return {calls[0]}.T"]
-    rates = [f"d{block}" for block in program.blocks]
+    rates = [f"{block}_rate" for block in program.blocks]
     lines += [f"{pad}{rate} = {call}" for rate, call in zip(rates, calls, strict=True)]
     return [*lines, f"{pad}return {join.format(', '.join(rates))}.T"]
 

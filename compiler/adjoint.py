@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..spec.model import LinearLift
 from .evaluate import Evaluator, evaluate
 from .ir.expr import Expr, variable
 from .passes import inline
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 Weights = Mapping[str, Array]
+
+BAR = "\u0304"
+"""What stands before the name of a cotangent: a letter that no weight's name has."""
 
 
 class ReferenceGradient:
@@ -50,10 +54,10 @@ class ReferenceGradient:
         assert p.readout is not None and p.loss is not None
         logits = self.reference.logits(weights, y)
         seed = np.full((1, y.shape[1]), 1 / y.shape[1])
-        values = {"x": logits, "C": self.reference.targets(targets, logits.dtype), "g": seed}
+        values = {"x": logits, "C": self.reference.targets(targets, logits.dtype), BAR: seed}
         x_bar = self._loss_gradient(values)[0]
         W, mu = (w.variable for w in p.weights[-2:])
-        parts = self._readout_gradient({"y": y, "g": x_bar, **self.reference.whole(weights)})
+        parts = self._readout_gradient({"y": y, BAR: x_bar, **self.reference.whole(weights)})
         return parts[0], {str(v.attributes[0]): g for v, g in zip((W, mu), parts[1:], strict=True)}
 
     def _trajectory_gradient(
@@ -66,11 +70,11 @@ class ReferenceGradient:
         bar = {n: np.zeros_like(states[-1][n]) for n in p.states} | {"y": y_bar}
         for j in reversed(range(p.steps)):
             values = states[j] | self.reference.layer(stacks, j) | {"t": self.reference.time(j)}
-            seeds = {f"g_{n}": bar[n] for n in p.states}
+            seeds = {f"{BAR}{n}": bar[n] for n in p.states}
             bar = self._pull(self._step_adjoint, values | seeds, bars, j, bar)
         if p.step.start:
             values = states[0] | self.reference.layer(stacks, 0) | {"t": self.reference.time(0)}
-            seeds = {f"g_{u.name}": bar[u.name] for u in p.step.start}
+            seeds = {f"{BAR}{u.name}": bar[u.name] for u in p.step.start}
             below = self._pull(self._start_adjoint, values | seeds, bars, 0, bar)
             bar = {"y": bar["y"] + below["y"]}
         total = self._definition_gradient(weights, bars)
@@ -98,12 +102,12 @@ class ReferenceGradient:
         total: dict[str, Array] = {}
         for (operand, node), definition in self.reference.definitions.items():
             name = self.program.stage_name(operand, node)
-            seed = variable("g", definition.shape, stacked=definition.type.stacked)
+            seed = variable(BAR, definition.shape, stacked=definition.type.stacked)
             (found,) = gradient(definition, [operand.raw.stack], seed)
             assert found is not None
             raw = operand.raw
             bar = bars[name].reshape(_without_column(bars[name], definition))
-            values = {raw.name: np.asarray(weights[raw.name]), "g": bar}
+            values = {raw.name: np.asarray(weights[raw.name]), BAR: bar}
             _accumulate(total, {raw.name: evaluate(found, values)})
         return total
 
@@ -114,24 +118,24 @@ class ReferenceGradient:
             for name, w in values.items()
         }
         stacks = [w.stack for w in self.program.weights]
-        one = variable("g")
+        one = variable(BAR)
         for penalty in self.program.penalties:
             parts = gradient(penalty.value, stacks, one)
             for w, part in zip(self.program.weights, parts, strict=True):
                 if part is not None:
-                    total[w.name] = total[w.name] + evaluate(part, values | {"g": np.asarray(1.0)})
+                    total[w.name] = total[w.name] + evaluate(part, values | {BAR: np.asarray(1.0)})
         return total
 
     def _lift_gradient(self, weights: Weights, x: Array, y_bar: Array) -> dict[str, Array]:
         p = self.program
-        if "L" not in {w.name for w in p.weights}:
+        if not isinstance(p.spec.model.lift, LinearLift):
             return {}
         L = p.weight("L").variable
-        (found,) = gradient(p.lift, [L], variable("g", p.lift.shape, batched=True))
+        (found,) = gradient(p.lift, [L], variable(BAR, p.lift.shape, batched=True))
         assert found is not None
         return {
             "L": evaluate(
-                found, {"x": np.asarray(x).T, "g": y_bar, **self.reference.whole(weights)}
+                found, {"x": np.asarray(x).T, BAR: y_bar, **self.reference.whole(weights)}
             )
         }
 
@@ -156,7 +160,7 @@ class ReferenceGradient:
         p = self.program
         assert p.loss is not None
         x = variable("x", (p.outputs,), batched=True)
-        parts = gradient(p.loss, [x], variable("g", (), batched=True))
+        parts = gradient(p.loss, [x], variable(BAR, (), batched=True))
         return Evaluator(*(part for part in parts if part is not None))
 
     @cached_property
@@ -164,7 +168,7 @@ class ReferenceGradient:
         p = self.program
         assert p.readout is not None
         wrt = [variable("y", (p.blocks["y"],), batched=True), *(w.variable for w in p.weights[-2:])]
-        parts = gradient(p.readout, wrt, variable("g", p.readout.shape, batched=True))
+        parts = gradient(p.readout, wrt, variable(BAR, p.readout.shape, batched=True))
         return Evaluator(*(part for part in parts if part is not None))
 
 
@@ -172,7 +176,7 @@ class _Adjoint:
     """Reverse differentiation of several outputs by the variables they depend on."""
 
     def __init__(self, outputs: dict[str, Expr], wrt: list[Expr]) -> None:
-        seeds = [(e, variable(f"g_{n}", e.shape, batched=True)) for n, e in outputs.items()]
+        seeds = [(e, variable(f"{BAR}{n}", e.shape, batched=True)) for n, e in outputs.items()]
         parts = zip(wrt, vjp(seeds, wrt), strict=True)
         found = [(str(v.attributes[0]), part) for v, part in parts if part is not None]
         self.names = [name for name, _ in found]

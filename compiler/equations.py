@@ -191,5 +191,4 @@ def is_separable(right_hand_sides: dict[str, Expr]) -> bool:
     """y' = f(t, z), z' = g(t, y): no block's rate depends on what moves with it."""
     if len(right_hand_sides) != 2:
         return False
-    y, z = right_hand_sides["y"], right_hand_sides["z"]
-    return "y" not in variables(y) and "z" not in variables(z)
+    return all(block not in variables(side) for block, side in right_hand_sides.items())

@@ -6,11 +6,11 @@ import re
 from .ir.functions import BY_DEFINITION, PUBLIC
 
 _PROGRAM = """
-    np torch jax jnp F nn Tensor Array sys Path annotations H STEPS HORIZON FEATURES OUTPUTS
-    CLASSES DTYPE SEED t x x0 y0 C pi targets weights self seed init stream main step operands
-    lift readout forward trajectory final_state vector_field regularizer loss likelihoods
-    Network antisymmetric negative_gram layer layers value name names float int range zip len
-    print tuple dict list str min max
+    np torch jax jnp F nn math Tensor Array Iterator Path Weights State Layer Network load_file
+    H STEPS HORIZON FEATURES OUTPUTS t x pi self seed targets weights init stream main step
+    operands lift readout forward trajectory initial_state final_state vector_field regularizer
+    loss likelihoods antisymmetric negative_gram layer layers j theta time columns state layer_at
+    float int range zip len print tuple dict list str min max
 """.split()  # noqa: SIM905
 
 _MODULE = """
@@ -24,7 +24,7 @@ _MODULE = """
 """Attributes of torch.nn.Module: a weight is one too."""
 
 _RESERVED = frozenset(_PROGRAM) | frozenset(_MODULE) | frozenset(PUBLIC) | frozenset(BY_DEFINITION)
-_PATTERN = re.compile(r"k\d+(_\w+)?|d\w+_dt|u\d+|(GAMMA|ALPHA)(_\w+)?|\w+_(start|mid|end|columns)")
+_PATTERN = re.compile(r"k\d+(_\w+)?|d\d?\w+_dt\d?|u\d+|(GAMMA|ALPHA)(_\w+)?|\w+_(start|mid|end|rate)")
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 

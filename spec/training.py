@@ -55,6 +55,7 @@ class Sgd(Optimizer, kind="sgd"):
 class Adam(Optimizer, kind="adam"):
     """Adam: Kingma & Ba (ICLR 2015), algorithm 1."""
 
+    lr: Rate = 1e-3
     beta1: Average = 0.9
     beta2: Average = 0.999
     eps: Epsilon = 1e-8
@@ -63,7 +64,7 @@ class Adam(Optimizer, kind="adam"):
 class AdamW(Adam, kind="adamw"):
     """Adam with decoupled weight decay: Loshchilov & Hutter (ICLR 2019), decay scaled by lr."""
 
-    weight_decay: Decay
+    weight_decay: Decay = 1e-2
 
 
 class Schedule(Family, title="schedule"):
@@ -77,7 +78,7 @@ class ConstantRate(Schedule, kind="constant"):
 class CosineRate(Schedule, kind="cosine"):
     """From lr down to `final` along half a cosine, after `warmup` epochs of linear growth."""
 
-    final: Annotated[float, Field(ge=0)]
+    final: Annotated[float, Field(ge=0)] = 0.0
     warmup: Annotated[float, Field(ge=0)] = 0.0
 
 

@@ -66,8 +66,8 @@ def test_a_warmup_of_part_of_an_epoch_never_exceeds_the_peak() -> None:
 
 BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"optimizer": {"kind": "adam", "lr": 0.0}}, ("optimizer", "lr")),
-    ({"optimizer": {"kind": "adam"}}, ("optimizer", "lr")),
-    ({"optimizer": {"kind": "adamw", "lr": 0.1}}, ("optimizer", "weight_decay")),
+    ({"optimizer": {"kind": "sgd"}}, ("optimizer", "lr")),
+    ({"optimizer": {"kind": "adamw", "weight_decay": -1.0}}, ("optimizer", "weight_decay")),
     ({"optimizer": {"kind": "adam", "lr": 0.1, "beta2": 1.0}}, ("optimizer", "beta2")),
     ({"optimizer": {"kind": "adam", "lr": 0.1, "eps": 0.0}}, ("optimizer", "eps")),
     ({"optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 1}}, ("optimizer", "momentum")),
