@@ -12,7 +12,7 @@ from .names import refusal
 from .passes.derive import gradient
 from .passes.simplify import simplify
 from .problems import Problems
-from .syntax import ExpressionError
+from .syntax import ExpressionError, parse
 
 FIELD = ("model", "vector_field")
 
@@ -120,6 +120,18 @@ def field(equations: Equations, operands: list[DeclaredOperand], problems: Probl
         if block in states
     }
     return Field({b: e for b, e in sides.items() if e is not None}, None)
+
+
+def check_syntax(equations: Equations, problems: Problems) -> None:
+    """What can be said of the user's texts while the weights they name are not known."""
+    texts = dict(equations.right_hand_sides)
+    if equations.hamiltonian:
+        texts["H"] = equations.hamiltonian
+    for what, text in texts.items():
+        try:
+            parse(text)
+        except ExpressionError as error:
+            problems.add_expression(error, text, *equations.locs.get(what, FIELD))
 
 
 def _side(

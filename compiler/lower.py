@@ -45,7 +45,11 @@ def _lower_described(spec: Spec, described: Equations, problems: Problems) -> Pr
     features = _features(spec, n, problems)
     declared = eqs.declare(described, problems)
     complete = len(declared) == len(described.weights)
-    field = eqs.field(described, declared, problems) if complete else eqs.Field({}, None)
+    field = eqs.Field({}, None)
+    if complete:
+        field = eqs.field(described, declared, problems)
+    else:
+        eqs.check_syntax(described, problems)
     operands = weights.operands(declared, spec)
     y0, lift_weights = objective.lift(spec, n, features, problems)
     readout = objective.readout(spec, n)

@@ -14,7 +14,7 @@ _PROGRAM = """
 """.split()  # noqa: SIM905
 
 _MODULE = """
-    add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
+    T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
     dump_patches eval extra_repr float get_buffer get_extra_state get_parameter get_submodule
     half ipu load_state_dict modules mtia named_buffers named_children named_modules
     named_parameters parameters register_buffer register_module register_parameter
@@ -24,7 +24,10 @@ _MODULE = """
 """Attributes of torch.nn.Module: a weight is one too."""
 
 _RESERVED = frozenset(_PROGRAM) | frozenset(_MODULE) | frozenset(PUBLIC) | frozenset(BY_DEFINITION)
-_PATTERN = re.compile(r"k\d+(_\w+)?|d\d?\w+_dt\d?|u\d+|(GAMMA|ALPHA)(_\w+)?|\w+_(start|mid|end|rate)")
+_PATTERN = re.compile(
+    r"k\d+(_\w+)?|d\d?\w+_dt\d?|u\d+|(GAMMA|ALPHA)(_\w+)?|\w+_(start|mid|end|rate)"
+    r"|(antisymmetric|negative_gram)_\w+|register_\w+"
+)
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 

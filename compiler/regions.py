@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -37,10 +39,28 @@ def amplification(integrator: Integrator, z: Array) -> Array:
 
 
 def imaginary_limit(integrator: Integrator) -> float:
-    """The largest r with |R(iω)| ≤ 1 for 0 ≤ ω ≤ r; 0 where every oscillation grows."""
-    coefficients = polynomial(integrator)
-    if coefficients is None:
+    """The largest r with |R(iω)| ≤ 1 for 0 ≤ ω ≤ r; 0 where every oscillation grows.
+
+    |R(iω)|² − 1 is a polynomial in u = ω² with exact coefficients: its first one decides for small
+    ω, its smallest positive root ends the interval.
+    """
+    if not isinstance(integrator, RungeKutta):
         return STAGGERED_LIMIT
-    omega = np.linspace(0, 4, 40001)[1:]
-    grows = amplification(integrator, 1j * omega) > 1 + 1e-12
-    return float(omega[np.argmax(grows)] - 1e-4) if grows.any() else float("inf")
+    excess = _excess(integrator.tableau.stability_polynomial())
+    lowest = next((c for c in excess if c != 0), Fraction(0))
+    if lowest >= 0:
+        return 0.0 if lowest > 0 else inf
+    roots = np.roots([float(c) for c in reversed(excess)])
+    positive = [r.real for r in roots if abs(r.imag) < 1e-9 and r.real > 1e-9]
+    return sqrt(min(positive)) if positive else inf
+
+
+def _excess(c: tuple[Fraction, ...]) -> list[Fraction]:
+    """Coefficients of |R(iω)|² − 1 in powers of ω²: Σ_{j+k even} c_j c_k i^j (−i)^k ω^{j+k}."""
+    total = [Fraction(0)] * len(c)
+    for j, a in enumerate(c):
+        for k, b in enumerate(c):
+            if (j + k) % 2 == 0:
+                total[(j + k) // 2] += a * b * (-1) ** (abs(j - k) // 2)
+    total[0] -= 1
+    return total

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LONGEST_TEXT = 10_000
 DEEPEST_NESTING = 100
+DEEPEST_TREE = 200
+"""Operations inside each other, those in a row included: a + b + c is two of them."""
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
@@ -46,6 +48,10 @@ class Syntax:
     start: int
     end: int
     text: str = ""
+    depth: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", 1 + max((a.depth for a in self.args), default=0))
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,9 @@ class _Parser:
         tree = self._sum()
         if self._next.kind != "end":
             raise self._unexpected("an operator")
+        if tree.depth > DEEPEST_TREE:
+            message = f"more than {DEEPEST_TREE} operations inside each other or in a row"
+            raise ExpressionError("E301", message, tree.start, tree.end)
         return tree
 
     @property

@@ -1,0 +1,231 @@
+"""Stability findings: nothing that is claimed by construction is contradicted by eigenvalues."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wellposed
+from wellposed.compiler.frontend import examples
+from wellposed.compiler.ir.program import Program
+from wellposed.compiler.jacobian import eigenvalues, jacobians
+from wellposed.compiler.lower import lower
+from wellposed.compiler.reference import Reference
+from wellposed.compiler.regions import amplification, imaginary_limit
+from wellposed.compiler.spectrum import spectrum
+from wellposed.compiler.stability import analyse
+from wellposed.spec.diagnostics import SpecError
+from wellposed.spec.integrators import RK4, Euler, Heun, Midpoint, Verlet
+from wellposed.spec.model import Spec
+
+FIELDS = (
+    "layer",
+    "second-order",
+    "hamiltonian",
+    "double-layer-hamiltonian",
+    "parabolic",
+)
+PARAMETRIZATIONS = ("free", "antisymmetric", "negative-gram", "hamiltonian")
+
+
+def program(field: Any, parametrization: Any = "free", **model: Any) -> Program:
+    integrator = "leapfrog" if "second-order" in str(field) else "rk4"
+    settings: dict[str, Any] = {
+        "state": 3,
+        "vector_field": field,
+        "parametrization": parametrization,
+        "time": {"horizon": 2, "steps": 4},
+        "integrator": integrator,
+    }
+    plain = {"wellposed": 1, "name": "t", "dtype": "float64", "model": settings | model}
+    return lower(Spec.model_validate(plain))
+
+
+def sampled_real_parts(p: Program) -> tuple[float, float, float]:
+    """Extremes of Re λ(∂f/∂y) and the largest |λ|, over weights and states of three scales."""
+    rng = np.random.default_rng(0)
+    found = []
+    for scale in (0.1, 1.0, 10.0):
+        for spread in (0.1, 1.0, 5.0):
+            weights = {w.name: scale * rng.normal(size=w.shape) for w in p.weights}
+            x = spread * rng.normal(size=(6, 3))
+            with np.errstate(all="ignore"):
+                path = Reference(p).trajectory(weights, x)
+            path = np.nan_to_num(path, nan=0.0, posinf=1.0, neginf=-1.0)
+            matrices = jacobians(p, weights, path, np.arange(p.steps))
+            found.append(np.linalg.eigvals(matrices).ravel())
+    every = np.concatenate(found)
+    return float(every.real.min()), float(every.real.max()), float(np.abs(every).max())
+
+
+CASES = [
+    (f, k, a)
+    for f, k, a in product(FIELDS, PARAMETRIZATIONS, ("tanh", "relu", "sin", "gelu", "identity"))
+    if k != "hamiltonian" or f == "layer"
+]
+
+
+@pytest.mark.parametrize(("field", "kind", "activation"), CASES)
+def test_bounds_by_construction_hold(field: str, kind: str, activation: str) -> None:
+    parametrization = {"kind": kind, "gamma": 0.3} if kind == "antisymmetric" else kind
+    p = program({"kind": field, "activation": activation}, parametrization)
+    known = spectrum(p)
+    if known is None:
+        assert activation in ("sin", "gelu") or kind == "free"
+        return
+    low, high, modulus = sampled_real_parts(p)
+    slack = 1e-6 * max(1.0, modulus)  # a double eigenvalue is computed to √eps only
+    assert known.lower - slack <= low
+    assert high <= known.upper + slack
+
+
+def test_a_wrong_claim_would_be_seen() -> None:
+    """The oracle itself: a free K does have eigenvalues on both sides."""
+    low, high, _ = sampled_real_parts(program({"kind": "layer"}))
+    assert low < -0.3
+    assert high > 0.3
+
+
+@pytest.mark.parametrize(
+    ("equations", "lower_bound", "upper_bound"),
+    [
+        ({"y": "tanh((A - A.T) @ y + b)"}, 0, 0),
+        ({"y": "tanh(-A.T @ A @ y)"}, -np.inf, 0),
+        ({"y": "-(A.T @ tanh(A @ y + b)) - y"}, -np.inf, -1),
+        ({"y": "-2 * y - tanh(y)"}, -3, -2),
+        ({"y": "(A - A.T) @ y - y / 2"}, -0.5, -0.5),
+        ({"y": "tanh(A @ y)"}, None, None),
+    ],
+)
+def test_structure_is_found_in_a_users_own_equations(
+    equations: dict[str, str], lower_bound: float | None, upper_bound: float | None
+) -> None:
+    weights = {"A": {"shape": ["y", "y"]}, "b": {"shape": ["y"]}}
+    p = program({"kind": "custom", "weights": weights, "equations": equations})
+    known = spectrum(p)
+    if lower_bound is None:
+        assert known is None
+        return
+    assert known is not None
+    assert (known.lower, known.upper) == (lower_bound, upper_bound)
+    low, high, modulus = sampled_real_parts(p)
+    assert known.lower - 1e-6 * modulus <= low
+    assert high <= known.upper + 1e-6 * modulus
+
+
+def test_a_convex_separable_hamiltonian_has_an_imaginary_spectrum() -> None:
+    weights = {"K": {"shape": ["z", "z"]}, "A": {"shape": ["y", "y"]}}
+    text = "sum(log(cosh(K @ z))) + sum(log(cosh(A @ y)))"
+    p = program({"kind": "custom", "weights": weights, "hamiltonian": text}, state={"y": 3, "z": 3})
+    known = spectrum(p)
+    assert known is not None
+    assert known.is_imaginary
+
+
+def test_jacobians_are_those_of_finite_differences() -> None:
+    p = program({"kind": "hamiltonian"}, state={"y": 2, "z": 3})
+    rng = np.random.default_rng(1)
+    weights = {w.name: rng.normal(size=w.shape) for w in p.weights}
+    reference = Reference(p)
+    path = reference.trajectory(weights, rng.normal(size=(4, 2)))
+    ours = jacobians(p, weights, path, np.array([2]))[0]
+    t, y = 2 * p.h, path[2]
+    eps = 1e-6
+    for i in range(p.size):
+        step = np.zeros(p.size)
+        step[i] = eps
+        up = reference.vector_field(weights, t, y + step)
+        down = reference.vector_field(weights, t, y - step)
+        np.testing.assert_allclose(ours[:, :, i], (up - down) / (2 * eps), atol=1e-8)
+
+
+def codes(p: Program) -> list[str]:
+    return [f.code for f in analyse(p)]
+
+
+def test_euler_on_an_undamped_antisymmetric_field_is_warned_of_with_a_cure() -> None:
+    p = program("layer", "antisymmetric", integrator="euler")
+    (warning,) = [f for f in analyse(p) if f.level == "warning"]
+    assert warning.code == "W201"
+    assert "|1 + i h ω| > 1" in warning.claim
+    assert "γ > 0" in warning.cure
+    assert "verlet" in warning.cure
+    assert codes(program("layer", {"kind": "antisymmetric", "gamma": 0.5}, integrator="euler")) == [
+        "N201",
+        "N204",
+    ]
+
+
+def test_a_staggered_step_beyond_its_limit_is_warned_of() -> None:
+    wide = {"K": {"kind": "identity", "scale": 3.0}, "C": {"kind": "identity", "scale": 3.0}}
+    for field, kind, integrator in (
+        ("hamiltonian", "free", "verlet"),
+        ("second-order", "negative-gram", "leapfrog"),
+    ):
+        name = "C" if kind == "negative-gram" else "K"
+        for horizon, beyond in ((4.0, True), (0.4, False)):
+            p = program(
+                {"kind": field, "activation": "identity"},
+                kind,
+                integrator=integrator,
+                time={"horizon": horizon, "steps": 4},
+                initializers={name: wide[name]},
+            )
+            assert ("W202" in codes(p)) is beyond
+
+
+def test_a_free_k_gets_the_honest_answer() -> None:
+    (finding, *_) = analyse(program("layer"))
+    assert finding.code == "N202"
+    assert "nothing is known" in finding.claim
+
+
+def test_the_slides_stability_example() -> None:
+    """Eigenvalues 2; −2, −1; ±i at y = 0, where σ' = 1."""
+    expected = {"plus": "W203", "minus": "N203", "zero": "N201"}
+    for name, code in expected.items():
+        spec = wellposed.load(f"stability-{name}")
+        found = analyse(lower(spec))
+        assert found[0].code == code
+        assert found[0].span is not None
+    assert "W201" in codes(lower(wellposed.load("stability-zero")))
+
+
+@pytest.mark.parametrize("path", examples(), ids=lambda path: path.stem)
+def test_every_finding_of_an_example_has_its_place_and_grounds(path: Any) -> None:
+    for finding in analyse(lower(wellposed.load(path))):
+        assert finding.span is not None
+        assert finding.claim
+        assert finding.evidence
+        assert finding.diagnostic.render()
+
+
+@pytest.mark.parametrize(
+    ("integrator", "limit"), [(Euler(), 0), (Midpoint(), 0), (Heun(), 0), (RK4(), 8**0.5)]
+)
+def test_limits_on_the_imaginary_axis(integrator: Any, limit: float) -> None:
+    assert imaginary_limit(integrator) == pytest.approx(limit, abs=2e-4)
+
+
+def test_verlet_amplifies_beyond_two_and_not_before() -> None:
+    assert imaginary_limit(Verlet()) == 2
+    inside, outside = amplification(Verlet(), np.array([1.99j, 2.01j]))
+    assert inside == pytest.approx(1, abs=1e-12)
+    assert outside > 1.1
+
+
+def test_eigenvalues_of_a_state_that_is_not_finite_are_not_numbers() -> None:
+    p = program({"kind": "layer", "activation": "cubic"}, time={"horizon": 100, "steps": 9})
+    weights = {w.name: 10 * np.ones(w.shape) for w in p.weights}
+    with np.errstate(all="ignore"):
+        _, found = eigenvalues(p, weights, np.ones((1, 3)))
+    assert np.isnan(found[-1]).all()
+    assert np.isfinite(found[0]).all()
+
+
+def test_planned_kinds_are_refused() -> None:
+    with pytest.raises((SpecError, ValueError), match="not supported by this version"):
+        program("planar-mixture")

@@ -1,0 +1,236 @@
+"""Specs from plain dicts, the grid of combinations that tests go through, and random inputs."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wellposed.compiler.ir.program import Program
+from wellposed.compiler.lower import lower
+from wellposed.spec.model import Spec
+
+Array = np.ndarray
+Plain = dict[str, Any]
+
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "softplus", "gelu", "sin", "identity", "cubic")
+PARAMETRIZATIONS = ("free", "antisymmetric", "negative-gram", "hamiltonian")
+INTEGRATORS = ("euler", "midpoint", "heun", "rk4", "leapfrog", "verlet")
+MODES = ("per-step", "linear", "shared")
+BIASES = ("vector", "scalar", "none")
+CATALOGUE = (
+    "layer",
+    "second-order",
+    "hamiltonian",
+    "double-layer-hamiltonian",
+    "parabolic",
+    "mlp",
+)
+CUSTOM: dict[str, Plain] = {
+    "one-block": {
+        "weights": {"K": {"shape": ["y", "y"]}, "b": {"shape": ["y"]}},
+        "equations": {"y": "{σ}(K @ y + b) * (1 + 0.3 * cos(t)) - 0.1 * y ** 3"},
+    },
+    "two-blocks": {
+        "weights": {"K": {"shape": ["y", "z"]}, "s": {"shape": []}},
+        "equations": {"y": "{σ}(K @ z) * s", "z": "-sin(t) * K.T @ y"},
+    },
+    "three-blocks": {
+        "weights": {"K": {"shape": ["z", "y"]}, "A": {"shape": ["q", "q"]}, "s": {"shape": []}},
+        "equations": {"y": "-K.T @ z", "z": "{σ}(K @ y) - s * z", "q": "A @ q + s * sum(y) - t"},
+    },
+    "hamiltonian-H": {
+        "weights": {"K": {"shape": ["y", "z"]}, "b": {"shape": ["y"]}},
+        "hamiltonian": "sum(log(cosh(K @ z + b))) + y.T @ y / 2 + sum(exp(-y**2)) * t",
+    },
+    "coupled-H": {
+        "weights": {"A": {"shape": ["y", "y"]}, "s": {"shape": []}},
+        "hamiltonian": "s * sum({σ}(A @ y) * z) + sum(z**4) / 4",
+    },
+}
+FIELDS = (*CATALOGUE, *CUSTOM)
+TWO_BLOCKS = ("hamiltonian", "double-layer-hamiltonian", "two-blocks", "hamiltonian-H", "coupled-H")
+SEPARABLE = tuple(name for name in TWO_BLOCKS if name != "coupled-H")
+READOUTS: tuple[Plain, ...] = (
+    *(
+        {"kind": "classifier", "classes": 3, "hypothesis": hypothesis, "loss": loss}
+        for hypothesis in ("softmax", "logistic")
+        for loss in ("cross-entropy", "least-squares")
+    ),
+    {"kind": "regression", "outputs": 2},
+)
+LIFTS = ("zeros", "linear")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point of the grid."""
+
+    field: str = "layer"
+    parametrization: str = "free"
+    integrator: str = "euler"
+    mode: str = "per-step"
+    activation: str = "tanh"
+    bias: str = "vector"
+    lift: str = "zeros"
+    readout: int = 0
+
+    def __str__(self) -> str:
+        return "-".join(map(str, vars(self).values()))
+
+    def plain(self, **changes: Any) -> Plain:
+        """The spec as a dict; `changes` go to `model`, but for dtype, seed and regularizers."""
+        given = {key: changes.pop(key) for key in {"dtype", "seed", "regularizers"} & set(changes)}
+        head = READOUTS[self.readout]
+        return {
+            "wellposed": 1,
+            "name": "case",
+            "dtype": "float64",
+            "seed": 1,
+            "task": "regression" if head["kind"] == "regression" else "classification",
+            "model": self._model(head) | changes,
+            "regularizers": [{"kind": "weight-decay", "of": ["W", "mu"], "alpha": 0.1}],
+            **given,
+        }
+
+    def spec(self, **changes: Any) -> Spec:
+        return Spec.model_validate(self.plain(**changes))
+
+    def program(self, **changes: Any) -> Program:
+        return lower(self.spec(**changes))
+
+    def _model(self, head: Plain) -> Plain:
+        model: Plain = {
+            "state": self._state(),
+            "lift": self.lift,
+            "vector_field": self._field(),
+            "time": {"horizon": 1.0, "steps": 3, "weights": self.mode},
+            "integrator": self.integrator,
+            "readout": head,
+        }
+        if self.field not in CUSTOM:
+            model["parametrization"] = self._parametrization()
+        return model
+
+    def _state(self) -> int | Plain:
+        if self.field == "three-blocks":
+            return {"y": 3, "z": 2, "q": 4}
+        if self.field in TWO_BLOCKS or self.parametrization == "hamiltonian":
+            return {"y": 3, "z": 3}
+        return 3
+
+    def _parametrization(self) -> str | Plain:
+        if self.parametrization != "antisymmetric":
+            return self.parametrization
+        return {"kind": "antisymmetric", "gamma": 0.3}
+
+    def _field(self) -> Plain:
+        if self.field in CUSTOM:
+            return self._custom(CUSTOM[self.field])
+        field: Plain = {"kind": self.field, "activation": self.activation, "bias": self.bias}
+        return field | ({"hidden": [5, 4], "time_input": True} if self.field == "mlp" else {})
+
+    def _custom(self, given: Plain) -> Plain:
+        texts = {
+            key: _with_activation(given[key], self.activation)
+            for key in ("equations", "hamiltonian")
+            if key in given
+        }
+        first, *rest = given["weights"]
+        made = given["weights"][first] | {"parametrization": self._parametrization()}
+        weights = {first: made} | {name: given["weights"][name] for name in rest}
+        return {"kind": "custom", "weights": weights, **texts}
+
+
+def _with_activation(text: str | Mapping[str, str], activation: str) -> Any:
+    if isinstance(text, str):
+        return text.replace("{σ}", activation)
+    return {block: _with_activation(side, activation) for block, side in text.items()}
+
+
+AXES: dict[str, Sequence[Any]] = {
+    "field": FIELDS,
+    "parametrization": PARAMETRIZATIONS,
+    "integrator": INTEGRATORS,
+    "mode": MODES,
+    "activation": ACTIVATIONS,
+    "bias": BIASES,
+    "lift": LIFTS,
+    "readout": range(len(READOUTS)),
+}
+
+
+def structural() -> Iterator[Case]:
+    """Every field × parametrization × integrator × mode; the other axes take turns."""
+    axes = ("field", "parametrization", "integrator", "mode")
+    for i, values in enumerate(itertools.product(*(AXES[a] for a in axes))):
+        others = {a: AXES[a][i % len(AXES[a])] for a in AXES if a not in axes}
+        yield Case(**dict(zip(axes, values, strict=True)), **others)
+
+
+def allowed(case: Case) -> bool:
+    """What LANGUAGE says of the combination, written down apart from the compiler's checks."""
+    stacked = case.field == "layer" and case.parametrization == "hamiltonian"
+    if case.parametrization == "hamiltonian" and not stacked:
+        return False
+    if case.field in ("mlp", "three-blocks") and case.parametrization != "free":
+        return False  # mlp takes none, and the first weight of three-blocks is not square
+    if (case.integrator == "leapfrog") != (case.field == "second-order"):
+        return False
+    return case.integrator != "verlet" or stacked or case.field in SEPARABLE
+
+
+def all_pairs(seed: int = 0) -> list[Case]:
+    """Allowed cases that hold every pair of values that some allowed case holds (greedy)."""
+    rng = random.Random(seed)
+    pool = [case for case in _pool(rng) if allowed(case)]
+    missing = {pair for case in pool for pair in pairs(case)}
+    chosen: list[Case] = []
+    while missing:
+        sample = rng.sample(pool, min(300, len(pool)))
+        best = max(sample, key=lambda case: len(pairs(case) & missing))
+        if gained := pairs(best) & missing:
+            chosen.append(best)
+            missing -= gained
+    return chosen
+
+
+def _pool(rng: random.Random) -> Iterator[Case]:
+    """Every structure with several draws of the other axes."""
+    others = ("activation", "bias", "lift", "readout")
+    for case in structural():
+        for _ in range(20):
+            drawn = {a: rng.choice(list(AXES[a])) for a in others}
+            yield Case(**(vars(case) | drawn))
+
+
+def pairs(case: Case) -> set[tuple[tuple[str, Any], tuple[str, Any]]]:
+    return set(itertools.combinations(vars(case).items(), 2))
+
+
+# --- inputs ------------------------------------------------------------------------------------
+
+
+def random_weights(program: Program, seed: int = 0, scale: float = 0.5) -> dict[str, Array]:
+    rng = np.random.default_rng(seed)
+    return {w.name: scale * rng.normal(size=w.shape) for w in program.weights}
+
+
+def batch(program: Program, size: int = 5, seed: int = 5) -> tuple[Array, Array]:
+    """Features and targets: classes, or numbers for a regression."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(size, program.features))
+    if program.spec.task.kind == "regression":
+        return x, rng.normal(size=(size, program.outputs))
+    return x, np.arange(size) % program.outputs
+
+
+def regularizers(program: Program) -> list[Plain]:
+    """Decay of the first weight and of W, smoothness of all that have a path."""
+    paths = [w.name for w in program.weights if w.stacked]
+    decay = {"kind": "weight-decay", "of": [program.weights[0].name, "W"], "alpha": 0.1}
+    return [decay, *([{"kind": "smoothness", "of": paths, "alpha": 0.2}] if paths else [])]
