@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ..compiler.ir.program import Program
-from . import docs
-from . import sections as part
+from . import docs, emit_field, emit_init, emit_operands, emit_penalty, emit_step
 from .dialects import JAX
-from .layout import docstring
+from .layout import docstring, returned, unpacking
 from .main_block import jax_main
 from .printer import Printer, needs_math
 from .program_text import assemble, loss_lines
@@ -17,11 +16,11 @@ WEIGHTS = "weights: Weights"
 def emit(program: Program) -> str:
     """The text of the program; the same bytes for the same spec and version."""
     functions = [
-        part.stream(program),
-        part.init(program),
-        *part.parametrizations(program, JAX),
-        *part.rates(program, JAX),
-        part.step(program, JAX),
+        emit_init.stream(program),
+        emit_init.init(program),
+        *emit_field.parametrizations(program, JAX),
+        *emit_field.rates(program, JAX),
+        emit_step.step(program, JAX),
         _operands(program),
         _initial_state(program),
         _final_state(program),
@@ -57,13 +56,13 @@ def _raw(program: Program) -> dict[str, str]:
 def _operands(program: Program) -> list[str]:
     if not program.layer:
         return []
-    lines = part.operand_lines(program, _raw(program))
+    lines = emit_operands.operand_lines(program, _raw(program))
     names = [program.stage_name(o, node) for o, node in program.layer]
     return [
         f"def operands({WEIGHTS}) -> tuple[Array, ...]:",
         docstring([docs.operands(program)]),
         *lines,
-        part.returned(names),
+        returned(names),
     ]
 
 
@@ -83,12 +82,12 @@ def _initial_state(program: Program) -> list[str]:
         lines.append(f"    {name} = jnp.zeros(({n}, x.shape[0]), x.dtype)")
     if program.step.start:
         lines += _first_layer(program)
-        lines += part.start_lines(program, JAX)
+        lines += emit_step.start_lines(program, JAX)
     return [*lines, f"    return {', '.join(program.states)}"]
 
 
 def _first_layer(program: Program) -> list[str]:
-    names = part.unpacking([program.stage_name(o, node) for o, node in program.layer])
+    names = unpacking([program.stage_name(o, node) for o, node in program.layer])
     first = "operands(weights)"
     if program.mode != "shared":
         first = "(w[0] for w in operands(weights))"
@@ -176,9 +175,8 @@ def _trajectory(program: Program) -> list[str]:
 
 
 def _vector_field(program: Program) -> list[str]:
-    return part.vector_field(
+    return emit_operands.vector_field(
         program,
-        JAX,
         head=f"def vector_field({WEIGHTS}, t: float, y: Array) -> Array:",
         raw=_raw(program),
         locate=[
@@ -221,7 +219,7 @@ def _regularizer(program: Program) -> list[str]:
     return [
         f"def regularizer({WEIGHTS}) -> Array:",
         docstring([docs.regularizer(program)]),
-        *part.penalty_lines(program, JAX, _raw(program)),
+        *emit_penalty.penalty_lines(program, JAX, _raw(program)),
     ]
 
 

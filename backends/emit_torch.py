@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ..compiler.ir.program import Program
-from . import docs
-from . import sections as part
+from . import docs, emit_field, emit_init, emit_operands, emit_penalty, emit_step
 from .dialects import TORCH
-from .layout import bracketed, docstring
+from .layout import bracketed, docstring, returned, unpacking
 from .main_block import torch_main
 from .printer import Printer, needs_math
 from .program_text import assemble, loss_lines
@@ -15,11 +14,11 @@ from .program_text import assemble, loss_lines
 def emit(program: Program) -> str:
     """The text of the program; the same bytes for the same spec and version."""
     functions = [
-        part.stream(program),
-        part.init(program),
-        *part.parametrizations(program, TORCH),
-        *part.rates(program, TORCH),
-        part.step(program, TORCH),
+        emit_init.stream(program),
+        emit_init.init(program),
+        *emit_field.parametrizations(program, TORCH),
+        *emit_field.rates(program, TORCH),
+        emit_step.step(program, TORCH),
         _likelihoods(program),
         _network(program),
         torch_main(program),
@@ -91,8 +90,8 @@ def _operands(program: Program) -> list[str]:
     return [
         "    def operands(self) -> tuple[Tensor, ...]:",
         docstring([docs.operands(program)], 8),
-        *part.operand_lines(program, _raw(program), 8),
-        part.returned(names, 8),
+        *emit_operands.operand_lines(program, _raw(program), 8),
+        returned(names, 8),
     ]
 
 
@@ -157,9 +156,9 @@ def _initial_state(program: Program) -> list[str]:
     for name, n in list(program.blocks.items())[1:]:
         lines.append(f"        {name} = x.new_zeros({n}, x.shape[0])")
     if program.step.start:
-        names = part.unpacking(part.layer_names(program))
+        names = unpacking(emit_step.layer_names(program))
         lines.append(f"        {names} = next(self.layers())")
-        lines += [f"    {line}" for line in part.start_lines(program, TORCH)]
+        lines += [f"    {line}" for line in emit_step.start_lines(program, TORCH)]
     return [*lines, f"        return {', '.join(program.states)}"]
 
 
@@ -194,9 +193,8 @@ def _trajectory(program: Program) -> list[str]:
 
 
 def _vector_field(program: Program) -> list[str]:
-    return part.vector_field(
+    return emit_operands.vector_field(
         program,
-        TORCH,
         head="def vector_field(self, t: float, y: Tensor) -> Tensor:",
         raw=_raw(program),
         locate=[
@@ -230,7 +228,7 @@ def _regularizer(program: Program) -> list[str]:
     return [
         "    def regularizer(self) -> Tensor:",
         docstring([docs.regularizer(program)], 8),
-        *part.penalty_lines(program, TORCH, _raw(program), 8),
+        *emit_penalty.penalty_lines(program, TORCH, _raw(program), 8),
     ]
 
 

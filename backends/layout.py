@@ -51,3 +51,14 @@ def fold(line: str, width: int, hang: str = HANG) -> list[str]:
 def block(lines: Iterable[str]) -> str:
     """Lines of a function body, without trailing blanks."""
     return "\n".join(lines).rstrip()
+
+
+def unpacking(names: list[str]) -> str:
+    """The left side of an assignment to these names."""
+    return f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+
+
+def returned(results: list[str], indent: int = 4) -> str:
+    """A return statement of several values."""
+    line = f"{' ' * indent}return {unpacking(results)}"
+    return line if len(line) <= WIDTH else bracketed("return (", results, ")", indent)

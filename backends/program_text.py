@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..compiler.ir.program import Program
-from . import sections as part
+from . import emit_init
 from .dialects import Dialect
 from .header import header
 from .printer import Printer
@@ -16,7 +16,7 @@ def assemble(
 ) -> str:
     """The whole text of a program."""
     top = "\n".join([header(program, dialect), "", *imports])
-    numbers = "\n".join(part.constants(program))
+    numbers = "\n".join(emit_init.constants(program))
     bodies = ["\n".join(lines) for lines in functions if lines]
     return "\n\n\n".join([f"{top}\n\n{numbers}", *bodies]) + "\n"
 

@@ -114,7 +114,7 @@ class _Elaborator:
             return self._of_rows(tree, left, right)
         return self._typed(tree, lambda: build(_BINARY[tree.op], left, right))
 
-    def _of_rows(self, tree: Syntax, left: _Value, right: _Value) -> _Row:
+    def _of_rows(self, tree: Syntax, left: _Value, right: _Value) -> _Value:
         """Rows may be scaled, divided by a scalar, added and subtracted."""
         columns = [v.vector if isinstance(v, _Row) else v for v in (left, right)]
         both = isinstance(left, _Row) and isinstance(right, _Row)
@@ -125,7 +125,7 @@ class _Elaborator:
             raise ExpressionError(
                 "E303", f"{tree.op} does not take this row vector", tree.start, tree.end
             )
-        return _Row(build(_BINARY[tree.op], *columns))
+        return self._typed(tree, lambda: _Row(build(_BINARY[tree.op], *columns)))
 
     def _product(self, tree: Syntax) -> _Value:
         left, right = (self.value(a) for a in tree.args)

@@ -14,8 +14,9 @@ Law = Callable[[Expr], Expr | None]
 
 
 def simplify(root: Expr) -> Expr:
-    """Apply the laws from the leaves up."""
-    return rewrite(root, _simplify_node)
+    """Apply the laws from the leaves up, until none applies: a law may make work for another."""
+    better = rewrite(root, _simplify_node)
+    return root if better is root else simplify(better)
 
 
 def _simplify_node(node: Expr) -> Expr:
