@@ -1,0 +1,55 @@
+"""The README says what is so: its spec loads, its excerpts are in what the compiler writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import wellposed
+from wellposed.backends.registry import get
+from wellposed.compiler.lower import lower
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_spec_is_the_shipped_example_but_for_defaults(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    file = tmp_path / "m.yaml"
+    file.write_text(text, encoding="utf-8")
+    shown, shipped = wellposed.load(file), wellposed.load("ellipses-antisymmetric")
+    assert shown.model == shipped.model
+    assert shown.regularizers == shipped.regularizers
+    assert shown.data == shipped.data
+
+
+def test_the_emitted_excerpt_is_what_is_emitted() -> None:
+    (excerpt,) = blocks("python")
+    source = get("jax").emit(lower(wellposed.load("ellipses-antisymmetric")))
+    for function in excerpt.strip().split("\n\n\n"):
+        assert function in source
+
+
+def test_the_head_and_the_error_are_what_is_printed(tmp_path: Path) -> None:
+    head, error = blocks("text")
+    assert head.strip() in get("torch").emit(lower(wellposed.load("ellipses-antisymmetric")))
+    lines = blocks("yaml")[0].splitlines()
+    lines[6] = error.splitlines()[1].split("| ", 1)[1]
+    file = tmp_path / "m.yaml"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(wellposed.SpecError) as refused:
+        wellposed.load(file)
+    printed = str(refused.value).replace(str(file), "m.yaml").splitlines()
+    for line in error.strip().splitlines():
+        assert line.strip() in [each.strip() for each in printed]
+
+
+def test_pictures_and_pages_exist() -> None:
+    root = Path(__file__).parents[1]
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (root / target).exists(), target
