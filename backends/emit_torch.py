@@ -150,6 +150,8 @@ def _initial_state(program: Program) -> list[str]:
         docstring([docs.initial_state(program)], 8),
     ]
     y = printer.text(program.lift)
+    if program.lift.op == "variable":
+        y += ".contiguous()"  # columns that lie in memory one after the other are faster
     if not several:
         return [*lines, f"        return {y}"]
     lines.append(f"        y = {y}")

@@ -65,8 +65,8 @@ def structural_claims(program: Program) -> list[str]:
     known = spectrum(program)
     if known is None:
         return ["nothing is known of the spectrum by construction"]
-    condition = f" for {known.assumption}" if known.assumption else ""
-    return [f"{_range(program, known)} for all weights and states{condition}: {known.why}"]
+    slopes = f" ({known.assumption})" if known.assumption else ""
+    return [f"{_range(program, known)} for all weights and states{slopes}: {known.why}"]
 
 
 # --- the field -------------------------------------------------------------------------------
