@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from .ir.expr import Expr, walk
 
@@ -97,6 +96,21 @@ def _function(f: Callable[[Array], Array]) -> Meaning:
     return lambda node, x: f(x)
 
 
+def _special(name: str, **options: int) -> Meaning:
+    """A function of SciPy, which takes a quarter of a second to import and few specs need."""
+
+    def meaning(node: Expr, x: Array) -> Array:
+        from scipy import special
+
+        return getattr(special, name)(x, **options)
+
+    return meaning
+
+
+def _gelu(node: Expr, x: Array) -> Array:
+    return x * MEANING["ndtr"](node, x)
+
+
 def _binary(f: Callable[[Array, Array], Array]) -> Meaning:
     return lambda node, x, y: f(x, y)
 
@@ -132,14 +146,14 @@ MEANING: dict[str, Meaning] = {
     "untail": _nodes(1, 0),
     "outer": _outer,
     "batch_sum": _batch_sum,
-    "softmax": _function(lambda x: special.softmax(x, axis=0)),
-    "log_softmax": _function(lambda x: special.log_softmax(x, axis=0)),
+    "softmax": _special("softmax", axis=0),
+    "log_softmax": _special("log_softmax", axis=0),
     "tanh": _function(np.tanh),
     "relu": _function(lambda x: np.maximum(x, 0)),
-    "sigmoid": _function(special.expit),
+    "sigmoid": _special("expit"),
     "softplus": _function(lambda x: np.logaddexp(x, 0)),
-    "gelu": _function(lambda x: x * special.ndtr(x)),
-    "ndtr": _function(special.ndtr),
+    "gelu": _gelu,
+    "ndtr": _special("ndtr"),
     "sin": _function(np.sin),
     "cos": _function(np.cos),
     "exp": _function(np.exp),

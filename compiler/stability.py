@@ -26,7 +26,8 @@ from .jacobian import eigenvalues
 from .regions import STAGGERED_LIMIT, amplification, imaginary_limit, polynomial
 from .spectrum import Spectrum, spectrum
 
-SAMPLES = 8
+SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
+"""States that are looked at, fewer for a state above LARGE: eigenvalues cost its cube."""
 NEGLIGIBLE = 1e-9
 """A real part that is zero but for rounding."""
 TOLERATED_GROWTH = 10.0
@@ -238,7 +239,8 @@ def _staggered(program: Program, numbers: Numbers) -> Finding:
 def _numbers(program: Program) -> Numbers:
     """Eigenvalues along the trajectories of a few random states, at the initial weights."""
     with np.errstate(all="ignore"):
-        x = stream(program.spec.seed, "probe").normal(size=(SAMPLES, program.features))
+        samples = SAMPLES if program.size <= LARGE else FEW_SAMPLES
+        x = stream(program.spec.seed, "probe").normal(size=(samples, program.features))
         x[0] = 0  # where σ' is largest
         times, found = eigenvalues(program, initial_weights(program), x)
         finite: NDArray[np.complex128] = np.nan_to_num(found, nan=inf, posinf=inf, neginf=-inf)
@@ -249,7 +251,7 @@ def _numbers(program: Program) -> Numbers:
         float(np.real(finite).max()),
         float(np.abs(finite).max()),
         growth,
-        f"at the initial weights, {SAMPLES} states, {len(times)} steps",
+        f"at the initial weights, {samples} states, {len(times)} steps",
     )
 
 

@@ -1,0 +1,259 @@
+"""What the command line and notebooks share: from a spec, or the folder of a run, to a result.
+
+Importing this module imports no framework and nothing that draws.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from . import data as datasets
+from .backends.model import Model
+from .backends.registry import get
+from .compiler.frontend import load
+from .compiler.ir.program import Program
+from .compiler.lower import diagnose, lower
+from .compiler.stability import analyse
+from .data.dataset import Dataset
+from .spec.diagnostics import Diagnostic, SpecError
+from .spec.load import open_document, validate
+from .spec.model import Spec
+from .spec.readouts import Classifier
+from .training.checkpoint import RunError
+from .training.origin import Origin, origin_of_file, resolved
+from .training.progress import Progress, Quiet
+from .training.results import Result
+from .training.run import SPEC, WEIGHTS, Row, Run, open_run
+from .training.train import train as train_in
+
+PLOTS = "plots"
+Arrays = Mapping[str, NDArray[Any]]
+Paths = list[Path]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A spec that can be trained, as a program and the data it learns from."""
+
+    spec: Spec
+    program: Program
+    dataset: Dataset
+
+
+def problem_of(spec: Spec) -> Problem:
+    """The learning problem of a spec. Raises SpecError where it has none, or for its data."""
+    missing = list(_missing(spec))
+    if missing:
+        raise SpecError(missing)
+    program = lower(spec)
+    dataset = dataset_of(spec, program)
+    assert dataset is not None
+    return Problem(spec, program, dataset)
+
+
+def _missing(spec: Spec) -> Iterator[Diagnostic]:
+    """What keeps a legal spec from being trained."""
+    root = spec.span("name", key=True)
+    if spec.train is None:
+        help = "such as train: {optimizer: {kind: adam, lr: 1e-2}, epochs: 100}"
+        yield Diagnostic("E208", "the spec has no `train`", root, help=help)
+    if spec.data is None:
+        yield Diagnostic("E208", "the spec has no `data` to train on", root)
+    elif spec.data.target_kind == "none":
+        message = "the data have no labels and no targets: there is nothing to learn"
+        yield Diagnostic("E208", message, spec.span("data"))
+    if spec.model.readout is None:
+        message = "the model has no `readout`, hence no loss to train with"
+        yield Diagnostic("E208", message, spec.span("model", key=True))
+
+
+def dataset_of(spec: Spec, program: Program) -> Dataset | None:
+    """The data of a spec; None where it names none. Raises SpecError for what is wrong with it."""
+    if spec.data is None:
+        return None
+    readout = spec.model.readout
+    classes = readout.classes if isinstance(readout, Classifier) else None
+    return datasets.load(
+        spec.data,
+        spec.seed,
+        _folder(spec),
+        lambda *loc: spec.span("data", *loc),
+        program.features,
+        classes,
+    )
+
+
+def model_of(program: Program, backend: str = "torch", device: str = "cpu") -> Model:
+    """The program emitted for a backend and loaded. Raises BackendError."""
+    chosen = get(backend)
+    return chosen.load(program, chosen.emit(program), device)
+
+
+def train(
+    spec: Spec,
+    backend: str = "torch",
+    device: str = "cpu",
+    out: str | os.PathLike[str] | None = None,
+    *,
+    progress: Progress | None = None,
+    origin: Origin | None = None,
+    stop_after: int | None = None,
+    plots: bool = True,
+) -> Result:
+    """Train a spec and keep the run in `out`, by default a new folder runs/NAME-1, -2, …
+
+    `origin` is the spec as it was given, by default what can be known of it. Raises SpecError for a
+    spec that cannot be trained, BackendError and RunError.
+    """
+    problem = problem_of(spec)
+    model = model_of(problem.program, backend, device)
+    given = origin or _origin(spec)
+    with _run_folder(out, spec.name) as folder:
+        return _train(problem, model, folder, progress, plots, origin=given, stop_after=stop_after)
+
+
+def resume(
+    folder: str | os.PathLike[str],
+    backend: str | None = None,
+    device: str | None = None,
+    *,
+    progress: Progress | None = None,
+    plots: bool = True,
+) -> Result:
+    """Go on with a run, by default on the backend and the device it was begun on.
+
+    Raises RunError for a folder that is no run, or whose spec was changed since.
+    """
+    run, problem = open_problem(folder)
+    model = model_of_run(run, problem, backend, device)
+    return _train(problem, model, run.folder, progress, plots, resume=True)
+
+
+def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Problem]:
+    """A run and its learning problem, read from the spec it keeps. Raises RunError, SpecError."""
+    run = open_run(Path(folder))
+    document = open_document(run.spec, run.overrides)
+    # Paths of data files count from where the spec was read when the run began.
+    document = replace(document, name=str(run.base / SPEC))
+    spec = validate(document, Spec, diagnose)
+    run.check(spec)
+    return run, problem_of(spec)
+
+
+def model_of_run(run: Run, problem: Problem, backend: str | None, device: str | None) -> Model:
+    """The model of a run, where nothing else is said on what it was begun on."""
+    begun_on = str(run.facts.get("backend")), str(run.facts.get("device"))
+    return model_of(problem.program, backend or begun_on[0], device or begun_on[1])
+
+
+def last_epoch(rows: list[Row]) -> int:
+    """The number of epochs that the metrics tell of."""
+    return rows[-1]["epoch"] if rows else 0
+
+
+def weights_of(run: Run) -> Arrays:
+    """The weights of a run after its last good step. Raises RunError."""
+    try:
+        return load_file(run.folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{run.folder / WEIGHTS} cannot be read: {error}") from None
+
+
+def draw_run(problem: Problem, model: Model, weights: Arrays, rows: list[Row], out: Path) -> Paths:
+    """Draw the network of a run and its metrics; the files."""
+    from .plots.draw import Subject, draw  # matplotlib is slow to import, and this the only use
+
+    when = f"{model.backend}, epoch {last_epoch(rows)}"
+    return draw(Subject(model, weights, problem.dataset, rows, when), out)
+
+
+def redraw(
+    folder: str | os.PathLike[str],
+    out: Path | None = None,
+    backend: str | None = None,
+    device: str | None = None,
+) -> Paths:
+    """Draw a run again, into `out` or its folder `plots`; the files."""
+    run, problem = open_problem(folder)
+    model = model_of_run(run, problem, backend, device)
+    return draw_run(problem, model, weights_of(run), run.metrics(), out or run.folder / PLOTS)
+
+
+def draw_untrained(spec: Spec, folder: Path) -> Paths:
+    """Draw the initial weights of a spec, by the reference; the files."""
+    from .plots.draw import Subject, draw
+
+    program = lower(spec)
+    model = model_of(program, "numpy")
+    return draw(Subject(model, model.init(), dataset_of(spec, program)), folder)
+
+
+def _train(
+    problem: Problem,
+    model: Model,
+    folder: Path,
+    progress: Progress | None,
+    plots: bool,
+    **how: Any,
+) -> Result:
+    """The training itself, with what the analysis says at hand, and its pictures."""
+    found = [str(finding) for finding in analyse(problem.program)]
+    spec, dataset, shown = problem.spec, problem.dataset, progress or Quiet()
+    result = train_in(spec, model, dataset, folder, progress=shown, findings=found, **how)
+    if plots and result.status != "interrupted":
+        draw_run(problem, model, result.weights, result.metrics, folder / PLOTS)
+    return result
+
+
+@contextmanager
+def _run_folder(out: str | os.PathLike[str] | None, name: str) -> Iterator[Path]:
+    """The folder that was asked for, or a new one, which goes again if nothing came into it."""
+    if out is not None:
+        yield Path(out)
+        return
+    folder = _new_folder(name, Path("runs"))
+    try:
+        yield folder
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _new_folder(name: str, under: Path) -> Path:
+    """A new empty folder NAME-n, n one above the highest there is.
+
+    It is made at once, so that two trainings that start together get two numbers.
+    """
+    under.mkdir(parents=True, exist_ok=True)
+    while True:
+        taken = (path.name.removeprefix(f"{name}-") for path in under.glob(f"{name}-*"))
+        number = max((int(n) for n in taken if n.isascii() and n.isdigit()), default=0) + 1
+        try:
+            (under / f"{name}-{number}").mkdir()
+        except FileExistsError:
+            continue
+        return under / f"{name}-{number}"
+
+
+def _folder(spec: Spec) -> Path:
+    """The folder that paths in the spec are relative to."""
+    return Path() if spec.document is None else Path(spec.document.name).parent
+
+
+def _origin(spec: Spec) -> Origin:
+    """The file of the spec if it says the same today, without overrides; else the spec as YAML."""
+    try:
+        if spec.document is not None and load(spec.document.name) == spec:
+            return origin_of_file(Path(spec.document.name))
+    except (SpecError, OSError):
+        pass  # the file is gone or says something else: the spec in hand is what counts
+    return Origin(resolved(spec), (), _folder(spec))

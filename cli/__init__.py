@@ -1,0 +1,20 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command in `sys.argv` and exit: 0 done, 1 a check or training failed, 2 wrong."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:  # a terminal without Unicode shows ? for σ
+                reconfigure(errors="replace")
+        from .app import run
+
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)

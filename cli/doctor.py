@@ -1,0 +1,67 @@
+"""`doctor`: what is installed, what it sees, what is missing."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from .output import pairs, say, section
+
+REQUIRED = (
+    *("numpy", "scipy", "scikit-learn", "matplotlib", "pydantic", "pyyaml"),
+    *("rich", "safetensors", "typer"),
+)
+Lines = Iterator[tuple[str, str]]
+
+
+def doctor() -> None:
+    """Say what is installed, which devices there are, and what is missing."""
+    from .._version import __version__
+
+    say(f"wellposed {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    say(sys.executable)
+    section("Packages")
+    pairs((name, _version(name) or f"missing: pip install {name}") for name in REQUIRED)
+    section("Backends")
+    pairs([("numpy", f"{_version('numpy')}, the reference: float64 on the CPU")])
+    pairs(_backend("torch", _torch))
+    pairs(_backend("jax", _jax))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _backend(name: str, look: Callable[[], Lines]) -> Lines:
+    if find_spec(name) is None:
+        yield name, f"missing: pip install 'wellposed[{name}]'"
+        return
+    try:
+        yield name, str(_version(name))
+        yield from look()
+    except Exception as error:  # a broken installation may raise anything
+        yield "", f"cannot be used: {type(error).__name__}: {error}"
+
+
+def _torch() -> Lines:
+    from ..backends.run_torch import torch
+
+    cuda = torch.cuda
+    names = [f"cuda:{i} {cuda.get_device_name(i)}" for i in range(cuda.device_count())]
+    yield "", f"devices: {', '.join(['cpu', *names])}"
+    yield "", f"CUDA {torch.version.cuda or 'not built in'}, {torch.get_num_threads()} threads"
+    yield "", "float64 yes, float32 in full: TF32 is switched off while programs run"
+
+
+def _jax() -> Lines:
+    from ..backends.run_jax import jax
+
+    yield "", f"devices: {', '.join(map(str, jax.devices()))}"
+    yield "", f"jaxlib {_version('jaxlib')}, the platform by default is {jax.default_backend()}"
+    yield "", "float64 yes, by x64 where a spec asks for it; matrix products in full precision"

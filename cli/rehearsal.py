@@ -1,0 +1,91 @@
+"""`train --dry-run`: everything but the training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from math import ceil, prod
+
+from .. import api
+from ..backends.model import Model
+from ..backends.optimizers import updater
+from ..backends.stepper import Step
+from ..data.streams import batches
+from ..spec.model import Spec
+from ..training import scores
+from ..training.schedules import Clock, learning_rate
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What would be trained, the first step of it, and how long all would take."""
+
+    problem: api.Problem
+    backend: str
+    device: str
+    step: Step
+    seconds: float
+
+    @property
+    def finite(self) -> bool:
+        return self.step.finite
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Names and values."""
+        program, data, train = self.problem.program, self.problem.dataset, self.problem.spec.train
+        assert train is not None
+        numbers = sum(prod(weight.shape) for weight in program.weights)
+        return [
+            ("would train", f"{program.name} on {self.backend}, {self.device}"),
+            ("examples", f"{len(data.train):,} + {len(data.validation):,} for validation"),
+            ("weights", f"{numbers:,} numbers in {len(program.weights)} arrays"),
+            ("optimizer", f"{train.optimizer.kind}, {train.schedule.kind} rate"),
+            ("epochs", f"{train.epochs:,}, each of {_per_epoch(self.problem):,} steps"),
+            ("first loss", f"{self.step.loss:.6g}"),
+            ("gradient norm", f"{self.step.gradient_norm:.6g}"),
+            ("time estimate", _duration(self.seconds)),
+        ]
+
+
+def rehearse(spec: Spec, backend: str, device: str) -> Rehearsal:
+    """Load the data, compile, take a step on the first batch and time a second; write nothing."""
+    problem = api.problem_of(spec)
+    model = api.model_of(problem.program, backend, device)
+    step, seconds = _first_step(problem, model)
+    return Rehearsal(problem, model.backend, model.device, step, seconds)
+
+
+def _first_step(problem: api.Problem, model: Model) -> tuple[Step, float]:
+    """The first step, and the time of the training as estimated from the second."""
+    train, data, seed = problem.spec.train, problem.dataset, problem.spec.seed
+    assert train is not None
+    stepper = model.stepper(updater(train), data.train.x, data.train.targets)
+    stepper.load(model.init())
+    (rows,) = islice(batches(seed, 1, len(data.train), train.batch), 1)
+    lr = learning_rate(train, Clock(0, _per_epoch(problem), train.epochs))
+    step = stepper.step(rows, lr)
+    each = _timed(lambda: stepper.step(rows, lr))
+    scores.evaluate(scores.ACCURACY, stepper, data)
+    measured = _timed(lambda: scores.evaluate(scores.ACCURACY, stepper, data))
+    return step, train.epochs * (_per_epoch(problem) * each + measured)
+
+
+def _per_epoch(problem: api.Problem) -> int:
+    assert problem.spec.train is not None
+    size, batch = len(problem.dataset.train), problem.spec.train.batch
+    return ceil(size / batch) if batch else 1
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.2g} s"
+    minutes = seconds / 60
+    return f"about {minutes:.2g} min" if minutes < 90 else f"about {minutes / 60:.2g} h"

@@ -1,0 +1,183 @@
+"""Verbs about runs: train, resume, evaluate, predict, plot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .arguments import (
+    Backend,
+    BackendOfRun,
+    Device,
+    DeviceOfRun,
+    Json,
+    NoPlots,
+    Overrides,
+    Quiet,
+    RunFolder,
+    SpecName,
+    read_spec,
+)
+from .output import console, error_console, pairs, say, say_json
+
+if TYPE_CHECKING:
+    from ..training.results import Result
+    from .evaluation import Evaluation
+    from .rehearsal import Rehearsal
+
+StopAfter = Annotated[
+    int | None,
+    typer.Option(
+        "--stop-after", min=1, metavar="K", help="Stop after K epochs, as an interruption would."
+    ),
+]
+
+
+def train(
+    spec: SpecName,
+    overrides: Overrides = None,
+    backend: Backend = "torch",
+    device: Device = "cpu",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="RUN", help="The new folder: runs/NAME-n."),
+    ] = None,
+    stop_after: StopAfter = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do all but train; write nothing.")
+    ] = False,
+    quiet: Quiet = False,
+    no_plots: NoPlots = False,
+) -> None:
+    """Train a spec and keep the run in a folder of its own."""
+    given = read_spec(spec, overrides)
+    if dry_run:
+        from .rehearsal import rehearse
+
+        _finish_rehearsal(rehearse(given, backend, device))
+        return
+    from .. import api
+    from ..compiler.frontend import find
+    from ..training.origin import origin_of_file
+    from ..training.progress import progress_on
+
+    origin = origin_of_file(Path(find(spec)), tuple(overrides or ()))
+    result = api.train(
+        given,
+        backend,
+        device,
+        out,
+        progress=progress_on(console(), quiet),
+        origin=origin,
+        stop_after=stop_after,
+        plots=not no_plots,
+    )
+    _finish(result, quiet)
+
+
+def resume(
+    run: RunFolder,
+    backend: BackendOfRun = None,
+    device: DeviceOfRun = None,
+    quiet: Quiet = False,
+    no_plots: NoPlots = False,
+) -> None:
+    """Go on with a run that was stopped, on any backend."""
+    from .. import api
+    from ..training.progress import progress_on
+
+    progress = progress_on(console(), quiet)
+    _finish(api.resume(run, backend, device, progress=progress, plots=not no_plots), quiet)
+
+
+def evaluate(
+    run: RunFolder,
+    backend: BackendOfRun = None,
+    device: DeviceOfRun = None,
+    json: Json = False,
+) -> None:
+    """Measure the weights of a run on its training and validation data."""
+    from .evaluation import evaluate as measure
+
+    found = measure(run, backend, device)
+    if json:
+        say_json(found.to_json())
+    else:
+        pairs(_measured(found))
+
+
+def predict(
+    run: RunFolder,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A csv or npz file of features.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The new csv file.")
+    ] = None,
+    backend: BackendOfRun = None,
+    device: DeviceOfRun = None,
+) -> None:
+    """Predict for the rows of a file: class and probabilities, or values, as csv."""
+    from .compiling import write
+    from .evaluation import predict as predicted
+
+    text = predicted(run, data, backend, device)
+    if out is None:
+        say(text.rstrip("\n"))
+    else:
+        write({out: text.encode()}, force=False)
+
+
+def plot(
+    what: Annotated[str, typer.Argument(metavar="RUN|SPEC", help="A run, or a spec.")],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Where to; of a run, RUN/plots."),
+    ] = None,
+    backend: BackendOfRun = None,
+    device: DeviceOfRun = None,
+) -> None:
+    """Draw a run again, or the network of a spec with its initial weights."""
+    from .. import api
+    from .errors import CallError
+
+    if not Path(what).is_dir():
+        given = read_spec(what, overrides)
+        if out is None:
+            raise CallError("the pictures of a spec need a folder", "--out DIR")
+        say(*map(str, api.draw_untrained(given, out)))
+    elif overrides:
+        raise CallError(f"a run is drawn as it is: {overrides[0]} cannot override it")
+    else:
+        say(*map(str, api.redraw(what, out, backend, device)))
+
+
+def _finish(result: Result, quiet: bool) -> None:
+    """Say how a training ended; its exit code."""
+    from ..training.table import final_table
+
+    folder = os.path.relpath(result.folder)
+    if quiet:
+        say(folder)
+    else:
+        pairs([*final_table(result), ("run", folder)])
+    if result.divergence is not None:
+        error_console().print(f"error: {result.divergence}", soft_wrap=True)
+    elif result.status in ("stopped", "interrupted") and not quiet:
+        say(f"wellposed resume {folder} goes on with it")
+    raise typer.Exit(result.exit_code)
+
+
+def _finish_rehearsal(found: Rehearsal) -> None:
+    pairs(found.lines())
+    if not found.finite:
+        error_console().print("error: the first loss or gradient is not finite", soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _measured(found: Evaluation) -> list[tuple[str, Any]]:
+    numbers = ((name.replace("_", " "), value) for name, value in found.scores.items())
+    shown = [(name, "–" if value is None else f"{value:.6g}") for name, value in numbers]
+    return [("run", found.run), ("backend", found.backend), ("epoch", found.epoch), *shown]

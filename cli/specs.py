@@ -1,0 +1,133 @@
+"""Verbs about specs: ls, init, validate, show, schema. None of them imports a framework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .arguments import Json, Overrides, SpecName, read_spec
+from .output import pairs, quantity, say, say_json, section, table
+
+if TYPE_CHECKING:
+    from ..compiler.cost import Cost
+    from ..compiler.findings import Finding
+    from ..compiler.ir.program import Program
+
+
+def ls(json: Json = False) -> None:
+    """List the shipped examples."""
+    from ..compiler.frontend import examples
+
+    listed = [_example(path) for path in examples()]
+    if json:
+        say_json(listed)
+    else:
+        pairs((example["name"], example["about"]) for example in listed)
+
+
+def _example(path: Path) -> dict[str, Any]:
+    """A shipped example: its first comment says what it is."""
+    from ..spec.source import read
+
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    reference = read(path).value.get("reference", "")
+    about = first.removeprefix("#").strip()
+    return {"name": path.stem, "about": about, "reference": reference, "file": str(path)}
+
+
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A shipped example.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="The new file: NAME.yaml.")
+    ] = None,
+) -> None:
+    """Copy an example, to start from."""
+    from ..compiler.frontend import examples
+    from ..spec.diagnostics import did_you_mean, quote
+    from .errors import CallError
+
+    known = {path.stem: path for path in examples()}
+    if name not in known:
+        help = did_you_mean(name, known) or f"examples: {', '.join(known)}"
+        raise CallError(f"there is no example {quote(name)}", help)
+    target = Path(f"{name}.yaml") if to is None else to
+    try:
+        with target.open("xb") as file:
+            file.write(known[name].read_bytes())
+    except FileExistsError:
+        raise CallError(f"{target} exists and is not overwritten", "--to FILE") from None
+    say(f"{target}", f"  wellposed show {target}", f"  wellposed train {target}")
+
+
+def validate(spec: SpecName, overrides: Overrides = None, json: Json = False) -> None:
+    """Check a spec: every error at once, each at its place."""
+    from ..compiler.lower import lower
+
+    program = lower(read_spec(spec, overrides))
+    if json:
+        say_json({"valid": True, "name": program.name, "summary": _summary(program), "errors": []})
+    else:
+        say(f"ok  {program.name}: {_summary(program)}")
+
+
+def _summary(program: Program) -> str:
+    from math import prod
+
+    model = program.spec.model
+    kinds = [model.vector_field.kind, model.parametrization.kind, model.integrator.kind]
+    numbers = sum(prod(weight.shape) for weight in program.weights)
+    size = [f"{program.steps} steps", f"state {program.size}", f"{numbers:,} weights"]
+    return ", ".join([*kinds, *size])
+
+
+def show(spec: SpecName, overrides: Overrides = None, json: Json = False) -> None:
+    """Print equations, weights, integrator, cost and stability findings."""
+    from ..compiler.describe import describe
+    from ..compiler.lower import lower
+
+    described = describe(lower(read_spec(spec, overrides)))
+    if json:
+        say_json(described.to_json())
+        return
+    say(described.name)
+    section("Equations", described.equations)
+    section("Weights")
+    rows = ((w.name, w.shape, " × ".join(w.axes), w.initial, w.count) for w in described.weights)
+    table(("name", "shape", "axes", "initial", "numbers"), rows, right=("numbers",))
+    section("Integrator", described.integrator)
+    section("Cost")
+    pairs(_cost(described.cost))
+    section("Stability")
+    say(*("\n" + _finding(finding) for finding in described.findings))
+
+
+def _cost(cost: Cost) -> list[tuple[str, str]]:
+    return [
+        ("evaluations of the field", f"{cost.field_evaluations:,} forward"),
+        ("operations per example", f"{quantity(cost.forward_flops, 'FLOP')} forward"),
+        ("", f"{quantity(cost.gradient_flops, 'FLOP')} for a gradient"),
+        ("activations per example", quantity(cost.activation_bytes, "B", 1024)),
+        ("weights", f"{cost.weights:,}, {quantity(cost.weight_bytes, 'B', 1024)}"),
+    ]
+
+
+def _finding(finding: Finding) -> str:
+    """A finding in the form of an error message, with all that it rests on."""
+    from dataclasses import replace
+
+    claim = replace(finding.diagnostic, label="", help="").render()
+    gutter = " " * (len(str(finding.span.line)) + 1) if finding.span else ""
+    rests = {"assumes": finding.assumption, "evidence": finding.evidence, "cure": finding.cure}
+    return "\n".join(
+        [claim, *(f"  {gutter}= {name}: {text}" for name, text in rests.items() if text)]
+    )
+
+
+def schema() -> None:
+    """Print the JSON schema of the language, for editors."""
+    from ..spec.model import Spec
+    from ..spec.schema import json_schema
+
+    say_json(json_schema(Spec))

@@ -1,0 +1,155 @@
+"""The pictures of a network: which of them its shape and its data allow, and what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backends.model import Model
+from ..compiler.ir.program import Program
+from ..compiler.jacobian import eigenvalues as along_the_depth
+from ..compiler.regions import STAGGERED_LIMIT, polynomial
+from ..data.dataset import Dataset, Split
+from ..data.streams import stream
+from . import decision, eigenvalues, features, metrics, trajectories
+from .arrays import evenly
+
+Array = NDArray[Any]
+
+CHUNK = 9600  # rows of one forward pass: bounds memory, and divides the grid of decision regions
+MOST_ENTRIES = 2**25  # of a trajectory (N+1, s, n) that is drawn
+MOST_POINTS = 1200
+SAMPLES = 8  # points whose eigenvalues are drawn, and that stand in for data where there are none
+MOST_EIGENVALUE_WORK = 2e7  # times n³, over all matrices
+DEPTHS = (8, 64)  # of eigenvalues, at least and at most
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is drawn: a model with weights, its data or none, the metrics of a run or none.
+
+    `when` says in the titles which weights these are, as in `epoch 300`.
+    """
+
+    model: Model
+    weights: Mapping[str, Array]
+    dataset: Dataset | None
+    rows: Sequence[Mapping[str, Any]] = ()
+    when: str = "initial weights"
+
+    @property
+    def program(self) -> Program:
+        return self.model.program
+
+    @property
+    def times(self) -> Array:
+        """t_0 … t_N."""
+        return np.arange(self.program.steps + 1) * self.program.h
+
+    @property
+    def points(self) -> Split:
+        """The training examples; a few random ones where the spec has no data."""
+        if self.dataset is not None:
+            return self.dataset.train
+        random = stream(self.program.spec.seed, "points")
+        return Split(random.normal(size=(SAMPLES, self.program.features)), None)
+
+    def few(self, most: int) -> Split:
+        """At most so many of the points, evenly chosen."""
+        return self.points.rows(evenly(len(self.points), most))
+
+    def title(self, what: str) -> str:
+        return f"{self.program.name}: {what} ({self.when})"
+
+
+Picture = Callable[[Subject, Path], None]
+
+
+def draw(subject: Subject, folder: Path) -> list[Path]:
+    """Draw what can be drawn into the folder; the files, which replace those of their names."""
+    written = []
+    with np.errstate(all="ignore"):  # the pictures themselves mark what is not finite
+        for name, picture in _pictures(subject):
+            picture(subject, folder / name)
+            written.append(folder / name)
+    return written
+
+
+def _pictures(subject: Subject) -> Iterator[tuple[str, Picture]]:
+    if subject.rows:
+        yield "metrics.png", _metrics
+    if _has_planar_classes(subject.dataset):
+        yield "decision.png", _decision
+    yield "features.png", _features
+    yield "eigenvalues.png", _eigenvalues
+    if subject.program.size == 2:
+        yield "trajectories.png", _trajectories
+
+
+def _has_planar_classes(dataset: Dataset | None) -> bool:
+    return (
+        dataset is not None
+        and dataset.kind == "classes"
+        and dataset.features == 2
+        and len(dataset.validation) > 0
+    )
+
+
+def _metrics(subject: Subject, path: Path) -> None:
+    metrics.metrics(subject.rows, path, f"{subject.program.name}: training ({subject.when})")
+
+
+def _decision(subject: Subject, path: Path) -> None:
+    assert subject.dataset is not None
+    train, validation = (_labelled(s) for s in (subject.dataset.train, subject.dataset.validation))
+    title = subject.title("decision regions")
+    decision.decision_regions(lambda x: _logits(subject, x), train, validation, path, title)
+
+
+def _labelled(split: Split) -> tuple[Array, Array]:
+    assert split.targets is not None
+    return split.x, split.targets
+
+
+def _logits(subject: Subject, x: Array) -> Array:
+    starts = range(0, len(x), CHUNK)
+    return np.concatenate(
+        [subject.model.forward(subject.weights, x[i : i + CHUNK]) for i in starts]
+    )
+
+
+def _features(subject: Subject, path: Path) -> None:
+    """The block y of the state: what the readout sees."""
+    program, n = subject.program, subject.program.blocks["y"]
+    room = MOST_ENTRIES // (program.size * (program.steps + 1))
+    split = subject.few(int(np.clip(room, 1, MOST_POINTS)))
+    y = subject.model.trajectory(subject.weights, split.x)[..., :n]
+    has_classes = subject.dataset is not None and subject.dataset.kind == "classes"
+    labels = split.targets if has_classes else None
+    title = subject.title("features through the layers")
+    features.features_through_layers(y, labels, subject.times, path, title)
+
+
+def _eigenvalues(subject: Subject, path: Path) -> None:
+    """h λ of ∂f/∂y along the depth at a few points, in float64 by the reference."""
+    program = subject.program
+    matrices = MOST_EIGENVALUE_WORK / program.size**3
+    depths = int(np.clip(matrices / SAMPLES, *DEPTHS))
+    times, found = along_the_depth(program, subject.weights, subject.few(SAMPLES).x, depths)
+    coefficients = polynomial(program.integrator)
+    title = subject.title(f"eigenvalues of the Jacobian, {program.integrator.name}")
+    region: dict[str, Any] = {"stability": coefficients}
+    if coefficients is None:
+        region = {"interval": STAGGERED_LIMIT}
+    eigenvalues.eigenvalues(program.h * found, times, path, title, **region)
+
+
+def _trajectories(subject: Subject, path: Path) -> None:
+    x = subject.few(trajectories.MOST_PATHS).x
+    y = subject.model.trajectory(subject.weights, x)
+    trajectories.trajectories(y, subject.times, path, subject.title("trajectories"))

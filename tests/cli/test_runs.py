@@ -1,0 +1,219 @@
+"""train, resume, evaluate, predict, plot: a run from the first epoch to its pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import wellposed
+from wellposed import api
+from wellposed.data import batches
+from wellposed.training.checkpoint import RunError
+
+from .conftest import Cli
+
+NUMPY = ("--backend", "numpy", "--no-plots")
+PICTURES = ["decision.png", "eigenvalues.png", "features.png", "metrics.png", "trajectories.png"]
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    """The metrics without the time they took."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def assert_same_run(a: Path, b: Path) -> None:
+    assert lines(a) == lines(b)
+    assert (a / "weights.safetensors").read_bytes() == (b / "weights.safetensors").read_bytes()
+
+
+def test_train_keeps_the_run_and_draws_it(cli: Cli, folder: Path) -> None:
+    called = cli("train", "tiny.yaml", "--backend", "numpy", "--out", "runs/a")
+    assert called.code == 0, called.err
+    run = folder / "runs/a"
+    assert (run / "spec.yaml").read_bytes() == (folder / "tiny.yaml").read_bytes()
+    assert [row["epoch"] for row in lines(run)] == [1, 2, 3, 4]
+    assert sorted(p.name for p in (run / "plots").iterdir()) == PICTURES
+    assert "finished" in called.out and "validation accuracy" in called.out
+    assert "epoch 4/4" in called.out and "\x1b" not in called.out
+
+
+def test_runs_without_a_name_are_numbered_and_never_reused(cli: Cli, folder: Path) -> None:
+    (folder / "runs/tiny-net-7").mkdir(parents=True)
+    for number in (8, 9):
+        called = cli("train", "tiny.yaml", *NUMPY, "--quiet", "train.epochs=1")
+        assert called.out == f"runs/tiny-net-{number}\n"
+        assert lines(folder / called.out.strip())
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder(cli: Cli, folder: Path) -> None:
+    assert cli("train", "stability-zero", "--backend", "numpy").code == 2
+    assert cli("train", "tiny.yaml", "--backend", "numpy", "--device", "cuda").code == 2
+    assert not (folder / "runs").exists()
+    with pytest.raises(RunError):
+        api.train(wellposed.load("tiny.yaml"), "numpy", stop_after=0)
+    assert list((folder / "runs").iterdir()) == []
+
+
+def test_stopping_and_resuming_is_training(cli: Cli, folder: Path) -> None:
+    assert cli("train", "tiny.yaml", *NUMPY, "--out", "whole").code == 0
+    stopped = cli("train", "tiny.yaml", *NUMPY, "--out", "parts", "--stop-after", "1")
+    assert stopped.code == 0 and "stopped" in stopped.out
+    assert "wellposed resume parts" in stopped.out
+    assert len(lines(folder / "parts")) == 1
+    assert cli("resume", "parts", "--no-plots").code == 0
+    assert_same_run(folder / "whole", folder / "parts")
+    again = cli("resume", "parts", "--no-plots")
+    assert again.code == 0 and "finished" in again.out
+    assert_same_run(folder / "whole", folder / "parts")
+
+
+def test_a_run_of_torch_goes_on_in_jax(cli: Cli, folder: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("jax")
+    spec = ("train", "tiny.yaml", "dtype=float64", "--no-plots")
+    assert cli(*spec, "--backend", "torch", "--out", "torch").code == 0
+    assert cli(*spec, "--backend", "torch", "--out", "both", "--stop-after", "2").code == 0
+    assert cli("resume", "both", "--backend", "jax", "--no-plots").code == 0
+    one, other = (load_file(folder / run / "weights.safetensors") for run in ("torch", "both"))
+    assert all(np.allclose(one[name], other[name], rtol=1e-9, atol=1e-12) for name in one)
+    assert (folder / "both/tiny_net_torch.py").exists()
+    assert (folder / "both/tiny_net_jax.py").exists()
+
+
+def test_overrides_belong_to_the_run(cli: Cli, folder: Path) -> None:
+    given = ("train.epochs=3", "model.integrator=rk4")
+    cli("train", "tiny.yaml", *given, *NUMPY, "--out", "a", "--stop-after", "2")
+    assert cli("resume", "a", "--no-plots").code == 0
+    assert [row["epoch"] for row in lines(folder / "a")] == [1, 2, 3]
+
+
+def test_a_run_whose_spec_was_changed_is_refused(cli: Cli, folder: Path) -> None:
+    cli("train", "tiny.yaml", *NUMPY, "--out", "a", "--stop-after", "1")
+    (folder / "a/spec.yaml").write_text((folder / "a/spec.yaml").read_text() + "# more\n")
+    for verb in ("resume", "evaluate", "plot"):
+        called = cli(verb, "a")
+        assert called.code == 2 and "changed" in called.err
+
+
+def test_dry_run_does_all_but_train(cli: Cli, folder: Path) -> None:
+    called = cli("train", "tiny.yaml", "--backend", "numpy", "--dry-run")
+    assert called.code == 0
+    shown = dict(line.strip().split("  ", 1) for line in called.out.splitlines())
+    spec = wellposed.load("tiny.yaml")
+    model = wellposed.compile(spec, "numpy")
+    data = api.problem_of(spec).dataset.train.rows(next(batches(1, 1, 40, 16)))
+    w = model.init()
+    norm = np.sqrt(sum((g**2).sum() for g in model.gradient(w, data.x, data.targets).values()))
+    assert float(shown["first loss"]) == pytest.approx(model.loss(w, data.x, data.targets), 1e-5)
+    assert float(shown["gradient norm"]) == pytest.approx(norm, 1e-5)
+    assert shown["epochs"].strip() == "4, each of 3 steps" and "about" in shown["time estimate"]
+    assert [p.name for p in folder.iterdir()] == ["tiny.yaml"]
+
+
+DIVERGING = (
+    "train.optimizer={kind: sgd, lr: 1e200}",
+    "model.vector_field.activation=identity",
+    "train.batch=40",
+)
+
+
+def test_divergence_exits_1_and_says_what_the_analysis_had_said(cli: Cli, folder: Path) -> None:
+    called = cli("train", "tiny.yaml", *DIVERGING, "--backend", "numpy", "--out", "a")
+    assert called.code == 1
+    assert "diverged at epoch" in called.err and "the analysis had said" in called.err
+    assert "diverged" in called.out and (folder / "a/plots/eigenvalues.png").exists()
+    assert cli("evaluate", "a", "--json").code == 0
+
+
+def test_evaluate_measures_both_splits(cli: Cli, folder: Path) -> None:
+    cli("train", "tiny.yaml", *NUMPY, "--out", "a")
+    found = cli("evaluate", "a", "--json").json
+    last = lines(folder / "a")[-1]
+    assert found["epoch"] == 4
+    for key in ("train_accuracy", "validation_accuracy"):
+        assert found[key] == last[key]
+    problem = api.problem_of(wellposed.load("tiny.yaml"))
+    model, w = wellposed.compile(problem.spec, "numpy"), load_file(folder / "a/weights.safetensors")
+    for part in ("train", "validation"):
+        split = getattr(problem.dataset, part)
+        assert found[f"{part}_loss"] == pytest.approx(model.loss(w, split.x, split.targets), 1e-9)
+    assert "validation accuracy" in cli("evaluate", "a").out
+
+
+CSV_DATA = "data={kind: csv, path: table.csv, label: kind, standardize: true, validation: 4}"
+
+
+@pytest.fixture
+def table(folder: Path) -> np.ndarray:
+    """table.csv: two features of unlike scale, classes a and b."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(24, 2)) * [100.0, 0.1] + [50.0, 3.0]
+    rows = [f"{u},{v},{'ab'[int(u > 50)]}" for u, v in x.tolist()]
+    (folder / "table.csv").write_text("\n".join(["u,v,kind", *rows]) + "\n")
+    return x
+
+
+def test_predict_reads_features_by_name_and_scales_them(
+    cli: Cli, folder: Path, table: np.ndarray
+) -> None:
+    assert cli("train", "tiny.yaml", CSV_DATA, *NUMPY, "--out", "deep/run").code == 0
+    (folder / "new.csv").write_text(
+        "id,v,u\n" + "".join(f"{i},{v},{u}\n" for i, (u, v) in enumerate(table.tolist()))
+    )
+    rows = list(csv.DictReader(cli("predict", "deep/run", "new.csv").out.splitlines()))
+    _, problem = api.open_problem(folder / "deep/run")
+    assert problem.dataset.scaling is not None
+    model = wellposed.compile(problem.spec, "numpy")
+    logits = model.forward(
+        load_file(folder / "deep/run/weights.safetensors"), problem.dataset.scaling(table)
+    )
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.allclose([[float(r["p_a"]), float(r["p_b"])] for r in rows], p, atol=1e-7)
+    assert [row["class"] for row in rows] == ["ab"[k] for k in logits.argmax(axis=1)]
+
+
+def test_predict_writes_a_new_file_only(cli: Cli, folder: Path, table: np.ndarray) -> None:
+    cli("train", "tiny.yaml", CSV_DATA, *NUMPY, "--out", "a")
+    assert cli("predict", "a", "table.csv", "--out", "p.csv").code == 0
+    assert (folder / "p.csv").read_text() == cli("predict", "a", "table.csv").out
+    before = (folder / "table.csv").read_bytes()
+    assert cli("predict", "a", "table.csv", "--out", "table.csv").code == 2
+    assert (folder / "table.csv").read_bytes() == before
+
+
+def test_predict_values_of_a_regression(cli: Cli, folder: Path) -> None:
+    x = np.linspace(-1, 1, 12)
+    rows = "".join(f"{a},{b},{a * b}\n" for a, b in zip(x, x[::-1], strict=True))
+    (folder / "r.csv").write_text("p,q,r\n" + rows)
+    regression = (
+        "task=regression",
+        "model.readout={kind: regression, outputs: 1}",
+        "data={kind: csv, path: r.csv, targets: [r], validation: 3}",
+    )
+    assert cli("train", "tiny.yaml", *regression, "--backend", "numpy", "--out", "a").code == 0
+    assert not (folder / "a/plots/decision.png").exists()
+    predicted = cli("predict", "a", "r.csv").out.splitlines()
+    assert predicted[0] == "value_1" and len(predicted) == 13
+    assert {"train_mse", "validation_mse"} <= cli("evaluate", "a", "--json").json.keys()
+
+
+def test_plot_redraws_a_run(cli: Cli, folder: Path) -> None:
+    cli("train", "tiny.yaml", *NUMPY, "--out", "a")
+    called = cli("plot", "a")
+    assert called.code == 0
+    assert sorted(Path(line).name for line in called.out.splitlines()) == PICTURES
+    assert sorted(p.name for p in (folder / "a/plots").iterdir()) == PICTURES
+
+
+def test_plot_draws_a_spec_that_has_nothing_to_train(cli: Cli, folder: Path) -> None:
+    assert cli("plot", "stability-zero", "--out", "p").code == 0
+    names = sorted(p.name for p in (folder / "p").iterdir())
+    assert names == ["eigenvalues.png", "features.png", "trajectories.png"]
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in (folder / "p").iterdir())
