@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,6 +85,9 @@ def _summary(program: Program) -> str:
 
 def show(spec: SpecName, overrides: Overrides = None, json: Json = False) -> None:
     """Print equations, weights, integrator, cost and stability findings."""
+    # the eigenvalues of matrices this small take longer with more threads, several times on a busy
+    # machine; the library reads this when NumPy is imported
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ..compiler.describe import describe
     from ..compiler.lower import lower
 

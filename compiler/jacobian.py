@@ -26,7 +26,8 @@ def eigenvalues(
     field y'' = f has the eigenvalues ±√μ, μ those of ∂f/∂y.
     """
     trajectory = Reference(program).trajectory(weights, x)
-    steps = np.unique(np.linspace(0, program.steps - 1, min(most, program.steps)).astype(int))
+    count = min(most, program.steps)
+    steps = np.linspace(0, program.steps - 1, count).astype(int)
     found = _eigenvalues(jacobians(program, weights, trajectory, steps))
     return steps * program.h, _of_first_order(found) if program.order == 2 else found
 
