@@ -180,7 +180,8 @@ def _vector_field(program: Program) -> list[str]:
         head=f"def vector_field({WEIGHTS}, t: float, y: Array) -> Array:",
         raw=_raw(program),
         locate=[
-            "    j = jnp.clip(jnp.floor(t / H + 1e-9).astype(int), 0, STEPS - 1)",
+            "    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j",
+            "    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)",
             "    theta = t / H - j",
         ],
         time="jnp.asarray(t, y.dtype)",

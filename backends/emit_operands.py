@@ -60,7 +60,8 @@ def vector_field(
         docstring([f"{what}, rows (s, {program.size}) in and out{rule}."], indent + 4),
     ]
     if program.mode != "shared":
-        lines += [f"{' ' * indent}{line}" for line in locate[: 1 + (program.mode == "linear")]]
+        needed = locate if program.mode == "linear" else locate[:-1]
+        lines += [f"{' ' * indent}{line}" for line in needed]
     for operand in program.operands:
         lines.append(f"{pad}{operand.name} = {made(operand, _at_time(program, operand, raw))}")
     if not program.is_autonomous:

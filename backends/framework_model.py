@@ -25,29 +25,30 @@ class FrameworkModel(ABC):
         return self.native.init() if seed is None else self.native.init(seed)
 
     def forward(self, weights: Weights, x: Array, /) -> Array:
-        return self._array("forward", weights, self._rows(x))
+        return self.array("forward", weights, self._rows(x))
 
     def trajectory(self, weights: Weights, x: Array, /) -> Array:
-        return self._array("trajectory", weights, self._rows(x))
+        return self.array("trajectory", weights, self._rows(x))
 
     def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
         y = checked_rows(y, self.program.size, "y", self.dtype)
-        return self._array("vector_field", weights, float(t), y)
+        return self.array("vector_field", weights, float(t), y)
 
     def regularizer(self, weights: Weights, /) -> float:
         if not self.program.penalties:
             return 0.0
-        return float(self._array("regularizer", weights))
+        return float(self.array("regularizer", weights))
 
     def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float:
         x = self._rows(x)
-        return float(self._array("loss", weights, x, self._targets(targets, x)))
+        return float(self.array("loss", weights, x, self._targets(targets, x)))
 
     def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
         x = self._rows(x)
         return self._gradient(self._weights(weights), x, self._targets(targets, x))
 
-    def _array(self, function: str, weights: Weights, *arguments: Any) -> Array:
+    def array(self, function: str, weights: Weights, *arguments: Any) -> Array:
+        """What a function of the program returns, just as it does."""
         return np.asarray(self._call(function, self._weights(weights), *arguments))
 
     def _weights(self, weights: Weights) -> dict[str, Array]:

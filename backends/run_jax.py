@@ -75,8 +75,13 @@ class JaxModel(FrameworkModel):
         return jax.jit(jax.value_and_grad(self.native.loss))
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
+        # t stays a Python float: traced in float32, t/h would fall into the step before
+        call = self.native.vector_field if function == "vector_field" else self.compiled(function)
         with self.settings():
-            return np.asarray(self.compiled(function)(weights, *arguments))
+            value = call(_placed(weights), *map(_placed, arguments))
+            if not isinstance(value, jax.Array):
+                raise TypeError(f"{function} returns a {type(value).__name__}, not an array")
+            return np.asarray(value)
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         with self.settings():
@@ -85,6 +90,11 @@ class JaxModel(FrameworkModel):
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> JaxStepper:
         return JaxStepper(self, updater, x, targets)
+
+
+def _placed(value: Any) -> Any:
+    """NumPy arrays (also in a dict) as arrays of JAX."""
+    return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, value)
 
 
 class JaxStepper(Stepper):

@@ -45,7 +45,7 @@ class TorchModel(FrameworkModel):
         network = self.network(weights)
         with torch.no_grad():
             value = getattr(network, function)(*(self._put(a) for a in arguments))
-        return value.cpu().numpy()
+        return value.detach().cpu().numpy()
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         network = self.network(weights)

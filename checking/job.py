@@ -1,0 +1,127 @@
+"""A job: what the process of one backend is given, and the files in which it hands back answers.
+
+Both directions carry a digest of the spec, the program's text and the probes. The process computes
+it from what it has read, the check from what it has sent, so that a stale file is never compared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import chdir
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save
+
+from ..backends import registry
+from ..backends.model import Model
+from ..compiler.ir.program import Program
+from ..compiler.lower import lower
+from ..spec.model import Spec
+from ..spec.node import content_hash
+from .probes import Probes
+from .quantities import Answer, Key
+
+FORMAT = "wellposed check 1"
+FACTS, TEXT, PROBES, ANSWERS = "job.json", "program.py", "probes.safetensors", "answers"
+
+
+class StaleAnswer(Exception):
+    """A file that does not belong to this job."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One backend's part of a check. `base` is the folder that paths of the spec start from."""
+
+    backend: str
+    device: str
+    source: str
+    spec: Spec
+    base: str
+    probes: Probes
+    keys: tuple[Key, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over spec, program text and probes."""
+        parts = (content_hash(self.spec).encode(), self.source.encode(), self._probe_bytes)
+        return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
+
+    @cached_property
+    def _probe_bytes(self) -> bytes:
+        return save(self.probes.arrays())
+
+    def program(self) -> Program:
+        """The spec lowered, in the folder where its data are."""
+        with chdir(self.base):
+            return lower(self.spec)
+
+    def load(self, program: Program, dtype: str) -> Model:
+        """The text as a model."""
+        return registry.get(self.backend).load(program, self.source, self.device, dtype)
+
+    def write(self, folder: Path) -> None:
+        """Everything the process needs."""
+        facts = {
+            "backend": self.backend,
+            "device": self.device,
+            "spec": self.spec.to_plain(),
+            "base": self.base,
+            "keys": self.keys,
+        }
+        (folder / ANSWERS).mkdir()
+        (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+        (folder / TEXT).write_bytes(self.source.encode())
+        (folder / PROBES).write_bytes(self._probe_bytes)
+
+    @classmethod
+    def read(cls, folder: Path) -> Job:
+        """The job that was written there."""
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return cls(
+            backend=facts["backend"],
+            device=facts["device"],
+            source=(folder / TEXT).read_bytes().decode(),
+            spec=Spec.model_validate(facts["spec"]),
+            base=facts["base"],
+            probes=Probes.of_arrays(load_file(folder / PROBES)),
+            keys=tuple(Key(*key) for key in facts["keys"]),
+        )
+
+
+def base_folder(spec: Spec) -> str:
+    """The folder of the spec's file."""
+    path = Path(spec.document.name) if spec.document is not None else Path()
+    return str(path.parent.resolve())
+
+
+def write_answer(folder: Path, number: int, digest: str, key: Key, answer: Answer) -> None:
+    """One answer as a file of its own, whole or not at all: what follows may crash."""
+    facts = {"digest": digest, "key": key, "reason": answer.reason}
+    path = folder / ANSWERS / f"{number:04}.safetensors"
+    aside = path.with_suffix(".new")
+    aside.write_bytes(save(answer.leaves, {FORMAT: json.dumps(facts)}))
+    os.replace(aside, path)
+
+
+def read_answers(folder: Path, digest: str) -> dict[Key, Answer]:
+    """The answers in a folder. Raises StaleAnswer for a file of another job."""
+    paths = sorted((folder / ANSWERS).glob("*.safetensors"))
+    return dict(_read_answer(path, digest) for path in paths)
+
+
+def _read_answer(path: Path, digest: str) -> tuple[Key, Answer]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = json.loads((file.metadata() or {})[FORMAT])
+            leaves = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (KeyError, SafetensorError) as error:
+        raise StaleAnswer(f"{path.name} is no answer of a check: {error}") from None
+    if facts["digest"] != digest:
+        raise StaleAnswer(f"{path.name} answers for another spec, program or probe")
+    return Key(*facts["key"]), Answer(leaves, facts["reason"])

@@ -1,0 +1,131 @@
+"""Where programs are compared: weights, features, states, times and targets.
+
+All numbers are drawn by NumPy from streams keyed by the spec, and every one is a float32 number, so
+that both dtypes of a program are run on the very numbers that the reference is run on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compiler.initial import initial_weights
+from ..compiler.ir.program import Program
+from ..data.streams import stream
+from ..spec.node import content_hash
+
+Array = NDArray[Any]
+Weights = dict[str, Array]
+
+RANDOM, INITIAL = "random", "initial"
+CLASSES, LIKELIHOODS, VALUES = "classes", "likelihoods", "values"
+ROWS = 7
+"""Examples: one is zero, one repeats another, one is LARGE times as large as the rest."""
+LARGE = 3.0
+SPREAD = 0.5
+"""Random weights are initial ones times 1 + u, |u| < SPREAD, which keeps their signs."""
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Sets of weights by name; rows x (s, d), stacked states y (s, n), times, targets by kind."""
+
+    weights: dict[str, Weights]
+    x: Array
+    y: Array
+    times: dict[str, float]
+    targets: dict[str, Array]
+
+    def perturbed(self, size: float, rng: np.random.Generator) -> Probes:
+        """Every number moved by ±size of itself; times upward only, lest they leave their step."""
+
+        def moved(a: Array) -> Array:
+            return a * (1 + size * rng.choice((-1.0, 1.0), a.shape))
+
+        sets = {name: {k: moved(w) for k, w in set_.items()} for name, set_ in self.weights.items()}
+        times = {name: t * (1 + size) for name, t in self.times.items()}
+        return replace(self, weights=sets, x=moved(self.x), y=moved(self.y), times=times)
+
+    def arrays(self) -> dict[str, Array]:
+        """All of it as one flat dict, as it travels."""
+        weights = {f"weights/{s}/{n}": w for s, ws in self.weights.items() for n, w in ws.items()}
+        targets = {f"targets/{kind}": t for kind, t in self.targets.items()}
+        times = {f"times/{name}": np.array(t) for name, t in self.times.items()}
+        return weights | targets | times | {"x": self.x, "y": self.y}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Array]) -> Probes:
+        """The inverse of `arrays`."""
+        weights: dict[str, Weights] = {}
+        for path, array in _under("weights", arrays).items():
+            set_, _, name = path.partition("/")
+            weights.setdefault(set_, {})[name] = array
+        times = {name: float(t) for name, t in _under("times", arrays).items()}
+        found = _under("targets", arrays)
+        targets = {kind: found[kind] for kind in (CLASSES, LIKELIHOODS, VALUES) if kind in found}
+        return cls(weights, arrays["x"], arrays["y"], times, targets)
+
+
+def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    start = f"{prefix}/"
+    return {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
+
+
+def draw(program: Program) -> Probes:
+    """The probes of a program: the same ones every time."""
+    rng = stream(program.spec.seed, "check", content_hash(program.spec))
+    initial = initial_weights(program)
+    weights = {RANDOM: _random_weights(initial, rng), INITIAL: _all_single(initial)}
+    x, y = _rows(program.features, rng), _rows(program.size, rng)
+    return Probes(weights, x, y, _times(program), _targets(program, rng))
+
+
+def _random_weights(initial: Weights, rng: np.random.Generator) -> Weights:
+    """Different at every step and entry; where the initial weight is 0, of the size 1/√columns."""
+    found = {}
+    for name, w in initial.items():
+        u = SPREAD * rng.uniform(-1, 1, w.shape)
+        size = (w.shape[-1] if w.ndim else 1) ** -0.5
+        found[name] = _single(np.where(w == 0, size * u, w * (1 + u)))
+    return found
+
+
+def _all_single(weights: Weights) -> Weights:
+    return {name: _single(w) for name, w in weights.items()}
+
+
+def _single(a: Array) -> Array:
+    """Rounded to float32, held in float64, in C order: a file of arrays knows no other."""
+    return np.asarray(a, np.float32).astype(np.float64, order="C")
+
+
+def _rows(columns: int, rng: np.random.Generator) -> Array:
+    rows = rng.normal(size=(ROWS, columns))
+    rows[1] = 0
+    rows[3] = rows[0]
+    rows[5] *= LARGE
+    return _single(rows)
+
+
+def _times(program: Program) -> dict[str, float]:
+    """Nodes t_j and times t_j + h/3 inside steps, first, second, middle and last; the end T."""
+    last = program.steps - 1
+    steps = sorted({0, min(1, last), program.steps // 2, last})
+    places = [*steps, *(j + 1 / 3 for j in steps), program.steps]
+    return {f"t = {j * program.h:.6g}": j * program.h for j in places}
+
+
+def _targets(program: Program, rng: np.random.Generator) -> dict[str, Array]:
+    """Classes and likelihoods for a classifier, values for a regression; none without readout."""
+    if program.loss is None:
+        return {}
+    if program.spec.task.kind != "classification":
+        return {VALUES: _single(rng.normal(size=(ROWS, program.outputs)))}
+    classes = (np.arange(ROWS) + rng.integers(program.outputs)) % program.outputs
+    shares = rng.uniform(0.1, 1, (ROWS, program.outputs))
+    likelihoods = _single(shares / shares.sum(axis=1, keepdims=True))
+    return {CLASSES: classes.astype(np.int64), LIKELIHOODS: likelihoods}

@@ -1,0 +1,22 @@
+"""The process of one backend: `python -m wellposed.checking.worker FOLDER` works off a job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from .job import Job, write_answer
+from .quantities import answers
+
+
+def main(folder: Path) -> None:
+    """Read the job, put its questions to the program, write every answer as it comes."""
+    job = Job.read(folder)
+    program = job.program()
+    found = answers(lambda dtype: job.load(program, dtype), list(job.keys), job.probes)
+    for number, (key, answer) in enumerate(found):
+        write_answer(folder, number, job.digest, key, answer)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

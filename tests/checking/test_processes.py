@@ -1,0 +1,193 @@
+"""Programs in processes of their own: whatever they do, the check fails in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from planting import check_text, edited, spec, specs
+
+from wellposed import load
+from wellposed.backends.registry import BackendError
+from wellposed.checking import Report, check
+from wellposed.checking.job import Job, StaleAnswer, base_folder, read_answers, write_answer
+from wellposed.checking.probes import draw
+from wellposed.checking.quantities import Answer, plan
+from wellposed.compiler.lower import lower
+
+SPECS = specs()
+LEAPFROG = SPECS["leapfrog"]
+
+
+def only_failure(report: Report) -> str:
+    """The reason of a report with one failed rung."""
+    assert not report.passed
+    (reason,) = {r.reason for r in report.rungs if not r.passed}
+    assert "Traceback" not in report.message
+    return reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("\ndef init(", "\ndef init(:", "SyntaxError: "),
+        ("\ndef init(", "\nraise ValueError('no good')\ndef init(", "ValueError: no good (line "),
+        (
+            "\ndef init(",
+            "\nimport sys; sys.exit(3)\ndef init(",
+            "the program calls sys.exit(3) (line ",
+        ),
+        ("\ndef init(", "\nimport no_such_module\ndef init(", "No module named 'no_such_module'"),
+        ("def trajectory", "def path", "the program lacks `trajectory`"),
+        ("class Network", "class Net", "the program lacks `Network`"),
+        ("def init(", "def start(", "the program lacks `init`"),
+        ("return torch.stack(path).mT", "return path", "'list' object has no attribute"),
+        ("return torch.stack(path).mT", "raise SystemExit", "the program calls sys.exit(None)"),
+        ("    weights = {", "    return 'drawn'\n    weights = {", "init() gives str"),
+    ],
+)
+def test_a_program_that_fails_is_a_failed_rung_with_the_reason(
+    old: str, new: str, said: str, tmp_path: Path
+):
+    text = edited(LEAPFROG, "torch", old, new)
+    report = check_text(LEAPFROG, "torch", text, tmp_path)
+    assert not report.passed
+    assert any(said in r.reason for r in report.rungs if not r.passed), report.message
+    assert "Traceback" not in report.message
+
+
+def test_the_reason_shows_the_line_of_the_program(tmp_path: Path):
+    text = edited(LEAPFROG, "torch", "path.append(state[0])", "path.append(state[7])")
+    report = check_text(LEAPFROG, "torch", text, tmp_path)
+    number = next(i for i, line in enumerate(text.splitlines(), 1) if "state[7]" in line)
+    place = f"(line {number} of the program: `path.append(state[7])`)"
+    assert only_failure(report) == f"IndexError: tuple index out of range {place}"
+
+
+def in_its_process(text: str, folder: Path, limit: float = 60.0) -> Report:
+    path = folder / "mine.py"
+    path.write_text(text, encoding="utf-8")
+    return check(
+        LEAPFROG,
+        programs={"torch": path},
+        backends=("torch",),
+        dtypes=("float64",),
+        limit=limit,
+    )
+
+
+def test_a_program_that_prints_garbage_and_then_dies_keeps_its_earlier_rungs(tmp_path: Path):
+    noise = "import os, sys; print('x' * 10**6); sys.stderr.write('last words\\n'); os._exit(7)"
+    text = edited(
+        LEAPFROG, "torch", "        logits = self(x).T\n", f"        {noise}\n        logits = 0\n"
+    )
+    report = in_its_process(text, tmp_path)
+    assert only_failure(report) == "the process ended with exit code 7: last words"
+    assert [r.quantity for r in report.rungs if not r.passed] == ["loss"]
+    assert {r.rung for r in report.rungs if r.passed} == {"L0", "L1", "L2", "L3"}
+
+
+def test_a_program_that_leaves_quietly_has_not_passed(tmp_path: Path):
+    text = edited(LEAPFROG, "torch", "\ndef init(", "\nimport os; os._exit(0)\ndef init(")
+    reason = only_failure(in_its_process(text, tmp_path))
+    assert reason == "the process ended before it had answered"
+
+
+def test_a_program_that_hangs_is_stopped_with_all_that_it_started(tmp_path: Path):
+    note = tmp_path / "pid"
+    hang = (
+        "\nimport subprocess, time\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\n"
+        "time.sleep(600)\n"
+        "def init("
+    )
+    text = edited(LEAPFROG, "torch", "\ndef init(", hang)
+    report = in_its_process(text, tmp_path, limit=15.0)
+    assert only_failure(report) == "no answer within 15 s: the process was stopped"
+    assert not _runs(int(note.read_text()))
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process runs; one that was killed and waits to be buried does not."""
+    for _ in range(50):
+        try:
+            os.kill(pid, 0)
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        if state == "Z":
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "cannot be read: No such file"), (b"\xff\xfe", "no text in UTF-8")]
+)
+def test_a_file_that_cannot_be_read_is_a_failed_rung(
+    content: bytes | None, said: str, tmp_path: Path
+):
+    path = tmp_path / "mine.py"
+    if content is not None:
+        path.write_bytes(content)
+    report = check(LEAPFROG, programs={"torch": path}, backends=("torch",))
+    assert said in only_failure(report)
+
+
+def test_a_program_for_a_backend_that_is_not_checked_is_refused(tmp_path: Path):
+    with pytest.raises(BackendError, match="jax, which is not checked"):
+        check(LEAPFROG, programs={"jax": tmp_path}, backends=("torch",))
+    with pytest.raises(BackendError, match="no backend troch"):
+        check(LEAPFROG, programs={"troch": tmp_path})
+
+
+def test_a_stale_answer_is_never_compared(tmp_path: Path):
+    program = lower(LEAPFROG)
+    keys = tuple(plan(program, ("float64",)))
+    job = Job("torch", "cpu", "one", LEAPFROG, base_folder(LEAPFROG), draw(program), keys)
+    job.write(tmp_path)
+    assert Job.read(tmp_path).digest == job.digest
+    write_answer(tmp_path, 0, job.digest, keys[0], Answer(reason="none"))
+    assert read_answers(tmp_path, job.digest) == {keys[0]: Answer(reason="none")}
+    other = spec({"state": 3, "vector_field": "layer"})
+    for changed in (
+        replace(job, source="two"),
+        replace(job, spec=other),
+        replace(job, probes=draw(lower(other))),
+    ):
+        with pytest.raises(StaleAnswer):
+            read_answers(tmp_path, changed.digest)
+    (tmp_path / "answers" / "0001.safetensors").write_bytes(b"half a file")
+    with pytest.raises(StaleAnswer):
+        read_answers(tmp_path, job.digest)
+
+
+@pytest.mark.parametrize("name", ["ellipses-antisymmetric", "stability-zero"])
+def test_a_shipped_example_passes_on_both_backends(name: str):
+    report = check(load(name))
+    assert report.passed, report.message
+    assert {r.backend for r in report.rungs} == {"torch", "jax"}
+    assert {r.dtype for r in report.rungs} >= {"float64", "float32"}
+    has_readout = name.startswith("ellipses")
+    assert ("L3" in {r.rung for r in report.rungs}) is has_readout
+    assert ("no readout" in report.message) is not has_readout
+    assert all(r.between is not None for r in report.rungs if r.quantity != "weights")
+
+
+def test_the_report_is_valid_json_also_where_nothing_is_finite(tmp_path: Path):
+    given = SPECS["rk4"]
+    text = edited(given, "torch", "return logits.T", "logits[2, 6] = float('nan'); return logits.T")
+    report = check_text(given, "torch", text, tmp_path)
+    plain = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert plain["passed"] is False
+    assert {"rung", "backend", "passed", "worst", "tolerance"} <= plain["rungs"][0].keys()
+    (logits,) = (r for r in plain["rungs"] if r["quantity"] == "logits")
+    assert logits["worst"] is None
+    assert "row 6, output 2: nan" in logits["element"]
+    assert plain["message"] == report.message
+    assert len(list(report.rows())) == len(plain["rungs"])
