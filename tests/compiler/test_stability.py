@@ -58,7 +58,8 @@ def sampled_real_parts(p: Program) -> tuple[float, float, float]:
             matrices = jacobians(p, weights, path, np.arange(p.steps))
             found.append(np.linalg.eigvals(matrices).ravel())
     every = np.concatenate(found)
-    return float(every.real.min()), float(every.real.max()), float(np.abs(every).max())
+    real = np.real(every)
+    return float(real.min()), float(real.max()), float(np.abs(every).max())
 
 
 CASES = [

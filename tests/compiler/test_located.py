@@ -1,0 +1,105 @@
+"""Errors inside the equations of a file: carets under the very characters."""
+
+from __future__ import annotations
+
+import pytest
+
+from wellposed.compiler.lower import lower
+from wellposed.compiler.syntax import DEEPEST_TREE
+from wellposed.spec.diagnostics import SpecError
+from wellposed.spec.load import validate
+from wellposed.spec.model import Spec
+from wellposed.spec.source import read_text
+
+TEMPLATE = """wellposed: 1
+name: m
+model:
+  state: {state}
+  vector_field:
+    kind: custom
+    weights: {{K: {{shape: [y, y]}}, b: {{shape: [y]}}}}
+    {given}
+  time: {{horizon: 1, steps: 2}}
+"""
+
+
+def errors(given: str, state: str = "{y: 3}") -> list[tuple[str, str, str]]:
+    """Code, message and the characters under the carets."""
+    spec = validate(read_text(TEMPLATE.format(given=given, state=state), "m.yaml"), Spec)
+    with pytest.raises(SpecError) as caught:
+        lower(spec)
+    found = []
+    for d in caught.value.diagnostics:
+        assert d.span is not None
+        found.append((d.code, d.message, d.span.text[d.span.column - 1 : d.span.end_column - 1]))
+    return found
+
+
+@pytest.mark.parametrize("quote", ['"', "'", ""])
+def test_the_carets_are_under_the_name(quote: str):
+    ((code, message, marked),) = errors(f"equations: {{y: {quote}K @ y + bias{quote}}}")
+    assert (code, message, marked) == ("E302", "unknown name bias", "bias")
+
+
+def test_a_shape_that_does_not_fit_marks_the_product():
+    ((code, _, marked),) = errors('equations: {y: "tanh(K @ z) + b", z: "-z"}', "{y: 3, z: 2}")
+    assert (code, marked) == ("E303", "K @ z")
+
+
+def test_every_equation_has_its_error():
+    found = errors('equations: {y: "K @ (y", z: "sin(q)"}', "{y: 3, z: 2}")
+    assert [code for code, _, _ in found] == ["E301", "E302"]
+    assert found[1][2] == "q"
+
+
+def test_a_result_of_the_wrong_shape_marks_the_whole():
+    ((code, message, marked),) = errors('equations: {y: "K @ y", z: "K @ y"}', "{y: 3, z: 2}")
+    assert (code, marked) == ("E303", "K @ y")
+    assert "z is a vector (2)" in message
+
+
+@pytest.mark.parametrize("text", ["y.T", "(y.T + z.T).T", "y.T @ z", "K @ y.T"])
+def test_rows_are_told_of_without_a_traceback(text: str):
+    (found,) = errors(f'equations: {{y: "{text}", z: "-z"}}', "{y: 3, z: 2}")
+    assert found[0] == "E303"
+
+
+@pytest.mark.parametrize("symbol", ["+", "*", "-", "/"])
+def test_a_sum_of_five_hundred_terms_is_told_of_without_a_traceback(symbol: str):
+    text = symbol.join(["y"] * 500)
+    ((code, message, _),) = errors(f'equations: {{y: "{text}"}}')
+    assert (code, str(DEEPEST_TREE) in message) == ("E301", True)
+
+
+@pytest.mark.parametrize(
+    ("hamiltonian", "message"),
+    [
+        ("y * z", "H is a vector (3)"),
+        ("sum(b)", "H does not depend on the state"),
+        ("sum(y) + q", "unknown name q"),
+        ("sum(y", "expected ')'"),
+    ],
+)
+def test_a_hamiltonian_that_is_none(hamiltonian: str, message: str):
+    found = errors(f'hamiltonian: "{hamiltonian}"', "{y: 3, z: 3}")
+    assert message in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("state", "given", "message"),
+    [
+        ("{y: 3, z: 2}", 'hamiltonian: "sum(y) + sum(z)"', "of one size"),
+        ("{y: 3}", 'hamiltonian: "sum(y)"', "has the blocks y and z"),
+        ("{y: 3, z: 3}", 'equations: {y: "z"}', "block z has no equation"),
+        ("{y: 3}", 'equations: {y: "y", z: "y"}', "the state has no block z"),
+        ("{q: 3}", 'equations: {q: "q"}', "the state has no block y"),
+        ("{y: 3}", "equations: {}", "block y has no equation"),
+    ],
+)
+def test_blocks_and_equations_belong_together(state: str, given: str, message: str):
+    assert any(message in found for _, found, _ in errors(given, state))
+
+
+def test_equations_or_a_hamiltonian_but_not_both_and_not_none():
+    both = 'equations: {y: "y"}\n    hamiltonian: "sum(y)"'
+    assert "either equations or a hamiltonian" in errors(both)[0][1]
