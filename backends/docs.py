@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from ..compiler.ir.program import Operand, Program
-from ..compiler.ir.text import mathematics
-
-
-def arrow(operand: Operand) -> str:
-    """`C` makes `K`: K = −Cᵀ C; where the raw weight has the same name: K ↦ ½ (K − Kᵀ)."""
-    return "=" if operand.raw.name != operand.name else "↦"
+from ..compiler.ir.program import Program
+from ..compiler.ir.text import definition, initial_blocks, mathematics
 
 
 def operands(program: Program) -> str:
     """What `operands` returns."""
-    made = [
-        f"{o.name} {arrow(o)} {mathematics(o.definition)}" for o in program.operands if not o.is_raw
-    ]
+    made = [definition(o) for o in program.operands if not o.is_raw]
     vectors = any(len(o.variable.shape) == 1 for o in program.operands)
     whose = "The one layer's weights" if program.mode == "shared" else "The weights of all steps"
     extras = [*made, *(["vectors as columns"] if vectors else [])]
@@ -24,8 +17,7 @@ def operands(program: Program) -> str:
 
 def initial_state(program: Program) -> str:
     """y(0) and the blocks that start at zero."""
-    parts = [f"y(0) = {mathematics(program.lift)}"]
-    parts += [f"{name}(0) = 0" for name in list(program.blocks)[1:]]
+    parts = initial_blocks(program)
     if program.step.start:
         parts.append("v at -h/2 from y'(0) = 0")
     return f"{', '.join(parts)}; one column per example."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..compiler.ir.expr import substitute, variable
 from ..compiler.ir.program import Operand, Program
 from ..compiler.ir.text import equations, mathematics
 from .dialects import Dialect
@@ -34,12 +35,14 @@ def parametrization_name(operand: Operand) -> str:
 
 
 def _parametrization(operand: Operand, name: str, dialect: Dialect) -> list[str]:
-    raw = operand.raw.name
-    printer = Printer(dialect, like=raw, stacked=True)
+    raw = operand.parametrization.raw
+    definition = substitute(
+        operand.definition, {operand.raw.name: variable(raw, operand.raw.step_shape)}
+    )
     return [
         f"def {name}({raw}: {dialect.array}) -> {dialect.array}:",
-        docstring([f"{mathematics(operand.definition)}, of one matrix or of a stack of them."]),
-        *printer.lines(operand.definition),
+        docstring([f"{mathematics(definition)}, of one matrix or of a stack of them."]),
+        *Printer(dialect, like=raw, stacked=True).lines(definition),
     ]
 
 

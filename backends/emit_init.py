@@ -9,7 +9,7 @@ from ..compiler.ir.expr import walk
 from ..compiler.ir.program import Program, RawWeight
 from ..compiler.ir.text import number
 from ..spec.initializers import Constant, Identity, Normal, Random, Uniform, Values
-from .layout import docstring
+from .layout import Bracket, docstring, laid_out
 
 
 def constants(program: Program) -> list[str]:
@@ -52,32 +52,30 @@ def stream(program: Program) -> list[str]:
 def init(program: Program) -> list[str]:
     """The initial weights, by the same NumPy calls in both programs."""
     seed = program.spec.seed
-    entries = [f'"{w.name}": {_initial(w)}' for w in program.weights]
+    entries = [laid_out(_entry(w), 8, behind=1) for w in program.weights]
+    weights = ["    weights = {", *(f"        {entry}," for entry in entries), "    }"]
     return [
         f"def init(seed: int = {seed}) -> dict[str, np.ndarray]:",
         docstring(["Initial weights, drawn by NumPy: the same numbers in every backend."]),
-        "    weights = {",
-        *(f"        {_fitted(entry)}," for entry in entries),
-        "    }",
+        *(weights if entries else ["    weights: dict[str, np.ndarray] = {}"]),
         f'    return {{name: value.astype("{program.spec.dtype}") '
         "for name, value in weights.items()}",
     ]
 
 
-def _fitted(entry: str) -> str:
-    """A dict entry that is too long for its line, with its call opened up."""
-    if len(entry) + 9 <= 88 or "(" not in entry:
-        return entry
-    before, rest = entry.split("(", 1)
-    inside, after = rest.rsplit(")", 1)
-    return f"{before}(\n            {inside}\n        ){after}"
+def _entry(w: RawWeight) -> Bracket:
+    value = _initial(w)
+    return Bracket(f'"{w.name}": {value.before}', value.items, value.after)
 
 
-def _initial(w: RawWeight) -> str:
+def _initial(w: RawWeight) -> Bracket:
     once = not w.stacked or (isinstance(w.initializer, Random) and not w.initializer.repeat)
     once = once or _is_plain(w) or _has_full_shape(w)
     value = _drawn(w, w.shape if once and not _has_full_shape(w) else w.step_shape)
-    return value if once else f"np.repeat({value}[None], {_axis(w)}, axis=0)"
+    if once:
+        return value
+    step = Bracket(value.before, value.items, f"{value.after}[None]")
+    return Bracket("np.repeat(", (step, _axis(w), "axis=0"), ")")
 
 
 def _is_plain(w: RawWeight) -> bool:
@@ -95,27 +93,29 @@ def _axis(w: RawWeight) -> str:
     return "STEPS" if w.axes[0] == "N" else "STEPS + 1"
 
 
-def _drawn(w: RawWeight, shape: tuple[int, ...]) -> str:
+def _drawn(w: RawWeight, shape: tuple[int, ...]) -> Bracket:
     size = _shape(w, shape)
     match w.initializer:
         case Constant():
-            return f"np.full({size}, {float(w.initializer.value)!r})"
+            return Bracket("np.full(", (size, repr(float(w.initializer.value))), ")")
         case Identity():
             scale = w.initializer.scale
-            eye = f"np.eye({', '.join(map(str, w.step_shape))})"
-            return eye if scale == 1 else f"({scale!r} * {eye})"
+            before, after = ("", "") if scale == 1 else (f"({scale!r} * ", ")")
+            return Bracket(f"{before}np.eye(", tuple(map(str, w.step_shape)), f"){after}")
         case Normal():
             std = repr(standard_deviation(w.initializer, shape))
             if w.initializer.std is None and shape:
                 std = f"{shape[-1]}**-0.5"
-            return f'stream(seed, "{w.name}").normal({w.initializer.mean!r}, {std}, {size})'
+            items = (repr(w.initializer.mean), std, size)
+            return Bracket(f'stream(seed, "{w.name}").normal(', items, ")")
         case Uniform():
-            low, high = w.initializer.low, w.initializer.high
-            return f'stream(seed, "{w.name}").uniform({low!r}, {high!r}, {size})'
+            items = (repr(w.initializer.low), repr(w.initializer.high), size)
+            return Bracket(f'stream(seed, "{w.name}").uniform(', items, ")")
         case Values():
-            return f"np.array({_nested(w.initializer.values)}, dtype=np.float64)"
+            values = _nested(w.initializer.values)
+            return Bracket("np.array(", (values, "dtype=np.float64"), ")")
         case _:
-            return f"np.zeros({size})"
+            return Bracket("np.zeros(", (size,), ")")
 
 
 def _shape(w: RawWeight, shape: tuple[int, ...]) -> str:
@@ -125,7 +125,7 @@ def _shape(w: RawWeight, shape: tuple[int, ...]) -> str:
     return f"({', '.join([_axis(w), *rest])})" if rest else _axis(w)
 
 
-def _nested(values: object) -> str:
+def _nested(values: object) -> Bracket | str:
     if isinstance(values, (list, tuple)):
-        return f"[{', '.join(_nested(v) for v in values)}]"
+        return Bracket("[", tuple(_nested(v) for v in values), "]")
     return repr(values)

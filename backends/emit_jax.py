@@ -42,7 +42,8 @@ def _imports(program: Program) -> list[str]:
         "from safetensors.numpy import load_file",
     ]
     aliases = ["Weights = dict[str, Array]"]
-    aliases += ["State = tuple[Array, ...]"] * (len(program.states) > 1)
+    several = len(program.states)
+    aliases += [f"State = tuple[{', '.join(['Array'] * several)}]"] * (several > 1)
     aliases += ["Layer = tuple[Array, ...]"] * (
         bool(program.layer) and not (program.mode == "shared" and program.is_autonomous)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..compiler.ir.program import Program
 from . import docs, emit_field, emit_init, emit_operands, emit_penalty, emit_step
 from .dialects import TORCH
-from .layout import bracketed, docstring, returned, unpacking
+from .layout import Bracket, bracketed, docstring, laid_out, returned, unpacking
 from .main_block import torch_main
 from .printer import Printer, needs_math
 from .program_text import assemble, loss_lines
@@ -28,6 +28,7 @@ def emit(program: Program) -> str:
 
 
 def _imports(program: Program, body: str) -> list[str]:
+    several = len(program.states)
     math = ["import math"] * needs_math(*program.expressions)
     iterator = ["from collections.abc import Iterator"] * ("Iterator[" in body)
     functional = ["import torch.nn.functional as F"] * ("F." in body)
@@ -41,7 +42,7 @@ def _imports(program: Program, body: str) -> list[str]:
         *functional,
         "from safetensors.numpy import load_file",
         "from torch import Tensor, nn",
-        *["", "State = tuple[Tensor, ...]"] * (len(program.states) > 1),
+        *["", f"State = tuple[{', '.join(['Tensor'] * several)}]"] * (several > 1),
     ]
 
 
@@ -78,8 +79,10 @@ def _constructor(program: Program) -> list[str]:
     ]
     for w in program.weights:
         axes = ", ".join(w.axes) + ("," if len(w.axes) == 1 else "")
-        value = f'nn.Parameter(torch.tensor(weights["{w.name}"]))'
-        lines.append(f"        self.{w.name} = {value}  # ({axes})")
+        value = f'torch.tensor(weights["{w.name}"])'
+        parameter = Bracket(f"self.{w.name} = nn.Parameter(", (value,), ")")
+        comment = f"  # ({axes})"
+        lines.append(f"        {laid_out(parameter, 8, len(comment))}{comment}")
     return lines
 
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from .._version import __version__
 from ..compiler.ir.program import Program
-from ..compiler.ir.text import equations, mathematics, number
+from ..compiler.ir.text import definition, equations, mathematics, number
 from ..compiler.stability import structural_claims
 from ..spec.node import content_hash
 from ..spec.readouts import Classifier
 from .dialects import Dialect
-from .docs import arrow
 from .layout import WIDTH, docstring, fold
 
 LABEL = 15
@@ -28,7 +27,7 @@ def header(program: Program, dialect: Dialect) -> str:
         ("Vector field", _field(program)),
         *(("", text) for text in _definitions(program)),
         ("Integrator", _integrator(program)),
-        ("Weights", f"{WEIGHTS[program.mode]}; {_count(program)} numbers"),
+        ("Weights", f"{WEIGHTS[program.mode]}; {program.weight_count:,} numbers"),
         *_objective(program),
         *_labelled("Stability", structural_claims(program)),
         *_labelled("Reference", [program.spec.reference] if program.spec.reference else []),
@@ -64,10 +63,7 @@ def _field(program: Program) -> str:
 
 def _definitions(program: Program) -> list[str]:
     made = [o for o in program.operands if not o.is_raw]
-    return [
-        f"{o.name} {arrow(o)} {mathematics(o.definition)}{_parameters(o.parametrization)}"
-        for o in made
-    ]
+    return [f"{definition(o)}{_parameters(o.parametrization)}" for o in made]
 
 
 def _parameters(parametrization: object) -> str:
@@ -80,16 +76,6 @@ def _integrator(program: Program) -> str:
     h = f"h = T/N = {number(time.horizon)}/{time.steps} = {time.step:.6g}"
     plural = "s" if time.steps != 1 else ""
     return f"{program.integrator.name}, N = {time.steps} step{plural} of {h}"
-
-
-def _count(program: Program) -> str:
-    total = 0
-    for w in program.weights:
-        size = 1
-        for n in w.shape:
-            size *= n
-        total += size
-    return f"{total:,}"
 
 
 def _objective(program: Program) -> list[tuple[str, str]]:

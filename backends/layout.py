@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 WIDTH = 88
 HANG = " " * 4
@@ -26,12 +27,43 @@ def bracketed(before: str, items: Sequence[str], after: str, indent: int = 0) ->
     return f"{pad}{before}\n{lines}{pad}{after}"
 
 
+@dataclass(frozen=True)
+class Bracket:
+    """`before` items `after`, as a call or a list is; an item may be a bracket of its own."""
+
+    before: str
+    items: tuple[Bracket | str, ...]
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.before}{', '.join(map(str, self.items))}{self.after}"
+
+
+def laid_out(part: Bracket | str, indent: int, behind: int = 0) -> str:
+    """The text from column `indent` on, opened up where it is too long for one line.
+
+    `behind` is the number of characters that follow on the same line: a comma, a comment.
+    """
+    flat = str(part)
+    if isinstance(part, str) or indent + len(flat) + behind <= WIDTH:
+        return flat
+    inside = ", ".join(map(str, part.items))
+    pad = " " * (indent + 4)
+    if part.before.endswith("(") and len(pad) + len(inside) <= WIDTH:
+        return f"{part.before}\n{pad}{inside}\n{' ' * indent}{part.after}"
+    lines = "".join(f"{pad}{laid_out(item, indent + 4, 1)},\n" for item in part.items)
+    return f"{part.before}\n{lines}{' ' * indent}{part.after}"
+
+
 def docstring(lines: Sequence[str], indent: int = 4) -> str:
     """A docstring: one line where it fits, else a first line, a blank one and the rest."""
     pad = " " * indent
     hang = "" if len(lines) == 1 else HANG
     room = WIDTH - indent - (2 * len(QUOTES) if len(lines) == 1 else 0)
-    wrapped = [part for line in lines for part in fold(line, room, hang)]
+    first, *rest = lines
+    # the quotes stand before the first line
+    opening = fold(first, room if len(lines) == 1 else room - len(QUOTES), hang)
+    wrapped = [*opening, *(part for line in rest for part in fold(line, room, hang))]
     if len(wrapped) == 1:
         return f"{pad}{QUOTES}{wrapped[0]}{QUOTES}"
     body = "\n".join(f"{pad}{line}".rstrip() for line in wrapped[1:])
@@ -48,11 +80,6 @@ def fold(line: str, width: int, hang: str = HANG) -> list[str]:
     return [*lines, line]
 
 
-def block(lines: Iterable[str]) -> str:
-    """Lines of a function body, without trailing blanks."""
-    return "\n".join(lines).rstrip()
-
-
 def unpacking(names: list[str]) -> str:
     """The left side of an assignment to these names."""
     return f"({names[0]},)" if len(names) == 1 else ", ".join(names)
@@ -60,5 +87,9 @@ def unpacking(names: list[str]) -> str:
 
 def returned(results: list[str], indent: int = 4) -> str:
     """A return statement of several values."""
-    line = f"{' ' * indent}return {unpacking(results)}"
-    return line if len(line) <= WIDTH else bracketed("return (", results, ")", indent)
+    pad = " " * indent
+    line = f"{pad}return {unpacking(results)}"
+    if len(line) <= WIDTH:
+        return line
+    lines = "".join(f"{pad}    {result},\n" for result in results)
+    return f"{pad}return (\n{lines}{pad})"

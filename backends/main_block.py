@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..compiler.ir.program import Program
 from .docs import has_classes
-from .layout import docstring
+from .layout import Bracket, docstring, laid_out
 
 _DOC = "Print what this network is and take one gradient on a small batch."
 
@@ -18,8 +18,10 @@ def _head(program: Program) -> list[str]:
 
 
 def _weights(program: Program) -> list[str]:
+    file = f'"{program.module_name}.safetensors"'
+    beside = Bracket("beside = Path(__file__).with_name(", (file,), ")")
     return [
-        f'    beside = Path(__file__).with_name("{program.module_name}.safetensors")',
+        f"    {laid_out(beside, 4)}",
         "    arrays = load_file(beside) if beside.exists() else init()",
         "    count = sum(value.size for value in arrays.values())",
         '    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})',

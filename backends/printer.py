@@ -54,13 +54,19 @@ class Printer:
         order = list(walk(root))
         lines: list[str] = []
         for node in [n for n in order if n is not root and self._is_repeated(n, order)]:
-            lines.append(f"{pad}{self._bind(node)}")
+            lines += [*self._named_parts(node, "u99 = ", pad), f"{pad}{self._bind(node)}"]
+        lines += self._named_parts(root, before, pad)
+        return [*lines, f"{pad}{before}{self.text(root)}"]
+
+    def _named_parts(self, root: Expr, before: str, pad: str) -> list[str]:
+        """Statements that name parts of `root` until its text fits a line behind `before`."""
+        lines: list[str] = []
         while len(f"{pad}{before}{self.text(root)}") > WIDTH:
-            node = self._to_be_named(order, root)
+            node = self._to_be_named(root)
             if node is None:
                 break
             lines.append(f"{pad}{self._bind(node)}")
-        return [*lines, f"{pad}{before}{self.text(root)}"]
+        return lines
 
     def text(self, e: Expr) -> str:
         return self._print(e)[0]
@@ -81,18 +87,28 @@ class Printer:
         template = self.dialect.operations.get(e.op)
         return isinstance(template, str) and template.count("{0}") > 1
 
-    def _to_be_named(self, order: list[Expr], root: Expr) -> Expr | None:
+    def _to_be_named(self, root: Expr) -> Expr | None:
         """The innermost compound part whose text is long but fits a line."""
         candidates = [
             n
-            for n in order
+            for n in self._written_out(root)
             if n is not root
-            and n not in self.bound
             and n.op not in _CHEAP
-            and variables(n)
+            and any(e.op in ("variable", "eye") for e in walk(n))
             and 24 < len(self.text(n)) <= WIDTH - 16
         ]
         return max(candidates, key=lambda n: len(self.text(n)), default=None)
+
+    def _written_out(self, root: Expr) -> list[Expr]:
+        """The nodes that the text of `root` spells: none that stands behind a name."""
+        found: dict[Expr, None] = {}
+        pending = [root]
+        while pending:
+            node = pending.pop()
+            if node not in self.bound and node not in found:
+                found[node] = None
+                pending.extend(node.args)
+        return list(found)
 
     # --- one node ------------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ def _device(name: str) -> Any:
     if platform not in ("cpu", "gpu"):
         raise BackendError(f"there is no device {name}: cpu or cuda")
     try:
+        if index and not index.isdecimal():
+            raise ValueError(index)
         return jax.devices(platform)[int(index or 0)]
     except (RuntimeError, IndexError, ValueError):
         raise BackendError(f"jax sees no device {name}") from None
@@ -75,10 +77,8 @@ class JaxModel(FrameworkModel):
         return jax.jit(jax.value_and_grad(self.native.loss))
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
-        # t stays a Python float: traced in float32, t/h would fall into the step before
-        call = self.native.vector_field if function == "vector_field" else self.compiled(function)
         with self.settings():
-            value = call(_placed(weights), *map(_placed, arguments))
+            value = self.compiled(function)(weights, *arguments)
             if not isinstance(value, jax.Array):
                 raise TypeError(f"{function} returns a {type(value).__name__}, not an array")
             return np.asarray(value)
@@ -90,11 +90,6 @@ class JaxModel(FrameworkModel):
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> JaxStepper:
         return JaxStepper(self, updater, x, targets)
-
-
-def _placed(value: Any) -> Any:
-    """NumPy arrays (also in a dict) as arrays of JAX."""
-    return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, value)
 
 
 class JaxStepper(Stepper):

@@ -24,12 +24,14 @@ def load(program: Program, source: str, device: str, dtype: str) -> TorchModel:
 
 
 def _device(name: str) -> str:
-    name = "cuda" if name == "gpu" else name
-    if name == "cpu" or (name.startswith("cuda") and torch.cuda.is_available()):
-        return name
-    if name.startswith("cuda"):
-        raise BackendError(f"torch sees no CUDA device for --device {name}")
-    raise BackendError(f"there is no device {name}: cpu or cuda")
+    platform, _, index = name.partition(":")
+    platform = "cuda" if platform == "gpu" else platform
+    if platform not in ("cpu", "cuda"):
+        raise BackendError(f"there is no device {name}: cpu or cuda")
+    count = 1 if platform == "cpu" else torch.cuda.device_count()
+    if (index and not index.isdecimal()) or int(index or 0) >= count:
+        raise BackendError(f"torch sees no device {name}")
+    return f"{platform}:{index}" if index else platform
 
 
 class TorchModel(FrameworkModel):

@@ -43,14 +43,13 @@ def cost(program: Program) -> Cost:
     forward = program.steps * _flops(step) + _flops(start) + _flops(list(walk(*around)))
     size = BYTES[program.spec.dtype]
     kept = sum(prod(e.shape) for e in step if e.type.batched and e.op not in LEAVES)
-    count = sum(prod(w.shape) for w in program.weights)
     return Cost(
         field_evaluations=_evaluations(program),
         forward_flops=forward,
         gradient_flops=3 * forward,
         activation_bytes=program.steps * kept * size,
-        weights=count,
-        weight_bytes=count * size,
+        weights=program.weight_count,
+        weight_bytes=program.weight_count * size,
     )
 
 

@@ -20,7 +20,7 @@ from .cost import Cost, cost
 from .findings import Finding
 from .initial import standard_deviation
 from .ir.program import Program, RawWeight
-from .ir.text import equations, mathematics, number
+from .ir.text import definition, equations, initial_blocks, mathematics, number
 from .stability import analyse
 
 WEIGHTS_IN_TIME = {
@@ -79,23 +79,14 @@ def _equations(program: Program) -> list[str]:
     lines = equations(program.field, program.order)
     if program.hamiltonian is not None:
         lines.append(f"from H = {mathematics(program.hamiltonian)}: y' = ∂H/∂z, z' = −∂H/∂y")
-    lines += [
-        f"{o.name} {'=' if o.raw.name != o.name else '↦'} {mathematics(o.definition)}"
-        for o in program.operands
-        if not o.is_raw
-    ]
-    lines.append(", ".join(_initial_state(program)))
+    lines += [definition(o) for o in program.operands if not o.is_raw]
+    at_rest = ["y'(0) = 0"] if program.order == 2 else []
+    lines.append(", ".join([*initial_blocks(program), *at_rest]))
     if program.readout is not None and program.loss is not None:
         lines.append(f"logits x = {mathematics(program.readout)}, y = y(T)")
         lines.append(f"loss = mean over the examples of {mathematics(program.loss)}")
     lines += [f"+ {mathematics(p.value)}" for p in program.penalties]
     return lines
-
-
-def _initial_state(program: Program) -> list[str]:
-    parts = [f"y(0) = {mathematics(program.lift)}"]
-    parts += [f"{name}(0) = 0" for name in list(program.blocks)[1:]]
-    return [*parts, "y'(0) = 0"] if program.order == 2 else parts
 
 
 def _plan(program: Program) -> list[str]:

@@ -147,7 +147,7 @@ class _Elaborator:
         return value
 
     def _typed(self, tree: Syntax, make: Callable[[], V]) -> V:
-        """Build a node; a shape error is told with the text of the operands it is about."""
+        """Build a node; a shape error is told at the part of the text that it is about."""
         try:
             return make()
         except ShapeError as error:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from ..spec.parametrizations import Antisymmetric, HamiltonianBlock
 from ..spec.vector_fields import Equations, Weight
 from .elaborate import elaborate
+from .evaluate import not_finite
 from .ir.expr import Expr, Shape, build, constant, eye, variable, variables
+from .ir.text import mathematics
 from .names import refusal
 from .passes.derive import gradient
 from .passes.simplify import simplify
@@ -165,10 +167,20 @@ def _text(
 ) -> Expr | None:
     loc = equations.locs.get(what)
     try:
-        return simplify(elaborate(text, scope, catalogue=loc is None))
+        value = simplify(elaborate(text, scope, catalogue=loc is None))
+        _require_finite(value, text)
+        return value
     except ExpressionError as error:
         problems.add_expression(error, text, *(loc or FIELD))
         return None
+
+
+def _require_finite(value: Expr, text: str) -> None:
+    """Numbers alone make a finite number: a program would stop at `1 / 0` before its first step."""
+    part = not_finite(value)
+    if part is not None:
+        message = f"{mathematics(part)} is not a finite number"
+        raise ExpressionError("E301", message, 0, len(text))
 
 
 def _from_hamiltonian(
@@ -190,6 +202,11 @@ def _from_hamiltonian(
     slopes = gradient(H, [y, z], constant(1))
     dH_dy, dH_dz = (_or_zero(d, s) for d, s in zip(slopes, (y, z), strict=True))
     sides = {"y": _as_state(dH_dz, y, z), "z": _as_state(simplify(-dH_dy), z, y)}
+    try:
+        for side in sides.values():
+            _require_finite(side, equations.hamiltonian)
+    except ExpressionError as error:
+        problems.add_expression(error, equations.hamiltonian, *equations.locs["H"])
     return Field(sides, H)
 
 

@@ -43,6 +43,18 @@ def evaluate(root: Expr, values: Mapping[str, Array]) -> Array:
     return Evaluator(root)(values)[0]
 
 
+def not_finite(root: Expr) -> Expr | None:
+    """The first part made of numbers alone that is not a finite number: `1 / 0`, `log(−1)`."""
+    numbers: dict[Expr, Array] = {}
+    with np.errstate(all="ignore"):
+        for node in walk(root):
+            if node.op != "variable" and all(arg in numbers for arg in node.args):
+                numbers[node] = MEANING[node.op](node, *(numbers[arg] for arg in node.args))
+                if not np.isfinite(numbers[node]).all():
+                    return node
+    return None
+
+
 def _constant(node: Expr) -> Array:
     return np.asarray(node.attributes[0], dtype=np.float64)
 

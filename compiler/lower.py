@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from .. import data as datasets
 from ..spec.diagnostics import Diagnostic, SpecError
 from ..spec.integrators import Leapfrog, Verlet
@@ -165,12 +163,9 @@ def _features(spec: Spec, n: int, problems: Problems) -> int:
     """The number d of features: what the data has; without data, n."""
     if spec.data is None:
         return n
-    document = spec.document
-    base = Path(document.name).parent if document is not None else Path()
-
     _check_classes(spec, problems)
     try:
-        found = datasets.features(spec.data, base, lambda *loc: spec.span("data", *loc))
+        found = datasets.features(spec.data, spec.folder, lambda *loc: spec.span("data", *loc))
     except SpecError as error:
         problems.extend(error)
         return n

@@ -9,8 +9,8 @@ _PROGRAM = """
     np torch jax jnp F nn math Tensor Array Iterator Path Weights State Layer Network load_file
     H STEPS HORIZON FEATURES OUTPUTS t x pi self seed targets weights init stream main step
     operands lift readout forward trajectory initial_state final_state vector_field regularizer
-    loss likelihoods antisymmetric negative_gram layer layers j theta time columns state layer_at
-    float int range zip len print tuple dict list str min max
+    loss likelihoods antisymmetric negative_gram layer layers j theta rounding time columns state
+    raw layer_at float int range zip len print tuple dict list str min max
 """.split()  # noqa: SIM905
 
 _MODULE = """

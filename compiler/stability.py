@@ -111,7 +111,7 @@ def _second_order(program: Program, known: Spectrum, assumption: str, evidence: 
     if known.real and known.upper <= 0:
         claim = "y oscillates and does not grow: the eigenvalues of ∂f/∂y are real and ≤ 0"
         return Finding("N201", "note", claim, assumption, evidence, "", span)
-    claim = "y grows: an eigenvalue of ∂f/∂y that is not real and ≤ 0 has a root with Re > 0"
+    claim = "y may grow: an eigenvalue of ∂f/∂y that is not real and ≤ 0 has a root with Re > 0"
     cure = "parametrization: negative-gram"
     return Finding("W203", "warning", claim, assumption, evidence, cure, span)
 
@@ -154,10 +154,12 @@ def _of_method(program: Program, known: Spectrum | None, numbers: Numbers) -> It
     elif _is_imaginary(program, known, numbers):
         yield _on_imaginary_axis(program, numbers)
     else:
-        if isinstance(program.integrator, Euler) and _gamma(program) > 0:
-            yield _damped_euler(program, numbers)
-        if numbers.growth > TOLERATED_GROWTH and not _field_grows(numbers):
-            yield _amplified(program, numbers)
+        is_damped = isinstance(program.integrator, Euler) and _gamma(program) > 0
+        found = [_damped_euler(program, numbers)] if is_damped else []
+        warned = any(finding.level == "warning" for finding in found)
+        if numbers.growth > TOLERATED_GROWTH and not _field_grows(numbers) and not warned:
+            found.append(_amplified(program, numbers))
+        yield from found
 
 
 def _is_imaginary(program: Program, known: Spectrum | None, numbers: Numbers) -> bool:
@@ -195,15 +197,20 @@ def _on_imaginary_axis(program: Program, numbers: Numbers) -> Finding:
 
 
 def _damped_euler(program: Program, numbers: Numbers) -> Finding:
-    """|1 + h λ| ≤ 1 for λ = −γ/2 ± iω means ω² ≤ γ/h − γ²/4."""
+    """|1 + h λ| ≤ 1 for λ = −γ/2 ± iω means |λ|² ≤ γ/h, or ω² ≤ γ/h − γ²/4: most at γ = 2/h."""
     gamma, h = _gamma(program), program.h
-    room = gamma / h - gamma**2 / 4
+    room, limit = gamma / h - gamma**2 / 4, sqrt(gamma / h)
     span = program.spec.span("model", "parametrization", "gamma")
-    reach = sqrt(max(room, 0.0))
-    claim = f"forward Euler amplifies no mode -γ/2 ± iω with |ω| ≤ √(γ/h − γ²/4) = {reach:.3g}"
+    claim = f"forward Euler amplifies every mode -γ/2 ± iω: h γ = {h * gamma:.3g} > 4"
+    if room >= 0:
+        reach = f"|ω| ≤ √(γ/h − γ²/4) = {sqrt(room):.3g}"
+        claim = f"forward Euler amplifies no mode -γ/2 ± iω with {reach}"
     evidence = f"{numbers.where}: |λ| up to {numbers.modulus:.3g}, {_growth(program, numbers)}"
-    beyond = numbers.modulus > reach
-    cure = "a larger γ, more steps, or rk4" if beyond else ""
+    beyond = room < 0 or numbers.modulus > limit
+    if beyond and room >= 0:
+        claim += f"; here |λ| reaches {numbers.modulus:.3g} > √(γ/h) = {limit:.3g}"
+    better = "a larger γ, more steps, or rk4" if gamma < 2 / h else "a smaller γ, or more steps"
+    cure = better if beyond else ""
     level = "warning" if beyond and numbers.growth > TOLERATED_GROWTH else "note"
     code = "W201" if level == "warning" else "N204"
     return Finding(code, level, claim, f"γ = {number(gamma)}, σ' = 1", evidence, cure, span)

@@ -14,16 +14,11 @@ from .ir.expr import Expr
 
 @dataclass(frozen=True)
 class Structure:
-    """Bounds on the symmetric part; is the matrix symmetric, is it skew up to a multiple of I?"""
+    """Bounds on the symmetric part, equal ones for c I + S with S skew; is the matrix symmetric?"""
 
     lower: float = -inf
     upper: float = inf
     symmetric: bool = False
-
-    @property
-    def is_skew_shifted(self) -> bool:
-        """M = S + c I with S skew: every eigenvalue has the real part c."""
-        return self.lower == self.upper
 
     @property
     def known(self) -> bool:

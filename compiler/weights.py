@@ -80,6 +80,14 @@ def _check_initializer(
         problems.add("E210", f"identity is for matrices, {weight.name} is none", *loc)
     if isinstance(initializer, Values):
         _check_values(weight, initializer, loc, problems)
+    for key, value in initializer.to_plain().items():
+        if isinstance(value, float) and abs(value) > _largest(problems):
+            problems.add("E102", f"{key} is beyond the range of {problems.spec.dtype}", *loc, key)
+
+
+def _largest(problems: Problems) -> float:
+    """The largest number of the spec's dtype."""
+    return float(np.finfo(problems.spec.dtype).max)
 
 
 def _check_values(
@@ -93,6 +101,9 @@ def _check_values(
         return
     if values.dtype.kind not in "if" or not np.isfinite(values).all():
         problems.add("E210", f"the values of {weight.name} are not all finite numbers", *here)
+    elif np.abs(values).max(initial=0) > _largest(problems):
+        message = f"the values of {weight.name} are beyond the range of {problems.spec.dtype}"
+        problems.add("E102", message, *here)
     elif values.shape not in (weight.step_shape, weight.shape):
         message = (
             f"{weight.name} is {_size(weight.step_shape)}, the values are {_size(values.shape)}"

@@ -17,11 +17,7 @@ Number = int | float
 
 
 class ShapeError(ValueError):
-    """Two operands do not fit; `culprits` are the indices of the operands to point at."""
-
-    def __init__(self, message: str, *culprits: int) -> None:
-        super().__init__(message)
-        self.culprits = culprits
+    """Operands that do not fit the operation."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ def _around(*types: Type) -> tuple[bool, int]:
 def _no_batched_matrix(type: Type) -> Type:
     if type.rank == 2 and type.batched:
         raise ShapeError(
-            "a matrix may not depend on the state; multiply the vector instead: K @ (a * y)", 0, 1
+            "a matrix may not depend on the state; multiply the vector instead: K @ (a * y)"
         )
     return type
 
@@ -156,19 +152,17 @@ def _no_batched_matrix(type: Type) -> Type:
 def _elementwise(_: tuple[object, ...], *types: Type) -> Type:
     shapes = {t.shape for t in types if t.shape}
     if len(shapes) > 1:
-        raise ShapeError(f"{types[0]} and {types[1]} do not fit elementwise", 0, 1)
+        raise ShapeError(f"{types[0]} and {types[1]} do not fit elementwise")
     batched, stacked = _around(*types)
     return _no_batched_matrix(Type(next(iter(shapes), ()), batched, stacked))
 
 
 def _matmul(_: tuple[object, ...], left: Type, right: Type) -> Type:
     if left.rank != 2 or right.rank == 0:
-        raise ShapeError(f"@ takes a matrix on the left, and {left} @ {right} is none", 0)
+        raise ShapeError(f"@ takes a matrix on the left, and {left} @ {right} is none")
     if left.shape[1] != right.shape[0]:
         raise ShapeError(
-            f"{left} @ {right} does not fit: {left.shape[1]} columns meet {right.shape[0]} rows",
-            0,
-            1,
+            f"{left} @ {right} does not fit: {left.shape[1]} columns meet {right.shape[0]} rows"
         )
     batched, stacked = _around(left, right)
     return Type((left.shape[0], *right.shape[1:]), batched, stacked)
@@ -176,7 +170,7 @@ def _matmul(_: tuple[object, ...], left: Type, right: Type) -> Type:
 
 def _transpose(_: tuple[object, ...], x: Type) -> Type:
     if x.rank != 2:
-        raise ShapeError(f".T takes a matrix, and this is {x}", 0)
+        raise ShapeError(f".T takes a matrix, and this is {x}")
     return x.with_shape(x.shape[::-1])
 
 
@@ -190,7 +184,7 @@ def _sum(_: tuple[object, ...], x: Type) -> Type:
 
 def _vector(_: tuple[object, ...], x: Type) -> Type:
     if x.rank != 1:
-        raise ShapeError(f"this function takes a vector, not {x}", 0)
+        raise ShapeError(f"this function takes a vector, not {x}")
     return x
 
 

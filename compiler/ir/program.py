@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from math import prod
 
 from ...spec.initializers import Initializer
 from ...spec.integrators import Integrator
@@ -206,6 +207,11 @@ class Program:
         """The blocks (and `t`) that a block's right-hand side names."""
         used = set(variables(self.field[block]))
         return tuple(name for name in ("t", *self.blocks) if name in used)
+
+    @property
+    def weight_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(prod(w.shape) for w in self.weights)
 
     @property
     def is_autonomous(self) -> bool:

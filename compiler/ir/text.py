@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .expr import Expr, is_constant
+from .program import Operand, Program
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
 
@@ -22,6 +23,18 @@ def equations(field: dict[str, Expr], order: int = 1) -> list[str]:
     """`y' = …` for every block."""
     mark = DERIVATIVE_MARKS[order]
     return [f"{block}{mark} = {mathematics(e)}" for block, e in field.items()]
+
+
+def definition(operand: Operand) -> str:
+    """`K = −Cᵀ C`; where the raw weight has the same name, `K ↦ ½ (K − Kᵀ)`."""
+    sign = "=" if operand.raw.name != operand.name else "↦"
+    return f"{operand.name} {sign} {mathematics(operand.definition)}"
+
+
+def initial_blocks(program: Program) -> list[str]:
+    """`y(0) = …`, and `z(0) = 0` of every other block."""
+    others = [f"{name}(0) = 0" for name in program.blocks if name != "y"]
+    return [f"y(0) = {mathematics(program.lift)}", *others]
 
 
 def number(value: int | float) -> str:

@@ -39,6 +39,12 @@ def _add_negative(e: Expr) -> Expr | None:
     return a - b.args[0] if b.op == "neg" else None
 
 
+def _add_integers(e: Expr) -> Expr | None:
+    """1 + 2 = 3, for whole numbers"""
+    a, b = e.args
+    return constant(_int(a) + _int(b)) if _is_integer(a) and _is_integer(b) else None
+
+
 def _subtract_zero(e: Expr) -> Expr | None:
     """x − 0 = x, 0 − x = −x"""
     a, b = e.args
@@ -198,7 +204,7 @@ def _number(e: Expr) -> Number:
 SPREADING = ("broadcast", "per_example")
 
 LAWS: dict[str, tuple[Law, ...]] = {
-    "add": (_plain_operand, _add_zero, _add_negative),
+    "add": (_plain_operand, _add_zero, _add_integers, _add_negative),
     "sub": (_plain_operand, _subtract_zero, _subtract_negative, _difference_of_constants),
     "mul": (
         _plain_operand,
