@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from . import data as datasets
-from .backends.model import Model
+from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
 from .compiler.frontend import load
 from .compiler.ir.program import Program
@@ -85,7 +85,7 @@ def dataset_of(spec: Spec, program: Program) -> Dataset | None:
     return datasets.load(
         spec.data,
         spec.seed,
-        _folder(spec),
+        spec.folder,
         lambda *loc: spec.span("data", *loc),
         program.features,
         classes,
@@ -160,12 +160,15 @@ def last_epoch(rows: list[Row]) -> int:
     return rows[-1]["epoch"] if rows else 0
 
 
-def weights_of(run: Run) -> Arrays:
-    """The weights of a run after its last good step. Raises RunError."""
+def weights_of(run: Run, program: Program) -> Arrays:
+    """The weights of a run after its last good step, in float64. Raises RunError."""
+    file = run.folder / WEIGHTS
     try:
-        return load_file(run.folder / WEIGHTS)
+        return checked_weights(program, load_file(file), "float64")
     except (OSError, SafetensorError) as error:
-        raise RunError(f"{run.folder / WEIGHTS} cannot be read: {error}") from None
+        raise RunError(f"{file} cannot be read: {error}") from None
+    except ArgumentError as error:
+        raise RunError(f"{file} does not hold the weights of this network: {error}") from None
 
 
 def draw_run(problem: Problem, model: Model, weights: Arrays, rows: list[Row], out: Path) -> Paths:
@@ -185,7 +188,8 @@ def redraw(
     """Draw a run again, into `out` or its folder `plots`; the files."""
     run, problem = open_problem(folder)
     model = model_of_run(run, problem, backend, device)
-    return draw_run(problem, model, weights_of(run), run.metrics(), out or run.folder / PLOTS)
+    weights = weights_of(run, problem.program)
+    return draw_run(problem, model, weights, run.metrics(), out or run.folder / PLOTS)
 
 
 def draw_untrained(spec: Spec, folder: Path) -> Paths:
@@ -244,11 +248,6 @@ def _new_folder(name: str, under: Path) -> Path:
         return under / f"{name}-{number}"
 
 
-def _folder(spec: Spec) -> Path:
-    """The folder that paths in the spec are relative to."""
-    return Path() if spec.document is None else Path(spec.document.name).parent
-
-
 def _origin(spec: Spec) -> Origin:
     """The file of the spec if it says the same today, without overrides; else the spec as YAML."""
     try:
@@ -256,4 +255,4 @@ def _origin(spec: Spec) -> Origin:
             return origin_of_file(Path(spec.document.name))
     except (SpecError, OSError):
         pass  # the file is gone or says something else: the spec in hand is what counts
-    return Origin(resolved(spec), (), _folder(spec))
+    return Origin(resolved(spec), (), spec.folder)

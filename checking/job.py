@@ -96,8 +96,7 @@ class Job:
 
 def base_folder(spec: Spec) -> str:
     """The folder of the spec's file."""
-    path = Path(spec.document.name) if spec.document is not None else Path()
-    return str(path.parent.resolve())
+    return str(spec.folder.resolve())
 
 
 def write_answer(folder: Path, number: int, digest: str, key: Key, answer: Answer) -> None:

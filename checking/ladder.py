@@ -6,12 +6,12 @@ gives the expectations. L0 weights, L1 the field, L2 states, L3 objective and gr
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .._version import __version__
+from .._version import __version__, installed
 from ..backends import registry
 from ..compiler.ir.program import Program
 from ..compiler.lower import lower
@@ -84,6 +84,8 @@ def _text(backend: str, program: Program, given: Mapping[str, Path]) -> str | Ou
     if backend not in given:
         return registry.get(backend).emit(program)
     try:
+        if not stat.S_ISREG(given[backend].stat().st_mode):
+            raise OSError(None, "it is not a regular file")  # a device would be read without end
         return given[backend].read_bytes().decode()
     except OSError as error:
         reason = f"{given[backend]} cannot be read: {error.strerror}"
@@ -139,7 +141,7 @@ def _report(
     if program.loss is None:
         notes.append("The spec has no readout: there are no logits, no loss and no gradients.")
     packages = ("numpy", *(registry.get(name).framework for name in backends))
-    versions = {"wellposed": __version__} | {name: _version(name) for name in packages if name}
+    versions = {"wellposed": __version__} | {name: installed(name) for name in packages if name}
     return Report(
         spec=spec.name,
         spec_hash=content_hash(spec),
@@ -150,10 +152,3 @@ def _report(
         rungs=rungs,
         notes=tuple(notes),
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -64,8 +64,16 @@ def _ending(code: int, last_line: str) -> str:
         return ""
     said = f": {last_line}" if last_line else ""
     if code < 0:
-        return f"the process died of {signal.Signals(-code).name}{said}"
+        return f"the process died of {_signal(-code)}{said}"
     return f"the process ended with exit code {code}{said}"
+
+
+def _signal(number: int) -> str:
+    """`SIGSEGV`; most real-time signals have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..compiler.ir.program import Program
 
 
+FORCE = "--force overwrites"
+
+
 def compile(
     spec: SpecName,
     overrides: Overrides = None,
@@ -28,7 +31,7 @@ def compile(
     program = lower(read_spec(spec, overrides))
     texts = {f"{program.module_name}_{b}.py": t for b, t in _texts(program, backend).items()}
     files = {out / name: text.encode() for name, text in texts.items()}
-    write(files | {out / f"{program.module_name}.safetensors": _weights(program)}, force)
+    write(files | {out / f"{program.module_name}.safetensors": _weights(program)}, force, FORCE)
 
 
 def _texts(program: Program, backend: str) -> dict[str, str]:
@@ -45,8 +48,11 @@ def _weights(program: Program) -> bytes:
     return to_bytes(Reference(program).init())
 
 
-def write(files: Mapping[Path, bytes], force: bool) -> None:
-    """Write the files, each whole or not at all; none of them where one would be overwritten."""
+def write(files: Mapping[Path, bytes], force: bool, help: str) -> None:
+    """Write the files, each whole or not at all; none of them where one would be overwritten.
+
+    `help` says what else the user may do then.
+    """
     from ..training.checkpoint import replace
     from .errors import CallError
 
@@ -54,7 +60,7 @@ def write(files: Mapping[Path, bytes], force: bool) -> None:
     changed = [path for path in files if path.exists() and path not in same]
     if changed and not force:
         listed = ", ".join(map(str, changed))
-        raise CallError(f"{listed} would be overwritten by other content", "--force overwrites")
+        raise CallError(f"{listed} would be overwritten by other content", help)
     for path, data in files.items():
         if path not in same:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from .._version import __version__, installed
 from .output import pairs, say, section
 
 REQUIRED = (
@@ -19,23 +19,14 @@ Lines = Iterator[tuple[str, str]]
 
 def doctor() -> None:
     """Say what is installed, which devices there are, and what is missing."""
-    from .._version import __version__
-
     say(f"wellposed {__version__}, Python {platform.python_version()}, {platform.platform()}")
     say(sys.executable)
     section("Packages")
-    pairs((name, _version(name) or f"missing: pip install {name}") for name in REQUIRED)
+    pairs((name, installed(name) or f"missing: pip install {name}") for name in REQUIRED)
     section("Backends")
-    pairs([("numpy", f"{_version('numpy')}, the reference: float64 on the CPU")])
+    pairs([("numpy", f"{installed('numpy')}, the reference: float64 on the CPU")])
     pairs(_backend("torch", _torch))
     pairs(_backend("jax", _jax))
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _backend(name: str, look: Callable[[], Lines]) -> Lines:
@@ -43,7 +34,7 @@ def _backend(name: str, look: Callable[[], Lines]) -> Lines:
         yield name, f"missing: pip install 'wellposed[{name}]'"
         return
     try:
-        yield name, str(_version(name))
+        yield name, str(installed(name))
         yield from look()
     except Exception as error:  # a broken installation may raise anything
         yield "", f"cannot be used: {type(error).__name__}: {error}"
@@ -63,5 +54,5 @@ def _jax() -> Lines:
     from ..backends.run_jax import jax
 
     yield "", f"devices: {', '.join(map(str, jax.devices()))}"
-    yield "", f"jaxlib {_version('jaxlib')}, the platform by default is {jax.default_backend()}"
+    yield "", f"jaxlib {installed('jaxlib')}, the platform by default is {jax.default_backend()}"
     yield "", "float64 yes, by x64 where a spec asks for it; matrix products in full precision"

@@ -39,7 +39,7 @@ def report(error: Exception, as_json: bool) -> None:
 
 
 def as_text(error: Exception) -> str:
-    """The error in the form of LANGUAGE.md; one without a place in a spec has its first line."""
+    """The error in the form of a diagnostic; one without a place in a spec has its first line."""
     if isinstance(error, SpecError):
         return str(error)
     message, help = _said(error)

@@ -48,7 +48,7 @@ def evaluate(folder: Path, backend: str | None, device: str | None) -> Evaluatio
     assert problem.spec.train is not None
     train = problem.dataset.train
     stepper = model.stepper(updater(problem.spec.train), train.x, train.targets)
-    stepper.load(api.weights_of(run))
+    stepper.load(api.weights_of(run, problem.program))
     is_regression = isinstance(problem.spec.model.readout, Regression)
     score = scores.MSE if is_regression else scores.ACCURACY
     found = _losses(stepper, problem.dataset) | scores.evaluate(score, stepper, problem.dataset)
@@ -82,7 +82,7 @@ def predict(folder: Path, data: Path, backend: str | None, device: str | None) -
     assert node is not None
     x = read_features(data, node, dataset.feature_names, dataset.scaling, where)
     model = api.model_of_run(run, problem, backend, device)
-    weights = api.weights_of(run)
+    weights = api.weights_of(run, problem.program)
     starts = range(0, len(x), CHUNK)
     logits = np.concatenate([model.forward(weights, x[i : i + CHUNK]) for i in starts])
     if not np.isfinite(logits).all():

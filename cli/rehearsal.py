@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil, prod
+from math import ceil
 
 from .. import api
 from ..backends.model import Model
@@ -36,11 +36,10 @@ class Rehearsal:
         """Names and values."""
         program, data, train = self.problem.program, self.problem.dataset, self.problem.spec.train
         assert train is not None
-        numbers = sum(prod(weight.shape) for weight in program.weights)
         return [
             ("would train", f"{program.name} on {self.backend}, {self.device}"),
             ("examples", f"{len(data.train):,} + {len(data.validation):,} for validation"),
-            ("weights", f"{numbers:,} numbers in {len(program.weights)} arrays"),
+            ("weights", f"{program.weight_count:,} numbers in {len(program.weights)} arrays"),
             ("optimizer", f"{train.optimizer.kind}, {train.schedule.kind} rate"),
             ("epochs", f"{train.epochs:,}, each of {_per_epoch(self.problem):,} steps"),
             ("first loss", f"{self.step.loss:.6g}"),

@@ -126,7 +126,7 @@ def predict(
     if out is None:
         say(text.rstrip("\n"))
     else:
-        write({out: text.encode()}, force=False)
+        write({out: text.encode()}, force=False, help="--out FILE")
 
 
 def plot(

@@ -74,12 +74,9 @@ def validate(spec: SpecName, overrides: Overrides = None, json: Json = False) ->
 
 
 def _summary(program: Program) -> str:
-    from math import prod
-
     model = program.spec.model
     kinds = [model.vector_field.kind, model.parametrization.kind, model.integrator.kind]
-    numbers = sum(prod(weight.shape) for weight in program.weights)
-    size = [f"{program.steps} steps", f"state {program.size}", f"{numbers:,} weights"]
+    size = [f"{program.steps} steps", f"state {program.size}", f"{program.weight_count:,} weights"]
     return ", ".join([*kinds, *size])
 
 

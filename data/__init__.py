@@ -1,4 +1,4 @@
-"""From the data node of a spec to arrays, and every random number there is."""
+"""From the data node of a spec to arrays, and the random numbers of data and training."""
 
 from .dataset import Dataset, Scaling, Split
 from .loading import features, load, read_features

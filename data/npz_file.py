@@ -7,6 +7,8 @@ are never loaded: unpickling runs whatever code the file holds.
 from __future__ import annotations
 
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -32,6 +34,8 @@ _BROKEN = (
     EOFError,
     NotImplementedError,
     RuntimeError,
+    struct.error,
+    tokenize.TokenError,  # of a header that NumPy reads as Python
 )
 """What zipfile and NumPy raise for a file that is damaged, encrypted or of another format."""
 
@@ -100,6 +104,8 @@ def _header(
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(file)
+    if min(shape, default=0) < 0:
+        raise source.error("E403", f"array {quote(key)} has a negative size: {shape}", span=span)
     if dtype.hasobject:
         message = f"array {quote(key)} holds pickled objects, which are never loaded"
         raise source.error("E411", message, span=span, help="save it with a numeric dtype")

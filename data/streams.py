@@ -1,8 +1,8 @@
 """Random numbers: NumPy streams keyed by a seed and names.
 
-Every draw of the package (weights, points, noise, splits, mini-batches) comes from here, so that
-both frameworks see the same numbers. PCG64 is named outright, because NumPy may change what
-`default_rng` is.
+Points, noise, splits, mini-batches and probes are drawn from here, initial weights by
+`compiler.initial` (in a form that emitted programs can repeat), so that both frameworks see the
+same numbers. PCG64 is named outright, because NumPy may change what `default_rng` is.
 """
 
 from __future__ import annotations

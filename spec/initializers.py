@@ -4,11 +4,12 @@ By default one layer is drawn and repeated over all time steps, a path of weight
 in time (as Meganet.m does, Haber & Ruthotto's own program); `repeat: false` draws every step.
 """
 
-from typing import Annotated, Any
+from math import isinf
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from .node import Family
+from .node import Family, refuse
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -51,6 +52,15 @@ class Uniform(Random, kind="uniform"):
 
     low: float = -1.0
     high: float = 1.0
+
+    @model_validator(mode="after")
+    def _is_an_interval(self) -> Self:
+        if self.high < self.low:
+            message = f"high must be ≥ low, {self.low:g}, got {self.high:g}"
+            raise refuse("E102", message, loc=("high",))
+        if isinf(self.high - self.low):
+            raise refuse("E102", "high − low is beyond the range of numbers", loc=("high",))
+        return self
 
 
 class Values(Initializer, kind="values"):

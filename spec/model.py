@@ -14,7 +14,6 @@ from .regularizers import Regularizer
 from .training import Train
 from .vector_fields import Size, VectorField
 
-LANGUAGE_VERSION = 1
 Name = Annotated[
     str,
     Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=80),

@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
@@ -119,6 +120,11 @@ class Root(Node):
     def document(self) -> Document | None:
         """The document this node was validated from; None for one made in Python."""
         return self._document
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths in it are relative to: that of its file."""
+        return Path() if self._document is None else Path(self._document.name).parent
 
     def __eq__(self, other: object) -> bool:
         """Equal content; where it was read from does not matter."""

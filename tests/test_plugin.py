@@ -1,4 +1,4 @@
-"""A third party adds a vector field and a backend by an entry point, without touching the package."""
+"""A third party adds a vector field and a backend by an entry point."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Gated(WithActivation, kind="gated"):
 registry.register(registry.Backend("words", lambda program: f"{program.name} in words", "none"))
 '''
 
-USE = '''
+USE = """
 import numpy as np
 import wellposed
 from wellposed.backends.registry import get, names
@@ -36,7 +36,7 @@ expected = np.tanh(y @ weights["K"][0].T) - y
 np.testing.assert_allclose(model.vector_field(weights, 0.0, y), expected, rtol=1e-14)
 assert "words" in names()
 print(get("words").emit(lower(spec)))
-'''
+"""
 
 SPEC = """
 wellposed: 1

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .._version import __version__
+from .._version import __version__, installed
 from .protocol import Trainable
 
 FRAMEWORKS = {"torch": ("torch",), "jax": ("jax", "jaxlib")}
@@ -19,14 +18,7 @@ def environment(model: Trainable, dtype: str) -> dict[str, Any]:
         "backend": model.backend,
         "device": model.device,
         "dtype": dtype,
-        "versions": {"wellposed": __version__} | {name: _version(name) for name in packages},
+        "versions": {"wellposed": __version__} | {name: installed(name) for name in packages},
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -31,6 +31,9 @@ SPEC, RESOLVED, FACTS = "spec.yaml", "resolved.yaml", "run.json"
 ENVIRONMENT, METRICS, RESULT = "environment.json", "metrics.jsonl", "result.json"
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 
+MEASURED = frozenset({"loss", "gradient_norm", "lr", "seconds"})
+"""What a row of metrics has beside its epoch, whatever the scores."""
+
 Row = dict[str, Any]
 
 
@@ -75,8 +78,8 @@ class Run:
         try:
             lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
             rows = [json.loads(line) for line in lines if line.endswith("\n")]
-            if not all(isinstance(row["epoch"], int) for row in rows):
-                raise ValueError("an epoch is no integer")
+            if not all(isinstance(row["epoch"], int) and set(row) >= MEASURED for row in rows):
+                raise ValueError("a line is no row of metrics")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{file} cannot be read: {error}") from None
         return rows
@@ -149,7 +152,7 @@ def open_run(folder: Path) -> Run:
     try:
         run = Run(folder, json.loads((folder / FACTS).read_text(encoding="utf-8")))
         digest = Origin((folder / SPEC).read_bytes(), run.overrides).digest
-        begun_with, _ = run.facts["digest"], run.base
+        begun_with, _, _ = run.facts["digest"], run.facts["content"], run.base
     except (OSError, ValueError, KeyError, TypeError):
         message = f"{folder} is no run: it has no readable {FACTS} and {SPEC}"
         raise RunError(message) from None

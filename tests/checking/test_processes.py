@@ -139,6 +139,11 @@ def test_a_file_that_cannot_be_read_is_a_failed_rung(
     assert said in only_failure(report)
 
 
+def test_a_device_in_place_of_a_program_is_not_read():
+    report = check(LEAPFROG, programs={"torch": Path("/dev/zero")}, backends=("torch",))
+    assert "not a regular file" in only_failure(report)
+
+
 def test_a_program_for_a_backend_that_is_not_checked_is_refused(tmp_path: Path):
     with pytest.raises(BackendError, match="jax, which is not checked"):
         check(LEAPFROG, programs={"jax": tmp_path}, backends=("torch",))

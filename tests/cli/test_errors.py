@@ -36,6 +36,25 @@ BAD_CALLS = {
         ("show", "tiny.yaml", "model.parametrization.gamma=-1"),
         "command line:1:29: error[E102]",
     ),
+    "a first weight beyond its dtype": (
+        ("show", "tiny.yaml", "model.initializers.K={kind: constant, value: 1e300}"),
+        "command line:1:46: error[E102]: value is beyond the range of float32",
+    ),
+    "an interval that is none": (
+        ("show", "tiny.yaml", "model.initializers.K={kind: uniform, high: -2}"),
+        "command line:1:44: error[E102]: high must be ≥ low, -1, got -2",
+    ),
+    "an interval beyond all numbers": (
+        ("show", "tiny.yaml", "model.initializers.K={kind: uniform, low: -1e308, high: 1e308}"),
+        "error[E102]: high − low is beyond the range of numbers",
+    ),
+    "numbers that make no number": (
+        (
+            *("show", "tiny.yaml", "model.parametrization=free"),
+            'model.vector_field={kind: custom, equations: {y: "y * relu(1 / 0)"}}',
+        ),
+        "command line:1:51: error[E301]: 1 / 0 is not a finite number",
+    ),
     "nothing to train": (("train", "stability-plus"), "error[E208]"),
     "a run that is none": (("resume", "."), "is no run"),
     "a run that is a file": (("evaluate", "tiny.yaml"), "is no run"),

@@ -44,6 +44,16 @@ def test_train_keeps_the_run_and_draws_it(cli: Cli, folder: Path) -> None:
     assert "epoch 4/4" in called.out and "\x1b" not in called.out
 
 
+def test_weights_of_another_network_are_refused(cli: Cli, folder: Path) -> None:
+    cli("train", "tiny.yaml", *NUMPY, "--out", "a", "train.epochs=1")
+    cli("train", "tiny.yaml", *NUMPY, "--out", "b", "train.epochs=1", "model.state=3")
+    (folder / "b/weights.safetensors").replace(folder / "a/weights.safetensors")
+    for backend in ("numpy", "torch"):
+        called = cli("evaluate", "a", "--backend", backend)
+        assert called.code == 2
+        assert "weight K is (4, 3, 3), not (4, 2, 2)" in called.err
+
+
 def test_runs_without_a_name_are_numbered_and_never_reused(cli: Cli, folder: Path) -> None:
     (folder / "runs/tiny-net-7").mkdir(parents=True)
     for number in (8, 9):
@@ -184,7 +194,9 @@ def test_predict_writes_a_new_file_only(cli: Cli, folder: Path, table: np.ndarra
     assert cli("predict", "a", "table.csv", "--out", "p.csv").code == 0
     assert (folder / "p.csv").read_text() == cli("predict", "a", "table.csv").out
     before = (folder / "table.csv").read_bytes()
-    assert cli("predict", "a", "table.csv", "--out", "table.csv").code == 2
+    refused = cli("predict", "a", "table.csv", "--out", "table.csv")
+    assert refused.code == 2
+    assert "--out FILE" in refused.err and "--force" not in refused.err
     assert (folder / "table.csv").read_bytes() == before
 
 

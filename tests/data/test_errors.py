@@ -89,6 +89,8 @@ class Bomb:
 OBJECTS = npy("{'descr': '|O', 'fortran_order': False, 'shape': (1, 1)}", pickle.dumps(Bomb()))
 HUGE = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 1000000000)}")
 SHORT = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (100, 2)}", b"few bytes")
+UNCLOSED = npy("{'descr': '<f8', 'shape': (((")
+NEGATIVE = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3, -2)}")
 X = np.arange(6.0).reshape(3, 2)
 
 CSV = [
@@ -148,6 +150,8 @@ NPZ = [
     npz("path: d.npz, features: ^x", archive(x=HUGE), "E402", "at most"),
     npz("path: ^d.npz", archive(x=SHORT), "E403", "no sound npz file"),
     npz("path: ^d.npz", archive(x=b"no array"), "E403", "no sound npz file"),
+    npz("path: ^d.npz", archive(x=UNCLOSED), "E403", "no sound npz file"),
+    npz("path: d.npz, features: ^x", archive(x=NEGATIVE), "E403", "negative size"),
     npz("path: ^d.npz, label: y", arrays(x=X, y=[0, 1]), "E405", "3 rows, 'y' has 2"),
     npz("path: d.npz, label: ^y", arrays(x=X, y=X), "E411", "are not (s,) integers"),
     npz("path: d.npz, label: ^y", arrays(x=X, y=[0, 1, 0.5]), "E408", "row 2: label '0.5'"),

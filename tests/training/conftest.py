@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from wellposed.backends.optimizers import Updater
+from wellposed.backends.run_numpy import NumpyStepper
 from wellposed.data.dataset import Dataset, Split
 from wellposed.spec.model import Spec
 from wellposed.training.protocol import Weights
-from wellposed.backends.run_numpy import NumpyStepper
 
 STEPS = 4
 
@@ -58,7 +58,7 @@ class Tiny:
         }
 
     def stepper(self, updater: Updater, x: np.ndarray, targets: Any) -> NumpyStepper:
-        return NumpyStepper(self, updater, x, targets)
+        return NumpyStepper(cast(Any, self), updater, x, targets)
 
 
 def make_spec(**train: Any) -> Spec:

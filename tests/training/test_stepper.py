@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from wellposed.backends.optimizers import Adam, Sgd, Updater, global_norm
-from wellposed.data.dataset import Dataset
 from wellposed.backends.run_numpy import NumpyStepper
+from wellposed.data.dataset import Dataset
 
 from .conftest import Tiny
 

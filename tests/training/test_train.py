@@ -268,6 +268,12 @@ def _flip(path: Path) -> None:
     path.write_bytes(data)
 
 
+def _drop(path: Path, key: str) -> None:
+    facts = json.loads(path.read_text())
+    del facts[key]
+    path.write_text(json.dumps(facts))
+
+
 TAMPERED = {
     "spec changed": (lambda a: (a / "spec.yaml").write_bytes(b"wellposed: 1\n"), "was changed"),
     "override changed": (
@@ -278,6 +284,7 @@ TAMPERED = {
     ),
     "no run.json": (lambda a: (a / "run.json").unlink(), "is no run"),
     "run.json a list": (lambda a: (a / "run.json").write_text("[]"), "is no run"),
+    "run.json without a key": (lambda a: _drop(a / "run.json", "content"), "is no run"),
     "no spec": (lambda a: (a / "spec.yaml").unlink(), "is no run"),
     "no checkpoint": (lambda a: (a / "checkpoint.safetensors").unlink(), "has no checkpoint"),
     "checkpoint torn": (
@@ -294,6 +301,7 @@ TAMPERED = {
     ),
     "metrics": (lambda a: (a / "metrics.jsonl").write_text("what\n"), "metrics.jsonl cannot"),
     "metrics of nothing": (lambda a: (a / "metrics.jsonl").write_text("[]\n"), "cannot be read"),
+    "metrics cut": (lambda a: (a / "metrics.jsonl").write_text('{"epoch": 1}\n'), "no row of"),
 }
 
 
