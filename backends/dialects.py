@@ -21,6 +21,7 @@ class Dialect:
     name: str
     title: str
     array: str
+    stack: str
     operations: dict[str, Template]
 
     def covers(self, op: str) -> bool:
@@ -73,6 +74,7 @@ TORCH = Dialect(
     name="torch",
     title="PyTorch",
     array="Tensor",
+    stack="torch.stack",
     operations={
         **{name: f"torch.{name}({{}})" for name in ELEMENTWISE_FUNCTIONS},
         # its default threshold of 20 is wrong by 2e-9, more than float64 allows
@@ -116,6 +118,7 @@ JAX = Dialect(
     name="jax",
     title="JAX",
     array="Array",
+    stack="jnp.stack",
     operations={
         **{name: f"jnp.{name}({{}})" for name in ELEMENTWISE_FUNCTIONS},
         "relu": "jax.nn.relu({})",

@@ -31,12 +31,8 @@ def stacked(program: Program) -> str:
 
 def regularizer(program: Program) -> str:
     """R(θ) as a formula for every kind of penalty."""
-    docs = {
-        "weight-decay": "alpha/2 sum |w|^2",
-        "smoothness": "alpha/(2h) sum_j |w_{j+1} - w_j|^2",
-    }
-    kinds = dict.fromkeys(r.kind for r in program.spec.regularizers)
-    return f"R = {' + '.join(docs.get(kind, kind) for kind in kinds)}."
+    formulas = dict.fromkeys(r.formula for r in program.spec.regularizers)
+    return f"R = {' + '.join(formulas)}."
 
 
 def loss(program: Program) -> str:

@@ -33,9 +33,8 @@ def _penalty_lines(
         own = Printer(dialect, like="", names={first.name: raw[first.name]}, stacked=True)
         return [f"{pad}{before}{factor} * {own.text(penalty.terms[0])}"]
     each = Printer(dialect, like="", names={first.name: "w"}, stacked=True)
-    stack = {"torch": "torch.stack", "jax": "jnp.stack"}[dialect.name]
     return [
         bracketed("of = (", [raw[w.name] for w in penalty.weights], ")", indent),
-        f"{pad}terms = {stack}([{each.text(penalty.terms[0])} for w in of])",
+        f"{pad}terms = {dialect.stack}([{each.text(penalty.terms[0])} for w in of])",
         f"{pad}{before}{factor} * terms.sum()",
     ]

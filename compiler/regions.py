@@ -55,6 +55,13 @@ def imaginary_limit(integrator: Integrator) -> float:
     return sqrt(min(positive)) if positive else inf
 
 
+def leading_growth(integrator: RungeKutta) -> tuple[Fraction, int]:
+    """(c, p) of |R(iω)| = 1 + c ω^p + …, for small ω."""
+    excess = _excess(integrator.tableau.stability_polynomial())
+    power, coefficient = next((m, c) for m, c in enumerate(excess) if c != 0)
+    return coefficient / 2, 2 * power
+
+
 def _excess(c: tuple[Fraction, ...]) -> list[Fraction]:
     """Coefficients of |R(iω)|² − 1 in powers of ω²: Σ_{j+k even} c_j c_k i^j (−i)^k ω^{j+k}."""
     total = [Fraction(0)] * len(c)

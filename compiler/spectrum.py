@@ -207,7 +207,7 @@ def _gram_layer(e: Expr, y: Expr) -> Structure:
 
 def _scaled_term(e: Expr, y: Expr) -> Structure:
     a, b = e.args
-    factor = number(b) if e.op == "div" else number(a)
-    if factor is not None and factor != 0:
-        return _term(a, y).scaled(1 / factor) if e.op == "div" else _term(b, y).scaled(factor)
-    return UNKNOWN
+    factor, term = (number(a), b) if e.op == "mul" and number(a) is not None else (number(b), a)
+    if factor is None or factor == 0:
+        return UNKNOWN
+    return _term(term, y).scaled(1 / factor if e.op == "div" else factor)

@@ -16,14 +16,20 @@ from numpy.typing import NDArray
 
 from ..spec.diagnostics import Span
 from ..spec.initializers import Random
-from ..spec.integrators import Euler, Leapfrog
+from ..spec.integrators import Euler, Leapfrog, RungeKutta
 from ..spec.parametrizations import Antisymmetric, Free
-from .findings import Finding
+from .findings import Finding, Level
 from .initial import initial_weights, stream
 from .ir.program import Program
 from .ir.text import number
 from .jacobian import eigenvalues
-from .regions import STAGGERED_LIMIT, amplification, imaginary_limit, polynomial
+from .regions import (
+    STAGGERED_LIMIT,
+    amplification,
+    imaginary_limit,
+    leading_growth,
+    polynomial,
+)
 from .spectrum import Spectrum, spectrum
 
 SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
@@ -179,9 +185,11 @@ def _on_imaginary_axis(program: Program, numbers: Numbers) -> Finding:
         claim = f"{name} amplifies every oscillation: |1 + i h ω| > 1 for all ω ≠ 0"
         return Finding("W201", "warning", claim, "Re λ = 0", evidence, CURE_FOR_OSCILLATIONS, span)
     if limit == 0:
-        claim = f"{name} amplifies every oscillation, slightly: |R(i h ω)| ≈ 1 + (h ω)⁴/8"
-        level = "warning" if numbers.growth > TOLERATED_GROWTH else "note"
-        code = "W201" if level == "warning" else "N204"
+        assert isinstance(program.integrator, RungeKutta)  # the staggered ones reach up to 2
+        coefficient, power = leading_growth(program.integrator)
+        rate = f"|R(i h ω)| ≈ 1 + {coefficient} (h ω)^{power}"
+        claim = f"{name} amplifies every oscillation, slightly: {rate}"
+        code, level = _amplification(numbers)
         return Finding(code, level, claim, "Re λ = 0", evidence, "rk4, or a smaller h", span)
     claim = f"{name} is stable for |h ω| ≤ {limit:.3g}"
     beyond = reach > limit
@@ -211,9 +219,13 @@ def _damped_euler(program: Program, numbers: Numbers) -> Finding:
         claim += f"; here |λ| reaches {numbers.modulus:.3g} > √(γ/h) = {limit:.3g}"
     better = "a larger γ, more steps, or rk4" if gamma < 2 / h else "a smaller γ, or more steps"
     cure = better if beyond else ""
-    level = "warning" if beyond and numbers.growth > TOLERATED_GROWTH else "note"
-    code = "W201" if level == "warning" else "N204"
+    code, level = _amplification(numbers) if beyond else ("N204", "note")
     return Finding(code, level, claim, f"γ = {number(gamma)}, σ' = 1", evidence, cure, span)
+
+
+def _amplification(numbers: Numbers) -> tuple[str, Level]:
+    """A method that amplifies: how much over all steps decides whether it is warned of."""
+    return ("W201", "warning") if numbers.growth > TOLERATED_GROWTH else ("N205", "note")
 
 
 def _amplified(program: Program, numbers: Numbers) -> Finding:

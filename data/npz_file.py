@@ -109,7 +109,7 @@ def _header(
     if dtype.hasobject:
         message = f"array {quote(key)} holds pickled objects, which are never loaded"
         raise source.error("E411", message, span=span, help="save it with a numeric dtype")
-    if (size := math.prod(shape) * dtype.itemsize) > LIMIT:
+    if (size := math.prod(shape) * max(dtype.itemsize, 8)) > LIMIT:
         message = f"array {quote(key)} has {size:,} bytes, at most {LIMIT:,} are read"
         raise source.error("E402", message, span=span)
     return shape, dtype

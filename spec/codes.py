@@ -72,4 +72,5 @@ CODES: dict[str, str] = {
     "N202": "nothing is known by construction",
     "N203": "decays",
     "N204": "stable at the initial weights",
+    "N205": "the method amplifies, within what is tolerated",
 }

@@ -22,6 +22,9 @@ class Regularizer(Family, title="regularizer"):
     term: ClassVar[str]
     """In terms of w, which stands for the whole stack of a weight over time."""
 
+    formula: ClassVar[str]
+    """The penalty in the docstring of an emitted program."""
+
     of: Annotated[tuple[str, ...], Field(min_length=1)]
     alpha: Annotated[float, Field(ge=0), Why("a negative α rewards what it should penalize")]
 
@@ -31,6 +34,7 @@ class WeightDecay(Regularizer, kind="weight-decay"):
 
     factor: ClassVar[str] = "alpha / 2"
     term: ClassVar[str] = "sum(w ** 2)"
+    formula: ClassVar[str] = "alpha/2 sum |w|^2"
 
 
 class Smoothness(Regularizer, kind="smoothness"):
@@ -39,3 +43,4 @@ class Smoothness(Regularizer, kind="smoothness"):
     needs_path: ClassVar[bool] = True
     factor: ClassVar[str] = "alpha / (2 * h)"
     term: ClassVar[str] = "sum((tail(w) - head(w)) ** 2)"
+    formula: ClassVar[str] = "alpha/(2h) sum_j |w_{j+1} - w_j|^2"

@@ -97,6 +97,7 @@ def test_a_wrong_claim_would_be_seen() -> None:
         ({"y": "tanh(-A.T @ A @ y)"}, -np.inf, 0),
         ({"y": "-(A.T @ tanh(A @ y + b)) - y"}, -np.inf, -1),
         ({"y": "-2 * y - tanh(y)"}, -3, -2),
+        ({"y": "-(y * 0.5) - tanh(y)"}, -1.5, -0.5),
         ({"y": "(A - A.T) @ y - y / 2"}, -0.5, -0.5),
         ({"y": "tanh(A @ y)"}, None, None),
     ],
@@ -158,6 +159,26 @@ def test_euler_on_an_undamped_antisymmetric_field_is_warned_of_with_a_cure() -> 
         "N201",
         "N204",
     ]
+
+
+def test_a_damping_beyond_the_step_is_not_called_too_small() -> None:
+    p = program(
+        "layer",
+        {"kind": "antisymmetric", "gamma": 5.0},
+        integrator="euler",
+        time={"horizon": 20, "steps": 20},
+    )
+    (warning,) = [f for f in analyse(p) if f.code == "W201"]
+    assert "h γ = 5 > 4" in warning.claim
+    assert "a smaller γ" in warning.cure
+
+
+def test_slight_growth_is_said_with_its_rate_from_the_tableau() -> None:
+    p = program("layer", "antisymmetric", integrator="heun")
+    (finding,) = [f for f in analyse(p) if f.code == "N205"]
+    assert "1 + 1/8 (h ω)^4" in finding.claim
+    z = np.array([1e-2j])
+    assert amplification(Heun(), z)[0] - 1 == pytest.approx(1e-8 / 8, rel=1e-3)
 
 
 def test_a_staggered_step_beyond_its_limit_is_warned_of() -> None:
