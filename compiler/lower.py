@@ -226,6 +226,8 @@ def _check_blocks_have_equations(
         return
     given = set(described.right_hand_sides)
     for name in sorted(blocks - given):
+        if problems.spec.wrote(*here, "equations", name):
+            continue  # what stands there is an error of its own
         problems.add("E212", f"block {name} has no equation", *here, "equations", key=True)
     for name in sorted(given - blocks):
         loc = (*here, "equations", name)

@@ -12,7 +12,7 @@ from .elaborate import elaborate
 from .ir.expr import Expr, build, constant, variable
 from .ir.program import Penalty, RawWeight
 from .problems import Problems
-from .weights import raw_weight
+from .weights import is_of_a_wrong_readout, raw_weight
 
 READOUT = ("model", "readout")
 
@@ -61,7 +61,7 @@ def readout(spec: Spec, n: int) -> Readout | None:
 
 def penalties(spec: Spec, weights: list[RawWeight], problems: Problems) -> tuple[Penalty, ...]:
     """The regularizers, each one scalar of the raw weights."""
-    if spec.regularizers and spec.model.readout is None:
+    if spec.regularizers and spec.model.readout is None and not spec.wrote(*READOUT):
         problems.add("E211", "regularizers need a readout", "regularizers", key=True)
     found = (_penalty(r, i, spec, weights, problems) for i, r in enumerate(spec.regularizers))
     return tuple(p for p in found if p is not None)
@@ -78,6 +78,8 @@ def _penalty(
     fitting: list[RawWeight] = []
     for i, name in enumerate(regularizer.of):
         loc = ("regularizers", index, "of", i)
+        if name not in known and is_of_a_wrong_readout(name, spec):
+            continue
         if name not in known:
             help = did_you_mean(name, known) or f"weights: {', '.join(known)}"
             problems.add("E204", f"there is no weight {name}", *loc, help=help)

@@ -62,6 +62,8 @@ def check(weights: list[RawWeight], spec: Spec, problems: Problems) -> None:
     known = {w.name: w for w in weights}
     for name, initializer in spec.model.initializers.items():
         loc = ("model", "initializers", name)
+        if name not in known and is_of_a_wrong_readout(name, spec):
+            continue
         if name not in known:
             help = did_you_mean(name, known) or f"weights: {', '.join(known)}"
             problems.add("E204", f"there is no weight {name}", *loc, key=True, help=help)
@@ -71,6 +73,11 @@ def check(weights: list[RawWeight], spec: Spec, problems: Problems) -> None:
     if total > MOST_ELEMENTS:
         message = f"the weights have {total:,} entries, more than {MOST_ELEMENTS:,}"
         problems.add("E209", message, "model", "time", "steps")
+
+
+def is_of_a_wrong_readout(name: str, spec: Spec) -> bool:
+    """Is it missing only because the readout is wrong, which is an error of its own?"""
+    return name in ("W", "mu") and spec.model.readout is None and spec.wrote("model", "readout")
 
 
 def _check_initializer(

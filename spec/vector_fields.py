@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from .node import Family, Node
 from .parametrizations import Free, HamiltonianBlock, Parametrization
@@ -173,6 +173,15 @@ class Mlp(VectorField, kind="mlp"):
         return Equations(blocks, tuple(weights), {Y: text})
 
 
+def _text(value: object) -> object:
+    """A bare number is an expression too: `z: 0`."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return repr(value) if number else value
+
+
+Expression = Annotated[str, BeforeValidator(_text)]
+
+
 class CustomWeight(Node):
     """A weight that the user's equations name."""
 
@@ -186,8 +195,8 @@ class Custom(VectorField, kind="custom"):
     takes_parametrization: ClassVar[bool] = False
 
     weights: dict[str, CustomWeight] = {}
-    equations: dict[str, str] | None = None
-    hamiltonian: str | None = None
+    equations: dict[str, Expression] | None = None
+    hamiltonian: Expression | None = None
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
         here = ("model", "vector_field")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+import wellposed
 from wellposed.compiler.lower import lower
 from wellposed.compiler.syntax import DEEPEST_TREE
 from wellposed.spec.diagnostics import SpecError
@@ -103,3 +107,34 @@ def test_blocks_and_equations_belong_together(state: str, given: str, message: s
 def test_equations_or_a_hamiltonian_but_not_both_and_not_none():
     both = 'equations: {y: "y"}\n    hamiltonian: "sum(y)"'
     assert "either equations or a hamiltonian" in errors(both)[0][1]
+
+
+FALSE_FOLLOW_UPS = """\
+wellposed: 1
+name: t
+model:
+  state: 2
+  vector_field: {kind: custom, equations: {y: [3]}}
+  time: {horizon: 1, steps: 4, weights: shared}
+  readout: {kind: classifier, classes: 1}
+  initializers: {W: zeros}
+regularizers: [{kind: weight-decay, of: [W], alpha: 1}]
+"""
+
+
+def test_an_error_brings_no_false_ones_after_it(tmp_path: Path) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text(FALSE_FOLLOW_UPS, encoding="utf-8")
+    with pytest.raises(SpecError) as refused:
+        wellposed.load(file)
+    places = [(d.code, d.span.line) for d in refused.value.diagnostics if d.span]
+    assert places == [("E101", 5), ("E102", 7)]
+
+
+def test_a_bare_number_is_an_expression(tmp_path: Path) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text(FALSE_FOLLOW_UPS.replace("[3]", "3").replace("es: 1", "es: 2"))
+    spec = wellposed.load(file)
+    field = wellposed.compile(spec, backend="numpy").vector_field
+    weights = wellposed.compile(spec, backend="numpy").init()
+    assert field(weights, 0.0, np.zeros((1, 2))).tolist() == [[3.0, 3.0]]
