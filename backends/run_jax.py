@@ -78,7 +78,7 @@ class JaxModel(FrameworkModel):
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
         with self.settings():
-            value = self.compiled(function)(weights, *arguments)
+            value = self.compiled(function)(_placed(weights), *map(_placed, arguments))
             if not isinstance(value, jax.Array):
                 raise TypeError(f"{function} returns a {type(value).__name__}, not an array")
             return np.asarray(value)
@@ -90,6 +90,11 @@ class JaxModel(FrameworkModel):
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> JaxStepper:
         return JaxStepper(self, updater, x, targets)
+
+
+def _placed(value: Any) -> Any:
+    """NumPy arrays (also those of a dict) as arrays of JAX."""
+    return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, value)
 
 
 class JaxStepper(Stepper):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -76,10 +77,18 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
 
 
 def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """`python -m wellposed` as a process."""
+    """`python -m wellposed` as a process that Ctrl-C interrupts, as one of a shell is.
+
+    A process begun in the background ignores SIGINT, and so would its children.
+    """
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = [sys.executable, "-m", "wellposed", *arguments]
-    return subprocess.Popen(command, **pipes | options)
+    # one that this process handles is the default again in the child; one it ignores would stay so
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, **pipes | options)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def process(*arguments: str, env: Mapping[str, str] | None = None) -> Called:
