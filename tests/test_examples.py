@@ -1,0 +1,98 @@
+"""Every shipped example: described, emitted clean, run alone, checked and trained on both backends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import wellposed
+from wellposed.backends.registry import get
+from wellposed.compiler.describe import describe
+from wellposed.compiler.frontend import examples
+from wellposed.compiler.lower import lower
+
+NAMES = [path.stem for path in examples()]
+TRAINED = [name for name in NAMES if not name.startswith("stability")]
+ACCURATE = [
+    name
+    for name in TRAINED
+    if name.split("-")[0] in ("ellipses", "swiss") and not name.endswith("resnet")
+]
+BACKENDS = ("torch", "jax")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The emitted programs of all examples."""
+    folder = tmp_path_factory.mktemp("emitted")
+    for name in NAMES:
+        program = lower(wellposed.load(name))
+        for backend in BACKENDS:
+            text = get(backend).emit(program)
+            (folder / f"{program.module_name}_{backend}.py").write_text(text, encoding="utf-8")
+    (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "basic"}')
+    return folder
+
+
+def tool(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ruff", "check", "--isolated", "--select", "E,F,W,I,B,UP,SIM,C4", "--line-length", "88"),
+        ("ruff", "format", "--isolated", "--check", "--line-length", "88"),
+        ("pyright", "--pythonpath", sys.executable),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_the_tools_have_nothing_to_say(command: tuple[str, ...], folder: Path) -> None:
+    done = tool("-m", *command, ".", cwd=folder) if command[0] == "ruff" else None
+    done = done or tool("-m", *command, "-p", ".", cwd=folder)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_program_runs_alone(name: str, backend: str, folder: Path) -> None:
+    """`-I`: no folder of ours is on the path; `-W error`: no warning either."""
+    file = f"{name.replace('-', '_')}_{backend}.py"
+    done = tool("-I", "-W", "error", file, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "weights:" in done.stdout
+    assert "gradient norm" in done.stdout or "y(T) =" in done.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_described_in_full(name: str) -> None:
+    said = describe(lower(wellposed.load(name)))
+    assert said.equations
+    assert said.integrator
+    assert said.findings
+    assert said.cost.field_evaluations >= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_backends_agree_with_the_reference(name: str) -> None:
+    report = wellposed.check(wellposed.load(name))
+    assert report.passed, report.message
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", TRAINED)
+def test_an_example_trains(name: str, backend: str, tmp_path: Path) -> None:
+    """Two epochs; the ones that have to be accurate, to their end."""
+    stop = None if name in ACCURATE else 2
+    spec = wellposed.load(name)
+    result = wellposed.train(spec, backend=backend, out=tmp_path / "run", stop_after=stop)
+    assert result.status == ("finished" if stop is None else "stopped")
+    first, last = result.metrics[0], result.metrics[-1]
+    assert last["loss"] < first["loss"]
+    if stop is None:
+        assert last["validation_accuracy"] >= 0.98
