@@ -1,4 +1,4 @@
-"""Every shipped example: described, emitted clean, run alone, checked and trained on both backends."""
+"""Every shipped example: described, emitted clean, run alone, checked, trained on both backends."""
 
 from __future__ import annotations
 

@@ -126,7 +126,6 @@ def _product(e: Expr) -> str:
 
 def _power(e: Expr) -> str:
     base, exponent = e.args
-    text = _print(exponent)[0]
-    if is_constant(exponent) and text.lstrip("-").isdigit():
-        return _wrapped(base, ATOM) + text.translate(_SUPERSCRIPTS)
+    if is_constant(exponent) and isinstance(exponent.attributes[0], int):
+        return _wrapped(base, ATOM) + str(exponent.attributes[0]).translate(_SUPERSCRIPTS)
     return f"{_wrapped(base, ATOM)}^{_wrapped(exponent, ATOM)}"

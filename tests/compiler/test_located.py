@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import wellposed
+from wellposed.backends.registry import get
+from wellposed.compiler.describe import describe
 from wellposed.compiler.lower import lower
 from wellposed.compiler.syntax import DEEPEST_TREE
 from wellposed.spec.diagnostics import SpecError
@@ -138,3 +140,15 @@ def test_a_bare_number_is_an_expression(tmp_path: Path) -> None:
     field = wellposed.compile(spec, backend="numpy").vector_field
     weights = wellposed.compile(spec, backend="numpy").init()
     assert field(weights, 0.0, np.zeros((1, 2))).tolist() == [[3.0, 3.0]]
+
+
+def test_a_tower_of_powers_is_written_in_linear_time() -> None:
+    """Writing the exponent twice at each level would not end."""
+    text = "**".join(["y"] * 80)
+    field = {"kind": "custom", "equations": {"y": text}}
+    model = {"state": 2, "vector_field": field, "time": {"horizon": 1, "steps": 1}}
+    program = lower(Spec.model_validate({"wellposed": 1, "name": "tower", "model": model}))
+    (equation, *_) = describe(program).equations
+    assert equation.count("y") == 81
+    for backend in ("torch", "jax"):
+        assert "**" in get(backend).emit(program)
