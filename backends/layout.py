@@ -10,23 +10,6 @@ HANG = " " * 4
 QUOTES = '"""'
 
 
-def bracketed(before: str, items: Sequence[str], after: str, indent: int = 0) -> str:
-    """`before` items `after` on one line, on one indented line, or on a line each.
-
-    `before` ends with the opening bracket and `after` starts with the closing one. Items are
-    laid out already; the second form is for calls and signatures only, as the formatter has it.
-    """
-    pad = " " * indent
-    line = f"{pad}{before}{', '.join(items)}{after}"
-    if len(line) <= WIDTH and "\n" not in line:
-        return line
-    inner = f"{pad}    {', '.join(items)}"
-    if len(inner) <= WIDTH and "\n" not in inner and before.endswith("("):
-        return f"{pad}{before}\n{inner}\n{pad}{after}"
-    lines = "".join(f"{pad}    {item},\n" for item in items)
-    return f"{pad}{before}\n{lines}{pad}{after}"
-
-
 @dataclass(frozen=True)
 class Bracket:
     """`before` items `after`, as a call or a list is; an item may be a bracket of its own."""
@@ -53,6 +36,11 @@ def laid_out(part: Bracket | str, indent: int, behind: int = 0) -> str:
         return f"{part.before}\n{pad}{inside}\n{' ' * indent}{part.after}"
     lines = "".join(f"{pad}{laid_out(item, indent + 4, 1)},\n" for item in part.items)
     return f"{part.before}\n{lines}{' ' * indent}{part.after}"
+
+
+def bracketed(before: str, items: Sequence[str], after: str, indent: int = 0) -> str:
+    """A whole line from its indent on: `before` items `after`, laid out."""
+    return f"{' ' * indent}{laid_out(Bracket(before, tuple(items), after), indent)}"
 
 
 def docstring(lines: Sequence[str], indent: int = 4) -> str:
