@@ -112,10 +112,14 @@ def _rows(columns: int, rng: np.random.Generator) -> Array:
 
 
 def _times(program: Program) -> dict[str, float]:
-    """Nodes t_j and times t_j + h/3 inside steps, first, second, middle and last; the end T."""
+    """Nodes t_j and times in both halves of steps, first, second, middle and last; the end T.
+
+    One half alone would not tell the step of a time from the step that is nearest to it.
+    """
     last = program.steps - 1
     steps = sorted({0, min(1, last), program.steps // 2, last})
-    places = [*steps, *(j + 1 / 3 for j in steps), program.steps]
+    inside = [j + part for j in steps for part in (1 / 3, 3 / 4)]
+    places = [*steps, *inside, program.steps]
     return {f"t = {j * program.h:.6g}": j * program.h for j in places}
 
 

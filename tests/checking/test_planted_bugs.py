@@ -37,6 +37,7 @@ BUGS = [
     Bug("tanh is identity", "rk4", TANH, "K @ y + b", *FIELD, 1),
     Bug("bias missing", "rk4", TANH, "torch.tanh(K @ y)", *FIELD, 1),
     Bug("float32 inside", "rk4", TANH, "torch.tanh((K @ y + b).float()).double()", *FIELD, 1),
+    Bug("step is the nearest", "rk4", "int(t / H + 1e-9)", "int(t / H + 0.5)", *FIELD, None),
     Bug("tableau's weight", "rk4", "2 * k3 + k4", "k3 + k4", *ONE, 1),
     Bug("stage is stale", "rk4", "H / 2 * k2", "H / 2 * k1", *ONE, 1),
     Bug("h for h/2", "rk4", "H / 2 * k1", "H * k1", *ONE, 1),
