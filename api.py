@@ -16,18 +16,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from . import data as datasets
 from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
 from .compiler.frontend import load
 from .compiler.ir.program import Program
 from .compiler.lower import diagnose, lower
-from .compiler.stability import analyse
 from .data.dataset import Dataset
+from .data.of_spec import dataset_of
 from .spec.diagnostics import Diagnostic, SpecError
 from .spec.load import open_document, validate
 from .spec.model import Spec
-from .spec.readouts import Classifier
 from .training.checkpoint import RunError
 from .training.origin import Origin, origin_of_file, resolved
 from .training.progress import Progress, Quiet
@@ -55,7 +53,7 @@ def problem_of(spec: Spec) -> Problem:
     if missing:
         raise SpecError(missing)
     program = lower(spec)
-    dataset = dataset_of(spec, program)
+    dataset = dataset_of(spec, program.features)
     assert dataset is not None
     return Problem(spec, program, dataset)
 
@@ -74,22 +72,6 @@ def _missing(spec: Spec) -> Iterator[Diagnostic]:
     if spec.model.readout is None:
         message = "the model has no `readout`, hence no loss to train with"
         yield Diagnostic("E208", message, spec.span("model", key=True))
-
-
-def dataset_of(spec: Spec, program: Program) -> Dataset | None:
-    """The data of a spec; None where it names none. Raises SpecError for what is wrong with it."""
-    if spec.data is None:
-        return None
-    readout = spec.model.readout
-    classes = readout.classes if isinstance(readout, Classifier) else None
-    return datasets.load(
-        spec.data,
-        spec.seed,
-        spec.folder,
-        lambda *loc: spec.span("data", *loc),
-        program.features,
-        classes,
-    )
 
 
 def model_of(program: Program, backend: str = "torch", device: str = "cpu") -> Model:
@@ -198,7 +180,7 @@ def draw_untrained(spec: Spec, folder: Path) -> Paths:
 
     program = lower(spec)
     model = model_of(program, "numpy")
-    return draw(Subject(model, model.init(), dataset_of(spec, program)), folder)
+    return draw(Subject(model, model.init(), dataset_of(spec, program.features)), folder)
 
 
 def _train(
@@ -209,10 +191,9 @@ def _train(
     plots: bool,
     **how: Any,
 ) -> Result:
-    """The training itself, with what the analysis says at hand, and its pictures."""
-    found = [str(finding) for finding in analyse(problem.program)]
+    """The training itself, and its pictures."""
     spec, dataset, shown = problem.spec, problem.dataset, progress or Quiet()
-    result = train_in(spec, model, dataset, folder, progress=shown, findings=found, **how)
+    result = train_in(spec, model, dataset, folder, progress=shown, **how)
     if plots and result.status != "interrupted":
         draw_run(problem, model, result.weights, result.metrics, folder / PLOTS)
     return result

@@ -12,10 +12,18 @@ from .load import load_module
 from .model import Array, Targets, Weights, checked_rows, checked_targets, checked_weights
 
 
+class NoForwardMode(Exception):
+    """A program with a derivative of its own that the framework can only take in reverse."""
+
+
 class FrameworkModel(ABC):
-    """A loaded program; `native` is its module. A backend supplies `_call` and `_gradient`."""
+    """A loaded program; `native` is its module. A backend supplies the methods
+    that are abstract."""
 
     backend: str
+    is_brief: bool = False
+    """Are its functions run once or twice only? Then a quick compilation is worth more than
+    quick code."""
 
     def __init__(self, program: Program, source: str, device: str, dtype: str) -> None:
         self.program, self.source, self.device, self.dtype = program, source, device, dtype
@@ -49,7 +57,18 @@ class FrameworkModel(ABC):
 
     def array(self, function: str, weights: Weights, *arguments: Any) -> Array:
         """What a function of the program returns, just as it does."""
-        return np.asarray(self._call(function, self._weights(weights), *arguments))
+        return self.direct(function, self._weights(weights), *arguments)
+
+    def direct(self, function: str, weights: Weights, *arguments: Any) -> Array:
+        """As `array`, on these very arrays: their memory and strides are what the program sees."""
+        return np.asarray(self._call(function, dict(weights), *arguments))
+
+    @abstractmethod
+    def parts(self, function: str, weights: Weights | None, *arguments: Any) -> tuple[Array, ...]:
+        """What a function beside the protocol gives (`operands`, `step`, …): one array or several.
+
+        Without weights it is a function of the module that takes none.
+        """
 
     def _weights(self, weights: Weights) -> dict[str, Array]:
         return checked_weights(self.program, weights, self.dtype)
@@ -63,6 +82,31 @@ class FrameworkModel(ABC):
     @abstractmethod
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
         """A function of the program on NumPy arguments."""
+
+    def offers(self, function: str) -> bool:
+        """Has the program this function beside the protocol?"""
+        return hasattr(getattr(self.native, "Network", self.native), function)
+
+    def jvp(self, weights: Weights, x: Array, along: Weights, dx: Array) -> Array:
+        """J v for J = ∂ forward / ∂ (θ, x) and v = (along, dx), in forward mode: (s, k).
+
+        Raises NoForwardMode.
+        """
+        return self._jvp(self._weights(weights), self._rows(x), self._weights(along), dx)
+
+    def vjp(self, weights: Weights, x: Array, w: Array) -> tuple[dict[str, Array], Array]:
+        """Jᵀ w for cotangents w (s, k) of `forward`, in reverse mode: those of θ and of x."""
+        return self._vjp(self._weights(weights), self._rows(x), w)
+
+    @abstractmethod
+    def _jvp(
+        self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
+    ) -> Array:
+        """The framework's forward mode through the program's `forward`."""
+
+    @abstractmethod
+    def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
+        """The framework's reverse mode through the program's `forward`."""
 
     @abstractmethod
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:

@@ -63,6 +63,15 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class Compilable(Protocol):
+    """A model whose framework runs programs eagerly unless it is told to compile them."""
+
+    def compile(self) -> None:
+        """Run the program's `step` through the framework's compiler from now on."""
+        ...
+
+
 def checked_weights(program: Program, weights: Weights, dtype: str) -> dict[str, Array]:
     """The weights in the program's order and dtype. Raises ArgumentError."""
     known = {w.name: w.shape for w in program.weights}

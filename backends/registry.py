@@ -25,12 +25,14 @@ class BackendError(Exception):
 @dataclass(frozen=True)
 class Backend:
     """`emit` gives the text of a program ('' for the reference); `runtime` is the module with
-    `load(program, source, device, dtype) -> Model`, imported when a program is loaded."""
+    `load(program, source, device, dtype) -> Model`, imported when a program is loaded. An `eager`
+    framework can also be told to compile (`model.Compilable`)."""
 
     name: str
     emit: Callable[[Program], str]
     runtime: str
     framework: str = ""
+    eager: bool = False
 
     def load(self, program: Program, source: str, device: str = "cpu", dtype: str = "") -> Model:
         """The model that runs this text. Raises BackendError without the framework."""
@@ -75,6 +77,6 @@ def _emit_jax(program: Program) -> str:
     return emit(program)
 
 
-register(Backend("torch", _emit_torch, ".run_torch", "torch"))
+register(Backend("torch", _emit_torch, ".run_torch", "torch", eager=True))
 register(Backend("jax", _emit_jax, ".run_jax", "jax"))
 register(Backend("numpy", lambda program: "", ".run_numpy"))

@@ -13,11 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..compiler.ir.program import Program
-from .framework_model import FrameworkModel
-from .model import Array, Targets, checked_targets
+from .framework_model import FrameworkModel, NoForwardMode
+from .model import Array, Targets, Weights, checked_targets
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
 from .stepper import Proposal, Stepper
+
+RUN_ONCE = {"xla_backend_optimization_level": 0}
+"""How XLA compiles what is run once: in half the time and less, to slower code."""
 
 
 def load(program: Program, source: str, device: str, dtype: str) -> JaxModel:
@@ -69,7 +72,10 @@ class JaxModel(FrameworkModel):
     def compiled(self, function: str) -> Callable[..., Any]:
         """A function of the program, compiled once."""
         if function not in self._compiled:
-            self._compiled[function] = jax.jit(getattr(self.native, function))
+            options = RUN_ONCE if self.is_brief else None
+            self._compiled[function] = jax.jit(
+                getattr(self.native, function), compiler_options=options
+            )
         return self._compiled[function]
 
     @cached_property
@@ -83,10 +89,47 @@ class JaxModel(FrameworkModel):
                 raise TypeError(f"{function} returns a {type(value).__name__}, not an array")
             return np.asarray(value)
 
+    def parts(self, function: str, weights: Weights | None, *arguments: Any) -> tuple[Array, ...]:
+        with self.settings():
+            given = () if weights is None else (_placed(self._weights(weights)),)
+            value = getattr(self.native, function)(*given, *map(_placed, arguments))
+            several = value if isinstance(value, tuple) else (value,)
+            return tuple(np.asarray(part) for part in several)
+
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         with self.settings():
             _, gradient = self.loss_and_gradient(weights, x, targets)
             return {name: np.asarray(gradient[name]) for name in weights}
+
+    @cached_property
+    def _pushed(self) -> Callable[..., Any]:
+        def pushed(at: Any, along: Any) -> Any:
+            return jax.jvp(self.native.forward, at, along)[1]
+
+        return jax.jit(pushed, compiler_options=RUN_ONCE)
+
+    @cached_property
+    def _pulled(self) -> Callable[..., Any]:
+        def pulled(at: Any, w: Any) -> Any:
+            return jax.vjp(self.native.forward, *at)[1](w)
+
+        return jax.jit(pulled, compiler_options=RUN_ONCE)
+
+    def _jvp(
+        self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
+    ) -> Array:
+        with self.settings():
+            try:
+                return np.asarray(self._pushed((weights, x), (along, dx)))
+            except TypeError as error:
+                if "custom_vjp" not in str(error):
+                    raise
+                raise NoForwardMode(str(error)) from None
+
+    def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
+        with self.settings():
+            pulled, dx = self._pulled((weights, x), w)
+            return {name: np.asarray(pulled[name]) for name in weights}, np.asarray(dx)
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> JaxStepper:
         return JaxStepper(self, updater, x, targets)
@@ -123,6 +166,17 @@ class JaxStepper(Stepper):
         with self.model.settings():
             found = self._update(self.held, self.moments, self.x, self.targets, rows, rates)
         return Proposal(*found)
+
+    @cached_property
+    def _apply(self) -> Callable[..., Any]:
+        def apply(gradient: Any, moments: Any, weights: Any, rates: Any) -> tuple[Any, Any]:
+            return self.updater.apply(gradient, global_norm(gradient), moments, weights, rates)
+
+        return jax.jit(apply)
+
+    def updated(self, gradient: dict[str, Any], rates: Rates) -> tuple[Any, Any]:
+        with self.model.settings():
+            return self._apply(gradient, self.moments, self.held, rates)
 
     def put(self, array: np.ndarray) -> Any:
         with self.model.settings():

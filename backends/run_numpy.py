@@ -84,6 +84,11 @@ class NumpyStepper(Stepper):
             updated = self.updater.apply(gradient, norm, self.moments, self.held, rates)
         return Proposal(loss, norm, *updated)
 
+    def updated(
+        self, gradient: dict[str, np.ndarray], rates: Rates
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        return self.updater.apply(gradient, global_norm(gradient), self.moments, self.held, rates)
+
     def put(self, array: np.ndarray) -> np.ndarray:
         return np.array(array, np.float64)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd import forward_ad
+from torch.func import functional_call
 
 from ..compiler.ir.program import Program
-from .framework_model import FrameworkModel
-from .model import Array, Targets, checked_targets
+from .framework_model import FrameworkModel, NoForwardMode
+from .model import Array, Targets, Weights, checked_targets
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
 from .stepper import Proposal, Stepper
@@ -39,6 +44,10 @@ class TorchModel(FrameworkModel):
 
     backend = "torch"
 
+    def compile(self) -> None:
+        """torch.compile of `step`: one layer is compiled once, whatever the depth."""
+        self.native.step = torch.compile(self.native.step)
+
     def network(self, weights: dict[str, Array]) -> Any:
         """The program's nn.Module with these weights on the device."""
         return self.native.Network(weights).to(self.device)
@@ -49,16 +58,58 @@ class TorchModel(FrameworkModel):
             value = getattr(network, function)(*(self._put(a) for a in arguments))
         return value.detach().cpu().numpy()
 
+    def parts(self, function: str, weights: Weights | None, *arguments: Any) -> tuple[Array, ...]:
+        owner = self.native if weights is None else self.network(self._weights(weights))
+        with torch.no_grad():
+            value = getattr(owner, function)(*(self._put(a) for a in arguments))
+        several = value if isinstance(value, tuple) else (value,)
+        return tuple(part.detach().cpu().numpy() for part in several)
+
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         network = self.network(weights)
         network.loss(self._put(x), self._put(targets)).backward()
         return {name: _gradient_of(w).cpu().numpy() for name, w in network.named_parameters()}
 
+    def _jvp(
+        self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
+    ) -> Array:
+        with _forward_mode(), torch.no_grad():
+            network = self.network(weights)
+            duals = {n: self._dual(w.detach(), along[n]) for n, w in network.named_parameters()}
+            try:
+                value = functional_call(network, duals, (self._dual(self._put(x), dx),))
+            except NotImplementedError as error:
+                raise NoForwardMode(str(error)) from None
+            primal, tangent = forward_ad.unpack_dual(value)
+            return (torch.zeros_like(primal) if tangent is None else tangent).cpu().numpy()
+
+    def _dual(self, value: torch.Tensor, tangent: Array) -> torch.Tensor:
+        return forward_ad.make_dual(value, self._put(tangent))
+
+    def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
+        network, rows = self.network(weights), self._put(x).requires_grad_()
+        value, parameters = network(rows), dict(network.named_parameters())
+        wrt = (*parameters.values(), rows)
+        found = torch.autograd.grad(value, wrt, self._put(w), materialize_grads=True)
+        *pulled, dx = (g.cpu().numpy() for g in found)
+        return dict(zip(parameters, pulled, strict=True)), dx
+
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> TorchStepper:
         return TorchStepper(self, updater, x, targets)
 
     def _put(self, value: Any) -> Any:
-        return torch.tensor(value, device=self.device) if isinstance(value, np.ndarray) else value
+        """A NumPy array as a tensor, on the CPU of the same memory."""
+        return (
+            torch.as_tensor(value, device=self.device) if isinstance(value, np.ndarray) else value
+        )
+
+
+@contextmanager
+def _forward_mode() -> Iterator[None]:
+    """A level of forward differentiation; torch warns of what it does itself on entering one."""
+    with warnings.catch_warnings(), forward_ad.dual_level():
+        warnings.filterwarnings("ignore", ".*torch.jit.script", DeprecationWarning)
+        yield
 
 
 def _gradient_of(parameter: torch.Tensor) -> torch.Tensor:
@@ -87,6 +138,11 @@ class TorchStepper(Stepper):
             norm = global_norm(gradient)
             updated = self.updater.apply(gradient, norm, self.moments, self.held, rates)
         return Proposal(loss.detach(), norm, *updated)
+
+    def updated(self, gradient: dict[str, Any], rates: Rates) -> tuple[Any, Any]:
+        with torch.no_grad():
+            norm = global_norm(gradient)
+            return self.updater.apply(gradient, norm, self.moments, self.held, rates)
 
     def put(self, array: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(array, self.model.dtype), device=self.model.device)

@@ -45,8 +45,8 @@ class Proposal:
 class Stepper(ABC):
     """Takes optimizer steps on one set of examples.
 
-    A subclass has `propose`, `put`, `get`, `logits` and `loss`; it must not change `self.held` or
-    `self.moments` in place, so that a step that is not finite leaves no trace.
+    A subclass has `propose`, `updated`, `put`, `get`, `logits` and `loss`; it must not change
+    `self.held` or `self.moments` in place, so that a step that is not finite leaves no trace.
     """
 
     def __init__(self, updater: Updater) -> None:
@@ -54,10 +54,17 @@ class Stepper(ABC):
         self.count = 0
         self.held: dict[str, Array] = {}
         self.moments: dict[str, Array] = {}
+        self._before = self.count, self.held, self.moments
 
     @abstractmethod
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
         """The update from the examples with these indices: loss, `global_norm`, `Updater.apply`."""
+
+    @abstractmethod
+    def updated(
+        self, gradient: dict[str, Array], rates: Rates
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(weights, moments) after the update from a gradient on the device."""
 
     @abstractmethod
     def put(self, array: np.ndarray) -> Array:
@@ -87,9 +94,20 @@ class Stepper(ABC):
         proposal = self.propose(rows, self.updater.rates(self.count + 1, lr))
         step = Step(float(proposal.loss), float(proposal.gradient_norm))
         if step.finite:
+            self._before = self.count, self.held, self.moments
             self.count += 1
             self.held, self.moments = proposal.weights, proposal.moments
         return step
+
+    def undo(self) -> None:
+        """Take back the last update that was accepted: what it made may not be finite."""
+        self.count, self.held, self.moments = self._before
+
+    def update(self, gradient: NumpyArrays, lr: float) -> None:
+        """One update from a gradient that comes from elsewhere: the optimizer on its own."""
+        on_device = {name: self.put(g) for name, g in gradient.items()}
+        self.held, self.moments = self.updated(on_device, self.updater.rates(self.count + 1, lr))
+        self.count += 1
 
     def weights(self) -> dict[str, np.ndarray]:
         """The weights held, as NumPy arrays."""

@@ -2,6 +2,7 @@
 
 from .dataset import Dataset, Scaling, Split
 from .loading import features, load, read_features
+from .of_spec import dataset_of
 from .streams import batches, stream
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Scaling",
     "Split",
     "batches",
+    "dataset_of",
     "features",
     "load",
     "read_features",
