@@ -163,6 +163,8 @@ def _finish(result: Result, quiet: bool) -> None:
         say(folder)
     else:
         pairs([*final_table(result), ("run", folder)])
+    if result.was_finished and not quiet:
+        say(f"{folder} was finished already: all of its {result.epochs} epochs are done")
     if result.divergence is not None:
         error_console().print(f"error: {result.divergence}", soft_wrap=True)
     elif result.status in ("stopped", "interrupted") and not quiet:

@@ -30,13 +30,21 @@ class Evaluator:
 
     def __call__(self, values: Mapping[str, Array]) -> list[Array]:
         """Values of the roots, given those of the variables."""
+        done = self.every(values)
+        return [done[i] for i in self.results]
+
+    def every(
+        self, values: Mapping[str, Array], rounded: Callable[[Array], Array] | None = None
+    ) -> list[Array]:
+        """Values of all nodes in `order`; each `rounded`, as in a narrower dtype."""
         done: list[Array] = []
         for node, operands in zip(self.order, self.operands, strict=True):
             if node.op == "variable":
-                done.append(values[str(node.attributes[0])])
+                value = values[str(node.attributes[0])]
             else:
-                done.append(MEANING[node.op](node, *(done[i] for i in operands)))
-        return [done[i] for i in self.results]
+                value = MEANING[node.op](node, *(done[i] for i in operands))
+            done.append(value if rounded is None else rounded(value))
+        return done
 
 
 def evaluate(root: Expr, values: Mapping[str, Array]) -> Array:

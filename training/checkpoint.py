@@ -9,19 +9,27 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 FORMAT = "wellposed checkpoint 1"
-WEIGHTS, STATE = "weights/", "state/"
+WEIGHTS, STATE, TAKEN = "weights/", "state/", "epoch/taken"
+ASIDE = ".new"
+"""How the name of a file ends that is not whole yet."""
 
 Tensors = dict[str, np.ndarray]
+
+
+def nothing_taken() -> np.ndarray:
+    """The updates of an epoch that has not begun."""
+    return np.empty((0, 3))
 
 
 class RunError(Exception):
@@ -30,17 +38,23 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """After `epoch` epochs: the weights and the optimizer state, of the spec with this digest."""
+    """The weights and the optimizer state after `epoch` epochs and the updates `taken` of the next.
+
+    A row of `taken` is what an update saw: examples, loss, gradient norm. `spec` is the digest of
+    the spec.
+    """
 
     epoch: int
     weights: Tensors
     state: Tensors
     spec: str
+    taken: np.ndarray = field(default_factory=nothing_taken)
 
     def write(self, path: Path) -> None:
         """Write the file, all of it or nothing."""
         tensors = {WEIGHTS + name: array for name, array in self.weights.items()}
         tensors |= {STATE + name: array for name, array in self.state.items()}
+        tensors |= {TAKEN: self.taken} if len(self.taken) else {}
         facts = {"epoch": self.epoch, "spec": self.spec, "digest": _digest(tensors)}
         replace(path, to_bytes(tensors, {FORMAT: json.dumps(facts)}))
 
@@ -52,7 +66,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if facts["digest"] != _digest(tensors):
             raise ValueError("its content is not what was written")
         weights, state = _under(WEIGHTS, tensors), _under(STATE, tensors)
-        return Checkpoint(int(facts["epoch"]), weights, state, facts["spec"])
+        taken = tensors.get(TAKEN, nothing_taken())
+        return Checkpoint(int(facts["epoch"]), weights, state, facts["spec"], taken)
     except FileNotFoundError:
         raise RunError(f"{path.parent} has no {path.name}") from None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -69,11 +84,17 @@ def to_bytes(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None 
 
 def replace(path: Path, data: bytes) -> None:
     """Make `data` the content of the file: whoever reads it finds the old content or the new."""
-    aside = path.with_name(f".{path.name}.new")
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}{ASIDE}")
     try:
         aside.write_bytes(data)
         os.replace(aside, path)
     finally:
+        aside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what kills have left aside; only for who holds the folder."""
+    for aside in folder.glob(f".*{ASIDE}"):
         aside.unlink(missing_ok=True)
 
 

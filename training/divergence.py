@@ -1,83 +1,143 @@
-"""Divergence: which number was the first that is not finite, and where."""
+"""Divergence: which number was the first that is not finite, where in the spec, and why there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from ..compiler.findings import Finding
+from ..compiler.first_bad import BadNumber, Largest
+from ..compiler.modes import Modes, figure, plain
+from ..spec.diagnostics import Span, visible
 
-from ..backends.optimizers import global_norm
-from .protocol import Targets, Trainable
+RANGE = {"float32": "3.4e38", "float64": "1.8e308"}
+"""The largest number of a dtype, as it is written."""
+LONGEST = 120
+"""Characters of an expression that are shown."""
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The step whose loss or gradient is not finite, and what the stability findings had said."""
+    """The update that was not finite, and what the reference says of the same batch and weights."""
 
     epoch: int
     step: int
     """Within the epoch, from 1."""
-    quantity: str
-    findings: tuple[str, ...] = ()
+    backend: str
+    dtype: str
+    loss: float
+    gradient_norm: float
+    """What the backend had."""
+    found: BadNumber | Largest
+    """The first bad number of the reference, or the largest where it stays finite."""
+    span: Span | None = None
+    """Where the spec says what the number belongs to."""
+    layers: int = 0
+    example: int | None = None
+    """The row of the training data."""
+    modes: Modes | None = None
+    findings: tuple[Finding, ...] = ()
+    """What the analysis had said of stability, where the number belongs to a layer."""
 
     def __str__(self) -> str:
-        head = f"diverged at epoch {self.epoch}, step {self.step}: {self.quantity}"
-        said = [f"  the analysis had said: {finding}" for finding in self.findings]
-        return "\n".join([head, *said])
+        saw = f"loss {figure(self.loss)}, gradient norm {figure(self.gradient_norm)}"
+        said = [f"the analysis had said: {finding}" for finding in self.findings]
+        modes = [str(self.modes)] if self.modes is not None else []
+        lines = [*self._reference(), *modes, *said]
+        head = f"diverged at epoch {self.epoch}, step {self.step} ({self.backend}: {saw})"
+        return "\n  ".join([head, *lines])
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data; a number that is not finite as the text `inf`, `-inf` or `nan`."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "backend": self.backend,
+            "dtype": self.dtype,
+            "loss": plain(self.loss),
+            "gradient_norm": plain(self.gradient_norm),
+            "first_bad": self._first_bad_json(),
+            "largest": self._largest_json(),
+            "modes": None if self.modes is None else self.modes.to_json(),
+            "findings": [finding.to_json() for finding in self.findings],
+            "message": str(self),
+        }
+
+    # --- in words ----------------------------------------------------------------------------
+
+    def _reference(self) -> list[str]:
+        if isinstance(self.found, Largest):
+            met = f"|{self.found.part}| = {figure(self.found.magnitude)} ({self._where()})"
+            replay = f"the reference, rounded to {self.dtype}, stays finite on this batch"
+            return [f"{replay}: its largest number is {met}", "`wellposed check` compares the two"]
+        facts = ", ".join(f"{text} = {figure(value)}" for text, value in self.found.operands)
+        return [self._said(self.found), *filter(None, [facts, self._row(self.found)])]
+
+    def _said(self, bad: BadNumber) -> str:
+        """`layer 37 of 64, y' = tanh(K y + b): |K y| = 4.1e38 > 3.4e38 (m.yaml:6:10)`."""
+        value = f"{bad.part} = {figure(bad.value)}"
+        if math.isfinite(bad.exact):
+            limit = f"{RANGE[self.dtype]}, the range of {self.dtype}"
+            value = f"|{bad.part}| = {figure(abs(bad.exact))} > {limit}"
+        place = f" ({self.place})" if self.place else ""
+        return f"{self._where()}, {_shortened(bad.expression)}: {value}{place}"
+
+    def _where(self) -> str:
+        """`gradient by K, layer 37 of 64`."""
+        place = self.found.place
+        by = f"gradient by {place.by}" if place.by else ""
+        layer = f"layer {place.layer} of {self.layers}" if place.layer is not None else ""
+        return ", ".join(filter(None, [by, layer, "" if place.is_in_step else place.equation]))
+
+    @property
+    def place(self) -> str:
+        """`m.yaml:6:10`; the key where the spec comes from no file."""
+        if self.span is None:
+            return ".".join(map(str, self.found.place.loc))
+        return f"{visible(self.span.source)}:{self.span.line}:{self.span.column}"
+
+    def _row(self, bad: BadNumber) -> str:
+        if bad.row is None:
+            return ""
+        return f"row {bad.row} of the batch, example {self.example} of the training data"
+
+    # --- as data -----------------------------------------------------------------------------
+
+    def _first_bad_json(self) -> dict[str, Any] | None:
+        bad = self.found
+        if isinstance(bad, Largest):
+            return None
+        return {
+            **self._place_json(),
+            "expression": bad.expression,
+            "part": bad.part,
+            "value": plain(bad.value),
+            "magnitude": plain(abs(bad.exact)),
+            "operands": {text: plain(value) for text, value in bad.operands},
+            "row": bad.row,
+            "example": self.example,
+            "entry": list(bad.entry),
+        }
+
+    def _largest_json(self) -> dict[str, Any] | None:
+        if isinstance(self.found, BadNumber):
+            return None
+        return {**self._place_json(), "part": self.found.part, "magnitude": self.found.magnitude}
+
+    def _place_json(self) -> dict[str, Any]:
+        place, span = self.found.place, self.span
+        return {
+            "equation": place.equation,
+            "gradient_by": place.by or None,
+            "layer": place.layer,
+            "layers": self.layers,
+            "key": ".".join(map(str, place.loc)),
+            "file": span and span.source,
+            "line": span and span.line,
+            "column": span and span.column,
+        }
 
 
-def first_bad_quantity(
-    model: Trainable, weights: Mapping[str, np.ndarray], x: np.ndarray, targets: Targets
-) -> str:
-    """What stopped being finite first, evaluating the batch at the last good weights.
-
-    In the order of the computation: weights, trajectory, logits, data loss, regularizer, gradient
-    leaves. The data loss is the loss without the regularizer, so where the regularizer is not
-    finite it is the one to be named.
-    """
-    with np.errstate(all="ignore"):
-        found = next(_bad_quantities(model, weights, x, targets), None)
-    return found or "evaluated again at the weights before it, every quantity of the step is finite"
-
-
-def _bad_quantities(
-    model: Trainable, weights: Mapping[str, np.ndarray], x: np.ndarray, targets: Targets
-) -> Iterator[str]:
-    for name, weight in weights.items():
-        yield from _in_array(f"after the last update the weight {name}", weight)
-    yield from _in_trajectory(model.trajectory(weights, x))
-    yield from _in_array("a logit", model.forward(weights, x))
-    regularizer = model.regularizer(weights)
-    if np.isfinite(regularizer) and not np.isfinite(loss := model.loss(weights, x, targets)):
-        yield f"the data loss is {loss}, at finite logits"
-    if not np.isfinite(regularizer):
-        yield f"the regularizer is {regularizer}"
-    gradient = model.gradient(weights, x, targets)
-    for name, leaf in gradient.items():
-        yield from _in_array(f"the gradient of {name}", leaf)
-    if not np.isfinite(global_norm(gradient)):
-        yield "the gradient's norm is beyond the range of the dtype, each entry within it"
-
-
-def _in_trajectory(trajectory: np.ndarray) -> Iterator[str]:
-    """The first time step j whose state is not finite; the trajectory is (N+1, s, n)."""
-    finite = np.isfinite(trajectory).reshape(len(trajectory), -1).all(axis=1)
-    if not finite.all():
-        j = int(np.argmin(finite))
-        where = f"time step {j} of {len(trajectory) - 1}"
-        row = np.argmin(np.isfinite(trajectory[j]).reshape(trajectory.shape[1], -1).all(axis=1))
-        yield f"the state at {where} is not finite (example {row} of the batch)"
-
-
-def _in_array(what: str, array: np.ndarray) -> Iterator[str]:
-    array = np.asarray(array)
-    bad = ~np.isfinite(array)
-    if bad.any():
-        first = [int(i) for i in np.argwhere(bad)[0]]
-        yield f"{what} is {array[tuple(first)]}" + (f" at index {first}" if first else "")
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -6,18 +6,18 @@ import platform
 from typing import Any
 
 from .._version import __version__, installed
-from .protocol import Trainable
+from ..backends.model import Model
 
 FRAMEWORKS = {"torch": ("torch",), "jax": ("jax", "jaxlib")}
 
 
-def environment(model: Trainable, dtype: str) -> dict[str, Any]:
+def environment(model: Model) -> dict[str, Any]:
     """Versions, device, dtype and platform of a call that trains `model`."""
     packages = ("numpy", *FRAMEWORKS.get(model.backend, ()))
     return {
         "backend": model.backend,
         "device": model.device,
-        "dtype": dtype,
+        "dtype": model.dtype,
         "versions": {"wellposed": __version__} | {name: installed(name) for name in packages},
         "python": platform.python_version(),
         "platform": platform.platform(),

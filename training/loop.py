@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -13,17 +14,39 @@ from ..backends.stepper import Step, Stepper
 from ..data.dataset import Dataset
 from ..data.streams import batches
 from ..spec.training import Train
+from .checkpoint import nothing_taken
 from .run import Row
 from .schedules import Clock, learning_rate
 from .scores import Score, evaluate
 
+KEEP_EVERY = 60.0
+"""Seconds of an epoch after which its updates are kept: no kill costs more."""
+
+Keep = Callable[[np.ndarray], None]
+
+
+@dataclass(frozen=True)
+class Update:
+    """Update `number` (from 1) of an epoch: its rows, its learning rate, and what it saw."""
+
+    epoch: int
+    number: int
+    rows: np.ndarray
+    lr: float
+    step: Step
+
+    @property
+    def taken(self) -> tuple[float, float, float]:
+        """Examples, loss, gradient norm."""
+        return len(self.rows), self.step.loss, self.step.gradient_norm
+
 
 class NotFinite(Exception):
-    """A step (from 1, within its epoch) on these rows whose loss or gradient is not finite."""
+    """An update whose loss or gradient is not finite, or the weights that it makes."""
 
-    def __init__(self, epoch: int, step: int, rows: np.ndarray) -> None:
-        super().__init__(f"epoch {epoch}, step {step}: not finite")
-        self.epoch, self.step, self.rows = epoch, step, rows
+    def __init__(self, update: Update) -> None:
+        super().__init__(f"epoch {update.epoch}, step {update.number}: not finite")
+        self.update = update
 
 
 @dataclass(frozen=True)
@@ -42,43 +65,64 @@ class Loop:
         size = len(self.dataset.train)
         return 1 if self.train.batch is None else math.ceil(size / self.train.batch)
 
-    def epoch(self, number: int) -> Row:
-        """Train epoch `number` (1, 2, …) and measure it; NotFinite where a step is not.
+    def epoch(self, number: int, taken: np.ndarray | None = None, keep: Keep | None = None) -> Row:
+        """Train epoch `number` (1, 2, …) after the updates `taken` of it, and measure it.
 
-        `loss` and `gradient_norm` are means over the examples of what the steps saw, before each
-        update; `lr` is that of the last update; the scores are those of the weights at the end.
+        `keep` is given the updates taken every KEEP_EVERY seconds. `loss` and `gradient_norm` are
+        means over the examples of what the steps saw, before each update; `lr` is that of the last
+        update; the scores are those of the weights at the end; `seconds` are those of this call.
+        NotFinite where an update is not, with the stepper as it was before that update.
         """
         start = time.perf_counter()
-        taken = list(self._steps(number))
-        self._require_finite_weights(number)
-        sizes = [size for size, _, _ in taken]
+        seen = self._updates(number, nothing_taken() if taken is None else taken, keep)
         scores = evaluate(self.score, self.stepper, self.dataset)
+        sizes, losses, norms = seen.T
         return {
             "epoch": number,
-            "loss": float(np.average([step.loss for _, step, _ in taken], weights=sizes)),
+            "loss": float(np.average(losses, weights=sizes)),
             **scores,
-            "gradient_norm": float(
-                np.average([s.gradient_norm for _, s, _ in taken], weights=sizes)
-            ),
-            "lr": taken[-1][2],
+            "gradient_norm": float(np.average(norms, weights=sizes)),
+            "lr": self._rate(number, self.per_epoch - 1),
             "seconds": round(time.perf_counter() - start, 6),
         }
 
-    def _steps(self, number: int) -> Iterator[tuple[int, Step, float]]:
-        """(examples, step, learning rate) of every update."""
-        size, per_epoch = len(self.dataset.train), self.per_epoch
-        for i, rows in enumerate(batches(self.seed, number, size, self.train.batch)):
-            clock = Clock((number - 1) * per_epoch + i, per_epoch, self.train.epochs)
-            lr = learning_rate(self.train, clock)
-            step = self.stepper.step(rows, lr)
-            if not step.finite:
-                raise NotFinite(number, i + 1, rows)
-            yield len(rows), step, lr
+    def _updates(self, number: int, taken: np.ndarray, keep: Keep | None) -> np.ndarray:
+        """What all updates of the epoch saw; the weights after them are finite."""
+        seen, kept, update = [*taken], time.monotonic(), None
+        for update in self._steps(number, len(taken)):
+            seen.append(update.taken)
+            if keep is not None and time.monotonic() - kept >= KEEP_EVERY:
+                self._require_finite_weights(update)
+                keep(np.array(seen))
+                kept = time.monotonic()
+        if update is not None:
+            self._require_finite_weights(update)
+        return np.array(seen)
 
-    def _require_finite_weights(self, number: int) -> None:
-        """The last update of an epoch may overflow with no further step to notice it."""
+    def _steps(self, number: int, done: int) -> Iterator[Update]:
+        """The updates of an epoch that come after the first `done`."""
+        before: Update | None = None
+        drawn = batches(self.seed, number, len(self.dataset.train), self.train.batch)
+        for i, rows in islice(enumerate(drawn), done, None):
+            lr = self._rate(number, i)
+            update = Update(number, i + 1, rows, lr, self.stepper.step(rows, lr))
+            if not update.step.finite:
+                if before is not None:
+                    self._require_finite_weights(before)
+                raise NotFinite(update)
+            yield update
+            before = update
+
+    def _rate(self, number: int, i: int) -> float:
+        """The learning rate of update i (0, 1, …) of an epoch."""
+        clock = Clock((number - 1) * self.per_epoch + i, self.per_epoch, self.train.epochs)
+        return learning_rate(self.train, clock)
+
+    def _require_finite_weights(self, update: Update) -> None:
+        """An update may overflow where loss and gradient are finite: take it back."""
         if not all_finite(self.stepper.weights()):
-            raise NotFinite(number, self.per_epoch, np.arange(1))
+            self.stepper.undo()
+            raise NotFinite(update)
 
 
 def all_finite(arrays: Mapping[str, np.ndarray]) -> bool:

@@ -19,7 +19,8 @@ class Result:
     """How a training ended, after `epoch` whole epochs of `epochs`.
 
     `finished` all epochs, `stopped` by stop_after, `interrupted` from the keyboard, or `diverged`;
-    `weights` are the last good ones, `metrics` has one row an epoch.
+    `weights` are the last good ones, `metrics` has one row an epoch; `begun` whole epochs were done
+    before this call.
     """
 
     status: Status
@@ -29,6 +30,12 @@ class Result:
     metrics: list[Row]
     weights: dict[str, np.ndarray]
     divergence: Divergence | None = None
+    begun: int = 0
+
+    @property
+    def was_finished(self) -> bool:
+        """Was there nothing left to do?"""
+        return self.begun == self.epochs
 
     @property
     def exit_code(self) -> int:

@@ -8,6 +8,7 @@ NAME_BACKEND.py       the program that trained (.txt of the reference, which has
 metrics.jsonl         one line an epoch
 checkpoint.safetensors, weights.safetensors
 result.json           how the last call ended
+.lock                 held by the process that trains
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from typing import Any
 
 from ..spec.model import Spec
 from ..spec.node import content_hash
-from .checkpoint import Checkpoint, RunError, Tensors, read_checkpoint, replace, to_bytes
+from .checkpoint import (
+    Checkpoint,
+    RunError,
+    Tensors,
+    read_checkpoint,
+    replace,
+    sweep,
+    to_bytes,
+)
 from .origin import Origin, resolved
 
 SPEC, RESOLVED, FACTS = "spec.yaml", "resolved.yaml", "run.json"
@@ -95,10 +104,17 @@ class Run:
             checkpoint.write(self.folder / CHECKPOINT)
         self.export(checkpoint.weights)
 
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint within an epoch."""
+        with _writing(self.folder):
+            checkpoint.write(self.folder / CHECKPOINT)
+        self.export(checkpoint.weights)
+
     def rewind(self, checkpoint: Checkpoint) -> list[Row]:
         """Make metrics and weights those of the checkpoint again; the lines that remain."""
         rows = [row for row in self.metrics() if row["epoch"] <= checkpoint.epoch]
         with _writing(self.folder):
+            sweep(self.folder)
             replace(self.folder / METRICS, "".join(map(_line, rows)).encode())
         self.export(checkpoint.weights)
         return rows

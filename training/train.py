@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from ..backends.model import Model
 from ..backends.optimizers import Updater, updater
 from ..backends.stepper import Stepper
 from ..data.dataset import Dataset
 from ..spec.model import Spec
 from ..spec.readouts import Regression
 from ..spec.training import Train
-from .checkpoint import Checkpoint, RunError, Tensors
-from .divergence import Divergence, first_bad_quantity
+from .checkpoint import Checkpoint, RunError, Tensors, nothing_taken
+from .diagnosis import diagnose
+from .divergence import Divergence
 from .environment import environment
+from .lock import locked
 from .loop import Loop, NotFinite, all_finite
 from .origin import Origin, origin_of_spec
 from .progress import Progress
-from .protocol import Trainable
 from .results import Result, Status
 from .run import RESULT, Row, Run, create_run, open_run
 from .scores import ACCURACY, MSE
@@ -28,7 +30,7 @@ from .scores import ACCURACY, MSE
 
 def train(
     spec: Spec,
-    model: Trainable,
+    model: Model,
     dataset: Dataset,
     out: str | Path,
     *,
@@ -36,25 +38,23 @@ def train(
     origin: Origin | None = None,
     stop_after: int | None = None,
     resume: bool = False,
-    findings: Iterable[str] = (),
 ) -> Result:
     """Train the model on the data and keep everything in the folder `out`.
 
     `origin` is the spec as it was given (default: the spec itself as YAML); `stop_after` ends this
     call after so many epochs, as an interruption would; `resume` goes on with the run in `out`, in
-    any backend; `findings` are what the analysis said of stability, repeated where the training
-    diverges. A keyboard interrupt leaves the last whole epoch. RunError where the folder, the spec
-    or the data do not allow it.
+    any backend. A keyboard interrupt leaves the last checkpoint. RunError where the folder, the
+    spec or the data do not allow it, or another process trains there.
     """
     rule = _checked_rule(spec, dataset, stop_after)
     weights = model.init(spec.seed)
     if resume:
-        run, rows, start = _reopen(spec, Path(out), weights, rule)
+        run = _reopen(spec, Path(out))
     else:
-        given = origin or origin_of_spec(spec)
-        run, rows, start = _begin(spec, model, Path(out), weights, rule, given)
-    session = _Session(spec, model, dataset, rule, run, start, rows, tuple(findings))
-    return session.go(progress, stop_after)
+        run = _begin(spec, model, Path(out), weights, rule, origin or origin_of_spec(spec))
+    with locked(run.folder):
+        start, rows = _go_on(run, weights, rule)
+        return _Session(spec, model, dataset, rule, run, start, rows).go(progress, stop_after)
 
 
 def _checked_rule(spec: Spec, dataset: Dataset, stop_after: int | None) -> Updater:
@@ -68,24 +68,27 @@ def _checked_rule(spec: Spec, dataset: Dataset, stop_after: int | None) -> Updat
 
 
 def _begin(
-    spec: Spec, model: Trainable, out: Path, weights: Tensors, rule: Updater, origin: Origin
-) -> tuple[Run, list[Row], Checkpoint]:
+    spec: Spec, model: Model, out: Path, weights: Tensors, rule: Updater, origin: Origin
+) -> Run:
     state = {name: np.asarray(part) for name, part in rule.init(weights).items()}
     start = Checkpoint(0, weights, state, origin.digest)
     facts = {"name": spec.name, "backend": model.backend, "device": model.device}
-    return create_run(out, spec, origin, start, facts), [], start
+    return create_run(out, spec, origin, start, facts)
 
 
-def _reopen(
-    spec: Spec, out: Path, weights: Tensors, rule: Updater
-) -> tuple[Run, list[Row], Checkpoint]:
+def _reopen(spec: Spec, out: Path) -> Run:
     run = open_run(out)
     run.check(spec)
+    return run
+
+
+def _go_on(run: Run, weights: Tensors, rule: Updater) -> tuple[Checkpoint, list[Row]]:
+    """Where the run stands, with what a kill left over taken away."""
     checkpoint = run.checkpoint()
     for have, want in ((checkpoint.weights, weights), (checkpoint.state, rule.init(weights))):
         if _shapes(have) != _shapes(want):
             raise RunError(f"the checkpoint in {run.folder} is not of this network")
-    return run, run.rewind(checkpoint), checkpoint
+    return checkpoint, run.rewind(checkpoint)
 
 
 def _shapes(arrays: Tensors) -> dict[str, tuple[int, ...]]:
@@ -97,13 +100,12 @@ class _Session:
     """One call of `train`: `last` is the last checkpoint, `rows` the metrics up to it."""
 
     spec: Spec
-    model: Trainable
+    model: Model
     dataset: Dataset
     rule: Updater
     run: Run
     last: Checkpoint
     rows: list[Row]
-    findings: tuple[str, ...]
     divergence: Divergence | None = field(default=None)
 
     @property
@@ -117,9 +119,15 @@ class _Session:
         until = epochs if stop_after is None else min(epochs, done + stop_after)
         with progress.of(done, epochs):
             status = self._epochs(range(done + 1, until + 1), progress)
-        weights, divergence = self.last.weights, self.divergence
         result = Result(
-            status, self.run.folder, self.last.epoch, epochs, self.rows, weights, divergence
+            status,
+            self.run.folder,
+            self.last.epoch,
+            epochs,
+            self.rows,
+            self.last.weights,
+            self.divergence,
+            begun=done,
         )
         self.run.record(RESULT, result.to_json())
         return result
@@ -130,7 +138,7 @@ class _Session:
                 self._enter()
                 loop = self._loop()
             for number in numbers:
-                row = loop.epoch(number)
+                row = loop.epoch(number, self.last.taken, partial(self._keep_within, loop.stepper))
                 self._keep(row, loop.stepper)
                 progress.epoch(row)
         except NotFinite as stop:
@@ -143,29 +151,39 @@ class _Session:
     def _enter(self) -> None:
         name, backend = self.spec.name.replace("-", "_"), self.model.backend
         suffix = "txt" if backend == "numpy" else "py"
-        described = environment(self.model, "float64" if backend == "numpy" else self.spec.dtype)
-        self.run.enter(described, (f"{name}_{backend}.{suffix}", self.model.source))
+        self.run.enter(environment(self.model), (f"{name}_{backend}.{suffix}", self.model.source))
 
     def _loop(self) -> Loop:
         examples = self.dataset.train
-        stepper = self.model.stepper(self.rule, examples.x, examples.targets)
+        with np.errstate(
+            over="ignore"
+        ):  # data beyond the range of the dtype: the first step says so
+            stepper = self.model.stepper(self.rule, examples.x, examples.targets)
         stepper.load(self.last.weights, self.last.state)
         score = MSE if isinstance(self.spec.model.readout, Regression) else ACCURACY
         return Loop(self.settings, self.spec.seed, stepper, self.dataset, score)
 
     def _keep(self, row: Row, stepper: Stepper) -> None:
-        weights, state = stepper.weights(), stepper.state()
-        new = replace(self.last, epoch=row["epoch"], weights=weights, state=state)
+        """The end of an epoch."""
+        new = self._held(stepper, row["epoch"], nothing_taken())
         self.run.append(row, new)
         self.last = new
         self.rows.append(row)
 
+    def _keep_within(self, stepper: Stepper, taken: np.ndarray) -> None:
+        """A place within an epoch."""
+        self.last = self._held(stepper, self.last.epoch, taken)
+        self.run.keep(self.last)
+
+    def _held(self, stepper: Stepper, epoch: int, taken: np.ndarray) -> Checkpoint:
+        weights, state = stepper.weights(), stepper.state()
+        return replace(self.last, epoch=epoch, weights=weights, state=state, taken=taken)
+
     def _diverge(self, stop: NotFinite, stepper: Stepper) -> None:
-        """Name what was not finite, and keep the weights before that step if they are good ones."""
-        weights = stepper.weights()
-        batch = self.dataset.train.rows(stop.rows)
-        quantity = first_bad_quantity(self.model, weights, batch.x, batch.targets)
-        self.divergence = Divergence(stop.epoch, stop.step, quantity, self.findings)
+        """Say what was not finite, and keep the weights before that update."""
+        weights, state = stepper.weights(), stepper.state()
+        found = diagnose(self.model, self.rule, self.dataset, stop.update, weights, state)
+        self.divergence = found
         if all_finite(weights):
             self.last = replace(self.last, weights=weights)
             self.run.export(weights)

@@ -15,6 +15,7 @@ import wellposed
 from wellposed import api
 from wellposed.data import batches
 from wellposed.training.checkpoint import RunError
+from wellposed.training.lock import locked
 
 from .conftest import Cli
 
@@ -79,9 +80,21 @@ def test_stopping_and_resuming_is_training(cli: Cli, folder: Path) -> None:
     assert len(lines(folder / "parts")) == 1
     assert cli("resume", "parts", "--no-plots").code == 0
     assert_same_run(folder / "whole", folder / "parts")
+    assert "finished already" not in cli("resume", "parts", "--no-plots", "--quiet").out
     again = cli("resume", "parts", "--no-plots")
-    assert again.code == 0 and "finished" in again.out
+    assert again.code == 0
+    assert "parts was finished already: all of its 4 epochs are done" in again.out
     assert_same_run(folder / "whole", folder / "parts")
+
+
+def test_a_run_that_another_process_trains_is_refused(cli: Cli, folder: Path) -> None:
+    cli("train", "tiny.yaml", *NUMPY, "--out", "a", "--stop-after", "1")
+    with locked(folder / "a"):
+        called = cli("resume", "a", "--no-plots")
+    assert called.code == 2
+    assert called.err.startswith("error: a is being trained by process ")
+    assert len(lines(folder / "a")) == 1
+    assert cli("resume", "a", "--no-plots").code == 0
 
 
 def test_a_run_of_torch_goes_on_in_jax(cli: Cli, folder: Path) -> None:
@@ -134,10 +147,20 @@ DIVERGING = (
 )
 
 
-def test_divergence_exits_1_and_says_what_the_analysis_had_said(cli: Cli, folder: Path) -> None:
+def test_divergence_exits_1_and_says_where_and_what_the_analysis_had_said(
+    cli: Cli, folder: Path
+) -> None:
     called = cli("train", "tiny.yaml", *DIVERGING, "--backend", "numpy", "--out", "a")
     assert called.code == 1
-    assert "diverged at epoch" in called.err and "the analysis had said" in called.err
+    head, said, *more = called.err.splitlines()
+    assert head.startswith(
+        "error: diverged at epoch 2, step 1 (numpy: loss nan, gradient norm nan)"
+    )
+    assert said.startswith("  layer ") and " of 4, y' = K y + b: " in said
+    assert said.endswith("(tiny.yaml:7:17)")
+    assert more[-1].startswith("  the analysis had said: ")
+    kept = json.loads((folder / "a/result.json").read_text())
+    assert kept["divergence"]["first_bad"]["line"] == 7
     assert "diverged" in called.out and (folder / "a/plots/eigenvalues.png").exists()
     assert cli("evaluate", "a", "--json").code == 0
 

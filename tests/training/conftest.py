@@ -1,18 +1,24 @@
-"""A model small enough to know by heart, in NumPy: what training is tested with."""
+"""A model small enough to know by heart, in NumPy: what training is tested with.
+
+It also lets the tests of this folder import `specs` from above them: importlib mode does not.
+"""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from wellposed.backends.model import Weights
 from wellposed.backends.optimizers import Updater
 from wellposed.backends.run_numpy import NumpyStepper
 from wellposed.data.dataset import Dataset, Split
 from wellposed.spec.model import Spec
-from wellposed.training.protocol import Weights
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 STEPS = 4
 
 
@@ -21,15 +27,20 @@ class Tiny:
 
     backend = "numpy"
     device = "cpu"
+    dtype = "float64"
     source = "y = (1 + g) y"
+    program: Any = None
     alpha = 1e-3
 
-    def init(self, seed: int) -> dict[str, np.ndarray]:
+    def init(self, seed: int | None = None) -> dict[str, np.ndarray]:
         random = np.random.default_rng(seed)
         return {"g": np.array(0.1), "W": 0.1 * random.normal(size=(2, 3)), "mu": np.zeros(3)}
 
     def trajectory(self, w: Weights, x: np.ndarray) -> np.ndarray:
         return np.array([(1 + w["g"]) ** j * x for j in range(STEPS + 1)])
+
+    def vector_field(self, w: Weights, t: float, y: np.ndarray) -> np.ndarray:
+        return w["g"] * y
 
     def forward(self, w: Weights, x: np.ndarray) -> np.ndarray:
         return self.trajectory(w, x)[-1] @ w["W"] + w["mu"]

@@ -103,6 +103,10 @@ PEERS: dict[str, tuple[Rule, Callable[[list[torch.Tensor]], torch.optim.Optimize
 }
 
 
+@pytest.mark.covers(
+    *("value", "torch", "jax", "float64"),
+    names=("optimizer sgd", "optimizer adam", "optimizer adamw"),
+)
 @pytest.mark.parametrize("arrays", ARRAYS)
 @pytest.mark.parametrize("name", PEERS)
 def test_a_rule_is_that_of_torch(name: str, arrays: str) -> None:
@@ -169,6 +173,9 @@ SLIPS: list[tuple[str, Rule]] = [
 ]
 
 
+@pytest.mark.covers(
+    "planted bug", names=("optimizer sgd", "optimizer adam", "optimizer adamw")
+)
 @pytest.mark.parametrize(("name", "slip"), SLIPS, ids=lambda value: type(value).__name__)
 def test_the_comparison_sees_a_slip(name: str, slip: Rule) -> None:
     assert distance(run(Updater(slip)), run_torch(PEERS[name][1])) > 1e-5

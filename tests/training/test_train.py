@@ -53,6 +53,7 @@ def test_a_run_folder_holds_all_of_the_run(tmp_path: Path, model: Tiny, dataset:
     result = go(out, model, dataset, origin=origin)
     assert (result.status, result.epoch, result.exit_code) == ("finished", 6, 0)
     assert sorted(p.name for p in out.iterdir()) == [
+        ".lock",
         "checkpoint.safetensors",
         "environment.json",
         "metrics.jsonl",
@@ -180,7 +181,7 @@ def test_a_kill_at_any_write_leaves_a_run_that_goes_on(
     def killing(path: Path, data: bytes) -> None:
         if next(count) == write:
             if torn:
-                path.with_name(f".{path.name}.new").write_bytes(data[: len(data) // 2])
+                path.with_name(f".{path.name}.0.new").write_bytes(data[: len(data) // 2])
             raise Killed
         replace(path, data)
 
@@ -195,6 +196,7 @@ def test_a_kill_at_any_write_leaves_a_run_that_goes_on(
     else:
         go(tmp_path / "a", model, dataset, resume=True)
     assert_same_run(tmp_path / "a", tmp_path / "whole")
+    assert not list((tmp_path / "a").glob("*.new"))
 
 
 def test_a_torn_line_of_metrics_is_written_again(

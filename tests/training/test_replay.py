@@ -1,0 +1,161 @@
+"""The replay is the reference, stage by stage; and the modes of a layer against closed forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from specs import Case, all_pairs, batch, random_weights, regularizers
+
+from wellposed.compiler.first_bad import BadNumber, Largest, first_bad
+from wellposed.compiler.ir.program import Program
+from wellposed.compiler.lower import lower
+from wellposed.compiler.modes import Modes, modes_at
+from wellposed.compiler.reference import Reference
+from wellposed.compiler.trace import Trace
+from wellposed.spec.model import Spec
+
+
+@pytest.mark.parametrize("case", all_pairs()[::3], ids=str)
+def test_loss_and_gradient_are_those_of_the_reference(case: Case) -> None:
+    program = case.program(regularizers=regularizers(case.program()))
+    weights, (x, targets) = random_weights(program), batch(program)
+    reference = Reference(program)
+    trace = Trace(program, weights, x, reference.targets(targets).T)
+    results = {name: value for stage in trace for name, value in _results(stage)}
+    loss = reference.loss(weights, x, targets)
+    assert float(results["total loss"]) == pytest.approx(loss, rel=1e-13)
+    expected = reference.gradient(weights, x, targets)
+    for name, gradient in trace.gradient.items():
+        scale = np.abs(expected[name]).max() + 1e-300
+        assert gradient.shape == expected[name].shape
+        np.testing.assert_allclose(gradient / scale, expected[name] / scale, rtol=0, atol=1e-14)
+    norm = sum((g**2).sum() for g in expected.values())
+    assert float(results["‖g‖²"]) == pytest.approx(norm, rel=1e-12)
+
+
+def _results(stage: Any) -> Any:
+    return zip(stage.roots, stage.results, strict=True)
+
+
+def test_values_are_rounded_to_the_dtype() -> None:
+    program = Case().program()
+    weights, (x, targets) = random_weights(program), batch(program)
+    columns = Reference(program).targets(targets).T
+    stages = list(Trace(program, weights, x, columns, "float32"))
+    assert all((v == v.astype(np.float32)).all() for stage in stages for v in stage.values)
+    exact = Reference(program).loss(weights, x, targets)
+    (loss,) = (stage.results[0] for stage in stages if "total loss" in stage.roots)
+    assert 1e-12 < abs(loss - exact) / exact < 1e-5
+
+
+def test_a_number_that_is_absorbed_is_not_to_blame() -> None:
+    """tanh ∞ = 1, and its derivative is 0: nothing is lost by it."""
+    program = field(1.0, "layer", activation="tanh")
+    found = replay(program, [[1e150], [0.5]], K=1e200)
+    assert isinstance(found, Largest) and found.magnitude > 1e290
+    found = replay(field(1.0, "layer", activation="sin"), [[0.5], [1e150]], K=1e200)
+    assert isinstance(found, BadNumber)
+    assert (found.part, found.row, found.value) == ("K y", 1, np.inf)
+    assert dict(found.operands) == {"|K|": 1e200, "|y|": 1e150}
+
+
+def test_the_first_row_that_is_bad_is_followed_to_its_own_cause() -> None:
+    """1 / y is infinite in row 0 and absorbed by tanh; row 2 is lost for another reason."""
+    equation = {"y": "tanh(1 / y) + log(y + 1) + 0 * K @ y"}
+    custom = {"weights": {"K": {"shape": ["y", "y"]}}, "equations": equation}
+    found = replay(field(1.0, "custom", **custom), [[0.0], [1.0], [-2.0]], K=1.0)
+    assert isinstance(found, BadNumber)
+    assert (found.part, found.row, dict(found.operands)) == ("log(y + 1)", 2, {"y + 1": -1.0})
+
+
+def replay(program: Program, x: Any, **values: float) -> BadNumber | Largest:
+    weights = {w.name: np.full(w.shape, values.get(w.name, 0.1)) for w in program.weights}
+    targets = Reference(program).targets(np.zeros(len(x), int)).T
+    return first_bad(Trace(program, weights, np.array(x), targets))
+
+
+# --- modes ---------------------------------------------------------------------------------------
+
+
+def field(h: float, kind: str, integrator: str = "euler", state: int = 1, **keys: Any) -> Program:
+    field = {"kind": kind, **({} if kind == "custom" else {"bias": "none"}), **keys}
+    model = {
+        "state": state,
+        "vector_field": field,
+        "integrator": integrator,
+        "time": {"horizon": 3 * h, "steps": 3},
+        "readout": {"kind": "classifier", "classes": 2},
+    }
+    return lower(
+        Spec.model_validate({"wellposed": 1, "name": "net", "dtype": "float64", "model": model})
+    )
+
+
+def modes_of(program: Program, K: Any, layer: int = 2) -> Modes:
+    weights = {w.name: np.zeros(w.shape) for w in program.weights}
+    weights["K"] = np.broadcast_to(np.array(K, float), program.weight("K").shape)
+    found = modes_at(program, weights, np.full(program.features, 0.1), layer)
+    assert found is not None
+    return found
+
+
+REACHES = {
+    "euler": (-1.0, 2.0),
+    "midpoint": (-1.0, 2.0),
+    "rk4": (-1.0, 2.785293563405282),
+    "rk4 on the imaginary axis": (1j, np.sqrt(8)),
+    "euler on the imaginary axis": (1j, 0.0),
+    "euler at 45°": (-1 + 1j, np.sqrt(2)),
+}
+
+
+@pytest.mark.parametrize("name", REACHES)
+def test_the_reach_of_a_method_is_the_textbooks(name: str) -> None:
+    """|R(z)| = 1 at −2 for Euler and midpoint, at −2.785 and 2√2 i for RK4; |1 + z| = 1 at 45°."""
+    direction, reach = REACHES[name]
+    z = 4 * direction / abs(direction)
+    K = [[z.real, z.imag], [-z.imag, z.real]]
+    program = field(1.0, "layer", name.split()[0], 2, activation="identity")
+    found = modes_of(program, K)
+    assert found.modulus == pytest.approx(4) and abs(found.worst) == pytest.approx(4)
+    assert found.reach == pytest.approx(reach, abs=1e-3)
+
+
+def test_what_is_said_of_the_modes() -> None:
+    euler = field(0.5, "layer", "euler", 2, activation="identity")
+    said = str(modes_of(euler, [[-8.4, 0], [0, -1]]))
+    assert said == "h·|λ| = 4.2 > 2, |R(h λ)| = 3.2: beyond the region of euler"
+    said = str(modes_of(euler, [[0, 2], [-2, 0]]))
+    assert said == "h·|λ| = 1, |R(h λ)| = 1.41: euler amplifies this oscillation"
+    assert "the field itself amplifies" in str(modes_of(euler, [[3, 0], [0, -1]]))
+    assert str(modes_of(euler, [[-2, 0], [0, -1]])) == (
+        "h·ρ(∂f/∂y) = 1, |R(h λ)| ≤ 1: euler amplifies no mode there"
+    )
+
+
+def test_the_step_size_and_the_slope_of_the_state_count() -> None:
+    """∂f/∂y of tanh(K y) is (1 − tanh²(K y)) K at the state with which the layer begins."""
+    program, K, y = field(0.5, "layer", activation="tanh"), -3.0, 0.1
+    for layer in (1, 2, 3):
+        slope = (1 - np.tanh(K * y) ** 2) * K
+        assert modes_of(program, [[K]], layer).modulus == pytest.approx(0.5 * abs(slope), rel=1e-12)
+        y += 0.5 * np.tanh(K * y)
+
+
+def test_a_second_order_field_has_the_roots() -> None:
+    """y'' = −9 y has λ = ±3 i; leapfrog is stable up to h |ω| = 2."""
+    found = modes_of(field(0.5, "second-order", "leapfrog", activation="identity"), [[-9.0]])
+    assert found.worst == pytest.approx(1.5j) or found.worst == pytest.approx(-1.5j)
+    assert found.growth == pytest.approx(1)
+    found = modes_of(field(1.0, "second-order", "leapfrog", activation="identity"), [[-9.0]])
+    assert str(found).startswith("h·|λ| = 3 > 2, ") and found.reach == pytest.approx(2, abs=1e-3)
+
+
+def test_a_jacobian_that_is_not_finite_has_no_modes() -> None:
+    program = field(1.0, "layer", activation="identity")
+    weights = {w.name: np.full(w.shape, 1e308) for w in program.weights}
+    assert modes_at(program, weights, np.array([1e308]), 3) is not None  # a linear field has K
+    cubic = field(1.0, "layer", activation="cubic")
+    assert modes_at(cubic, weights, np.array([1e308]), 3) is None
