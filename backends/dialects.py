@@ -81,8 +81,10 @@ TORCH = Dialect(
         "softplus": "F.softplus({}, threshold=40)",
         "gelu": "F.gelu({})",
         "ndtr": "torch.special.ndtr({})",
+        # torch.sign makes 0 of NaN, which would then pass for a number
+        "sign": "torch.where({0}.isnan(), {0}, torch.sign({0}))",
         # torch.heaviside has no derivative, this has the derivative 0
-        "heaviside": "torch.relu({}).sign()",
+        "heaviside": "torch.where({0}.isnan(), {0}, torch.relu({0}).sign())",
         "softmax": "torch.softmax({}, dim=0)",
         "log_softmax": "torch.log_softmax({}, dim=0)",
         "sum": _torch_sum,

@@ -30,7 +30,7 @@ def header(program: Program, dialect: Dialect) -> str:
         ("Weights", f"{WEIGHTS[program.mode]}; {program.weight_count:,} numbers"),
         *_objective(program),
         *_labelled("Stability", structural_claims(program)),
-        *_labelled("Reference", [program.spec.reference] if program.spec.reference else []),
+        *_labelled("Reference", _reference(program)),
     ]
     lines = [f"{program.name}: {'; '.join(_equations(program))},  0 <= t <= T.", ""]
     lines += [line for label, text in rows for line in _row(label, text)]
@@ -45,6 +45,12 @@ def _row(label: str, text: str) -> list[str]:
 
 def _labelled(label: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     return [(label if i == 0 else "", text) for i, text in enumerate(texts)]
+
+
+def _reference(program: Program) -> list[str]:
+    """The user's words on one line."""
+    words = " ".join(program.spec.reference.split())
+    return [words] if words else []
 
 
 def _equations(program: Program) -> list[str]:

@@ -51,11 +51,17 @@ def docstring(lines: Sequence[str], indent: int = 4) -> str:
     first, *rest = lines
     # the quotes stand before the first line
     opening = fold(first, room if len(lines) == 1 else room - len(QUOTES), hang)
-    wrapped = [*opening, *(part for line in rest for part in fold(line, room, hang))]
+    folded = [*opening, *(part for line in rest for part in fold(line, room, hang))]
+    wrapped = [_escaped(line) for line in folded]
     if len(wrapped) == 1:
         return f"{pad}{QUOTES}{wrapped[0]}{QUOTES}"
     body = "\n".join(f"{pad}{line}".rstrip() for line in wrapped[1:])
     return f"{pad}{QUOTES}{wrapped[0]}\n{body}\n{pad}{QUOTES}"
+
+
+def _escaped(line: str) -> str:
+    """The text as it is written between triple quotes: a user's own words may hold anything."""
+    return line.replace("\\", "\\\\").replace(QUOTES, '\\"' * 3)
 
 
 def fold(line: str, width: int, hang: str = HANG) -> list[str]:

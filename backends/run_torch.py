@@ -46,7 +46,8 @@ class TorchModel(FrameworkModel):
 
     def compile(self) -> None:
         """torch.compile of `step`: one layer is compiled once, whatever the depth."""
-        self.native.step = torch.compile(self.native.step)
+        native: Any = self.native
+        native.step = torch.compile(native.step)
 
     def network(self, weights: dict[str, Array]) -> Any:
         """The program's nn.Module with these weights on the device."""

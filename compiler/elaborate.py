@@ -14,6 +14,8 @@ from typing import TypeVar
 from ..spec.diagnostics import did_you_mean
 from .ir.expr import TYPE_RULES, Expr, ShapeError, build, constant
 from .ir.functions import BY_DEFINITION, PUBLIC
+from .passes.checked import checked
+from .passes.text_claims import elaborated
 from .syntax import ExpressionError, Syntax, parse
 
 Scope = Mapping[str, Expr]
@@ -32,6 +34,7 @@ _Value = Expr | _Row
 V = TypeVar("V", Expr, Expr | _Row)
 
 
+@checked(elaborated)
 def elaborate(text: str, scope: Scope, *, catalogue: bool = False) -> Expr:
     """The typed expression of a text; `catalogue` opens the functions users do not have.
 

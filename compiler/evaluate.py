@@ -6,7 +6,9 @@ column (n, 1); a stack of weights has the time axis first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,32 @@ from .ir.expr import Expr, walk
 Array = NDArray[Any]
 Meaning = Callable[..., Array]
 """(node, values of its operands) → value."""
+
+
+EXACT = frozenset(
+    {"variable", "constant", "eye", "neg", "abs", "sign", "heaviside", "relu", "transpose", "rows"}
+    | {"pad", "append", "broadcast", "per_example", "head", "tail", "unhead", "untail"}
+)
+"""Operations that round nothing."""
+_rounding: ContextVar[Callable[[Array], Array] | None] = ContextVar("rounding", default=None)
+
+
+@contextmanager
+def rounding(size: float, rng: np.random.Generator) -> Iterator[None]:
+    """Within it every operation that rounds is off by ±size of its value, at random.
+
+    So a second run shows what rounding on the way does to a result, be it magnified by later
+    operations or by cancellation (CESTAC: Vignes, Math. Comput. Simulation 35 (1993) 233-261).
+    """
+
+    def moved(value: Array) -> Array:
+        return value * (1 + size * rng.choice((-1.0, 1.0), np.shape(value)))
+
+    token = _rounding.set(moved)
+    try:
+        yield
+    finally:
+        _rounding.reset(token)
 
 
 class Evaluator:
@@ -38,11 +66,14 @@ class Evaluator:
     ) -> list[Array]:
         """Values of all nodes in `order`; each `rounded`, as in a narrower dtype."""
         done: list[Array] = []
+        moved = _rounding.get()
         for node, operands in zip(self.order, self.operands, strict=True):
             if node.op == "variable":
                 value = values[str(node.attributes[0])]
             else:
                 value = MEANING[node.op](node, *(done[i] for i in operands))
+            if moved is not None and node.op not in EXACT:
+                value = moved(value)
             done.append(value if rounded is None else rounded(value))
         return done
 

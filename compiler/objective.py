@@ -85,8 +85,8 @@ def _penalty(
             problems.add("E204", f"there is no weight {name}", *loc, help=help)
         elif regularizer.needs_path and not known[name].stacked:
             _no_path(name, spec, loc, problems)
-        else:
-            fitting.append(known[name])
+        elif not regularizer.needs_path or known[name].stacked > 1:
+            fitting.append(known[name])  # the only node of a single step has no neighbour: 0
     return _total(regularizer, index, fitting, spec) if fitting else None
 
 

@@ -51,7 +51,7 @@ class Reference:
     def vector_field(self, weights: Weights, t: float, y: Array) -> Array:
         """f(t, y), rows (s, n) in and out; y'' of a second-order field."""
         program = self.program
-        values = self._operands_at(weights, t) | self._split(y) | {"t": np.asarray(t, np.float64)}
+        values = self.operands_at(weights, t) | self._split(y) | {"t": np.asarray(t, np.float64)}
         rates = Evaluator(*(program.field[b] for b in program.blocks))(values)
         return np.concatenate(rates).T
 
@@ -134,7 +134,7 @@ class Reference:
             stacks[self.program.stage_name(operand, node)] = value[..., None] if vector else value
         return stacks
 
-    def _operands_at(self, weights: Weights, t: float) -> dict[str, Array]:
+    def operands_at(self, weights: Weights, t: float) -> dict[str, Array]:
         """The operands at any time t: weight j for t_j ≤ t < t_{j+1}, interpolated for linear."""
         p = self.program
         values: dict[str, Array] = {}

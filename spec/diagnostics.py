@@ -71,10 +71,7 @@ class Diagnostic:
         gutter = ""
         if self.span is not None and self.span.text.strip():
             gutter = " " * (len(str(self.span.line)) + 1)
-            shown, carets = _excerpt(self.span)
-            label = f" {visible(self.label)}" if self.label else ""
-            lines.append(f"  {self.span.line} | {shown}")
-            lines.append(f"  {gutter}| {carets}{label}")
+            lines += marked(self.span, self.label)
         if self.help:
             lines.append(f"  {gutter}= help: {visible(self.help)}")
         return "\n".join(lines)
@@ -122,6 +119,14 @@ def position(diagnostic: Diagnostic) -> tuple[bool, str, int, int]:
     if span is None:
         return (False, "", 0, 0)
     return (span.source == COMMAND_LINE, span.source, span.line, span.column)
+
+
+def marked(span: Span, label: str = "") -> list[str]:
+    """The source line of a span, and carets under it with a label after them."""
+    shown, carets = _excerpt(span)
+    gutter = " " * (len(str(span.line)) + 1)
+    said = f" {visible(label)}" if label else ""
+    return [f"  {span.line} | {shown}", f"  {gutter}| {carets}{said}"]
 
 
 def visible(text: str) -> str:

@@ -39,6 +39,8 @@ class Mended:
 
     def _mend(self, issue: Issue) -> bool:
         code, loc = issue.diagnostic.code, issue.loc
+        if any(loc[:end] in self.dropped for end in range(len(loc))):
+            return True  # it went with what held it
         if code == "E103":
             return self._rename(loc, issue.choice) or self._drop(loc)
         if code == "E105" and issue.choice:

@@ -1,10 +1,16 @@
-"""Skips the tests marked `gpu` where there is no GPU; all else is left to the tests themselves."""
+"""Every pass of the compiler is checked by value in all tests and the processes they start.
+
+Tests marked `gpu` are skipped where there is no GPU; all else is left to the tests themselves.
+"""
 
 from __future__ import annotations
 
 import functools
+import os
 
 import pytest
+
+os.environ.setdefault("WELLPOSED_CHECK_PASSES", "1")
 
 
 @functools.cache
@@ -12,6 +18,11 @@ def has_gpu() -> bool:
     """Whether torch sees a CUDA device; torch is imported only where a test asks for one."""
     torch = pytest.importorskip("torch")
     return torch.cuda.is_available()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    line = "covers(*columns, by, of, through, names): what the test shows, for tests/census.py"
+    config.addinivalue_line("markers", line)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

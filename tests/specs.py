@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,7 @@ def allowed(case: Case) -> bool:
     return case.integrator != "verlet" or stacked or case.field in SEPARABLE
 
 
+@cache
 def all_pairs(seed: int = 0) -> list[Case]:
     """Allowed cases that hold every pair of values that some allowed case holds (greedy)."""
     rng = random.Random(seed)

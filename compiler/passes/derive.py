@@ -20,6 +20,8 @@ from ..ir.expr import (
     walk,
 )
 from ..ir.functions import DERIVATIVES
+from . import claims
+from .checked import checked
 from .simplify import simplify
 
 Rule = Callable[[Expr, Expr], tuple[Expr | None, ...]]
@@ -31,6 +33,7 @@ def gradient(output: Expr, wrt: list[Expr], cotangent: Expr) -> list[Expr | None
     return vjp([(output, cotangent)], wrt)
 
 
+@checked(claims.cotangents)
 def vjp(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[Expr | None]:
     """Cotangents of the variables `wrt`, given outputs with a cotangent each."""
     total: dict[Expr, Expr] = {}
@@ -42,12 +45,17 @@ def vjp(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[Expr | No
         g = total.get(node)
         if g is None or node not in needed or not node.args:
             continue
-        for arg, part in zip(node.args, RULES[node.op](node, g), strict=True):
+        for arg, part in zip(node.args, _pulled(RULES[node.op], node, g), strict=True):
             if part is None or arg not in needed:
                 continue
             part = unbroadcast(part, arg.type)
             total[arg] = part if arg not in total else total[arg] + part
     return [simplify(total[x]) if x in total else None for x in wrt]
+
+
+@checked(claims.rule)
+def _pulled(rule: Rule, node: Expr, g: Expr) -> tuple[Expr | None, ...]:
+    return rule(node, g)
 
 
 def _depends_on(order: list[Expr], sources: set[Expr]) -> set[Expr]:
@@ -96,8 +104,10 @@ def _matmul(node: Expr, g: Expr) -> tuple[Expr, Expr]:
 
 
 def _sum(node: Expr, g: Expr) -> tuple[Expr]:
+    """A number spreads over a stack of vectors by itself: `broadcast` would make a column of it."""
     (x,) = node.args
-    return (build("broadcast", g, attributes=x.shape) if x.shape else g,)
+    is_path = x.type.rank == 1 and x.type.stacked
+    return (build("broadcast", g, attributes=x.shape) if x.shape and not is_path else g,)
 
 
 def _rows(node: Expr, g: Expr) -> tuple[Expr]:

@@ -8,12 +8,15 @@ from math import lcm
 from ...spec.integrators import Integrator, Leapfrog, RungeKutta, Tableau, Verlet
 from ..ir.expr import Expr, Shape, constant, is_constant, rate, variable
 from ..ir.program import END, MID, START, Step, Update
+from . import program_claims
+from .checked import checked
 from .simplify import simplify
 
 NODE_AT = {Fraction(0): START, Fraction(1, 2): MID, Fraction(1): END}
 VELOCITY = "v"
 
 
+@checked(program_claims.discretized)
 def discretize(integrator: Integrator, blocks: dict[str, int], h: float) -> Step:
     """The lines of one step, and those before the first."""
     states = {name: variable(name, (n,), batched=True) for name, n in blocks.items()}

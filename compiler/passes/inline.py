@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from ..ir.expr import Expr, rewrite, substitute, variable
 from ..ir.program import Program
+from . import program_claims
+from .checked import checked
 
 
+@checked(program_claims.inlined)
 def step(program: Program) -> dict[str, Expr]:
     """Every state after a step as an expression of the states before, `t` and the operands."""
     known: dict[str, Expr] = {}
@@ -18,6 +21,7 @@ def step(program: Program) -> dict[str, Expr]:
     return {n: substitute(inline(program, e), known) for n, e in program.step.results.items()}
 
 
+@checked(program_claims.inlined_start)
 def start(program: Program) -> dict[str, Expr]:
     """The states that the lift does not give, in terms of the blocks at t = 0."""
     return {u.name: inline(program, u.value) for u in program.step.start}

@@ -9,22 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..ir.expr import Expr, Number, build, constant, is_constant, rewrite
+from . import claims
+from .checked import checked
 
 Law = Callable[[Expr], Expr | None]
 
 
+@checked(claims.same_value)
 def simplify(root: Expr) -> Expr:
     """Apply the laws from the leaves up, until none applies: a law may make work for another."""
     better = rewrite(root, _simplify_node)
-    return root if better is root else simplify(better)
+    while better is not root:
+        root, better = better, rewrite(better, _simplify_node)
+    return root
 
 
 def _simplify_node(node: Expr) -> Expr:
     for law in LAWS.get(node.op, ()):
         better = law(node)
         if better is not None and better.type == node.type:
-            return _simplify_node(better)
+            return _simplify_node(_rewritten(law, node, better))
     return node
+
+
+@checked(claims.law)
+def _rewritten(law: Law, node: Expr, better: Expr) -> Expr:
+    """What the law made of the node: the place where a law is held to its promise."""
+    return better
 
 
 def _add_zero(e: Expr) -> Expr | None:

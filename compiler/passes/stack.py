@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ..ir.expr import Expr, build, constant, substitute
 from ..ir.program import END, START, Operand, Program
+from . import program_claims
+from .checked import checked
 
 
+@checked(program_claims.stacked)
 def stacked_definition(program: Program, operand: Operand, node: str) -> Expr:
     """The operand at one node of every step, as an expression of the stack of its raw weight.
 

@@ -85,6 +85,7 @@ def disagreements(
 # --- the grid -----------------------------------------------------------------------------------
 
 
+@pytest.mark.covers("torch", "jax", "float64", by="case")
 @pytest.mark.parametrize("case", all_pairs(), ids=str)
 def test_the_three_agree_over_all_pairs(case: Case):
     assert disagreements(case.plain(regularizers=regularizers(case.program()))) == {}
@@ -178,6 +179,7 @@ OWN: dict[str, Plain] = {
 }
 
 
+@pytest.mark.covers("torch", "jax", "float64", by="name", through=OWN)
 @pytest.mark.parametrize("name", OWN)
 def test_they_agree_on_fields_of_ones_own(name: str):
     assert disagreements(OWN[name]) == {}
@@ -281,6 +283,7 @@ INITIALIZERS: list[Plain] = [
 ]
 
 
+@pytest.mark.covers("torch", "jax", "float64", by="initializers")
 @pytest.mark.parametrize("initializers", INITIALIZERS, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_initial_weights_are_the_same_to_the_bit(initializers: Plain, dtype: str):

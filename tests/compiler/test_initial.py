@@ -49,6 +49,9 @@ def test_the_default_deviation_keeps_the_length():
     assert np.linalg.norm(K @ y) == pytest.approx(np.linalg.norm(y), rel=0.1)
 
 
+@pytest.mark.covers(
+    "value", names=("initializer constant", "initializer identity", "initializer zeros")
+)
 def test_constants_and_identity():
     found = weights(
         K={"kind": "identity", "scale": -0.5}, b={"kind": "constant", "value": 0.25}, W="zeros"
@@ -64,6 +67,7 @@ def test_the_identity_of_an_oblong_matrix_is_the_main_diagonal():
     assert (initial_weights(program)["K"] == [[1, 0, 0], [0, 1, 0]]).all()
 
 
+@pytest.mark.covers("value", names=("initializer normal", "initializer uniform"))
 def test_random_initializers_draw_from_their_distribution():
     time = {"horizon": 1.0, "steps": 2000}
     program = Case().program(
@@ -80,6 +84,7 @@ def test_random_initializers_draw_from_their_distribution():
     assert found["b"].max() == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.covers("value", names=("initializer values",))
 def test_values_are_one_steps_weight_or_the_whole_stack():
     step = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
     stack = [step, [[0] * 3] * 3, step]

@@ -1,0 +1,98 @@
+"""What elaboration promises: the expression means what its text says, by NumPy, on one example.
+
+In NumPy a vector is a column, its transpose a row and an inner product a matrix of one entry, so
+that the text can be followed word by word, while the expressions know of no rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from ..evaluate import MEANING
+from ..ir.expr import Expr, build, variable
+from ..ir.functions import BY_DEFINITION
+from ..syntax import Syntax, parse
+from .checked import PassViolation
+from .claims import CONDITIONED, broken, cut, relative_error, short
+from .samples import Array, Interpreter, Values, draws, finite_size, some_rate
+
+LEAVES = ("variable", "constant", "eye")
+_OPERATORS: dict[str, Callable[[Array, Array], Array]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "**": np.power,
+    "@": np.matmul,
+}
+
+
+def elaborated(result: Expr, text: str, scope: Mapping[str, Expr]) -> Iterator[PassViolation]:
+    """Asked of texts about variables and numbers; others are parts of what a rule makes."""
+    if any(e.op not in LEAVES for e in scope.values()):
+        return
+    claim = (text, result, *scope.items())
+    error = broken(claim, CONDITIONED, lambda: _text_error(result, text, scope))
+    if error is not None:
+        yield PassViolation("elaborate", "", cut(text), short(result), error)
+
+
+def _text_error(result: Expr, text: str, scope: Mapping[str, Expr]) -> float:
+    tree, run = parse(text), Interpreter(result, *scope.values())
+    for (values,) in draws(result, *scope.values()):
+        done = run(values, some_rate)
+        names = {name: _first(e, done[e]) for name, e in scope.items()}
+        with np.errstate(all="ignore"):
+            wanted = _meaning(tree, names)
+        if np.isfinite(wanted).all():
+            break
+    found, size = _first(result, done[result]), np.asarray(finite_size(*names.values(), wanted))
+    if np.size(found) != np.size(wanted):
+        return np.inf
+    return relative_error(np.ravel(wanted), np.ravel(found), size)
+
+
+def _first(e: Expr, value: Array) -> Array:
+    """The column of the first example."""
+    return value[..., :1] if e.type.batched else value
+
+
+def _meaning(tree: Syntax, names: Values) -> Array:
+    """The value of a text, by the meaning of its words in NumPy."""
+    match tree.op:
+        case "number":
+            return np.asarray(float(tree.text))
+        case "name":
+            return names[tree.text]
+        case "call":
+            return _call(tree, names)
+        case ".T":
+            value = _meaning(tree.args[0], names)
+            return value.swapaxes(-1, -2) if value.ndim > 1 else value
+        case "neg":
+            return -_meaning(tree.args[0], names)
+        case _:
+            left, right = (_meaning(a, names) for a in tree.args)
+            return _OPERATORS[tree.op](left, right)
+
+
+def _call(tree: Syntax, names: Values) -> Array:
+    x, *others = (_meaning(a, names) for a in tree.args)
+    match tree.text:
+        case "sum":
+            return x.sum()
+        case "rows":
+            start, stop = (int(n) for n in others)
+            return x[start:stop]
+        case "append":
+            return np.vstack([x, others[0].reshape(1, 1)])
+        case "head":
+            return x[:-1]
+        case "tail":
+            return x[1:]
+        case name if name in BY_DEFINITION:
+            return _meaning(parse(BY_DEFINITION[name]), {"x": x})
+        case name:
+            return MEANING[name](build(name, variable("x", (1,))), x)

@@ -1,0 +1,217 @@
+"""Passes checked by value: no false alarm on the grid, and every planted bug caught by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from expressions import SCOPE
+from nodes import NODES, leaves
+from promises import caught
+from specs import Case, all_pairs
+
+from wellposed.compiler import elaborate as elaboration
+from wellposed.compiler.elaborate import elaborate
+from wellposed.compiler.frontend import examples, load
+from wellposed.compiler.ir.expr import Expr, build, constant, variable
+from wellposed.compiler.ir.functions import DERIVATIVES
+from wellposed.compiler.passes import derive, simplify
+from wellposed.compiler.passes.checked import PassError, value_checked
+from wellposed.compiler.verify import violations
+
+Patch = pytest.MonkeyPatch
+
+
+@pytest.mark.parametrize("path", examples(), ids=lambda path: path.stem)
+def test_the_examples_break_no_promise(path: Any):
+    assert violations(load(path)) == []
+
+
+@pytest.mark.parametrize("case", all_pairs()[::3], ids=str)
+def test_the_grid_breaks_no_promise(case: Case):
+    assert violations(case.spec()) == []
+
+
+# --- laws of algebra --------------------------------------------------------------------------
+
+BROADCAST = build("broadcast", SCOPE["r"], attributes=(3,))
+LAW_AT: dict[str, str] = {
+    "_add_zero": "y + 0",
+    "_add_negative": "y + (-z)",
+    "_add_integers": "1 + 2",
+    "_subtract_zero": "0 - y",
+    "_subtract_negative": "y - (-z)",
+    "_multiply_one": "1 * y",
+    "_multiply_negative": "y * (-z)",
+    "_multiply_constants": "y * 2",
+    "_sinh_over_cosh": "y / cosh(z) * sinh(z)",
+    "_reciprocal": "y * (1 / z)",
+    "_times_quotient": "3 * (y / 3)",
+    "_square": "y * y",
+    "_plain_operand": "w + y",
+    "_spread_last": "w * a",
+    "_negative_spread": "-w",
+    "_divide_one": "y / 1",
+    "_divide_negative": "(-y) / z",
+    "_half_of_double": "(2 * y) / 2",
+    "_double_negative": "-(-y)",
+    "_power_one": "y ** 1",
+    "_difference_of_constants": "3 - 1",
+    "_double_transpose": "K.T.T",
+    "_negative_operand": "K @ (-y)",
+    "_sum_of_scalar": "sum(a)",
+}
+"""An expression for every law to act on first; w is a number spread over a column."""
+
+
+def test_every_law_has_an_expression():
+    assert set(LAW_AT) == {law.__name__ for found in simplify.LAWS.values() for law in found}
+
+
+def act(name: str) -> Expr:
+    return simplify.simplify(elaborate(LAW_AT[name], {**SCOPE, "w": BROADCAST}))
+
+
+@pytest.mark.parametrize("name", LAW_AT)
+def test_a_wrong_law_is_named(name: str, monkeypatch: Patch):
+    """The law's result twice over."""
+    wrong = {}
+    for op, laws in simplify.LAWS.items():
+        wrong[op] = tuple(_twice(law) if law.__name__ == name else law for law in laws)
+    monkeypatch.setattr(simplify, "LAWS", wrong)
+    violation = caught(lambda: act(name))
+    (formula,) = {law.__doc__ for laws in wrong.values() for law in laws if law.__name__ == name}
+    assert (violation.pass_, violation.law) == ("simplify", formula)
+    assert violation.expression and violation.expression in str(violation)
+
+
+def _twice(law: simplify.Law) -> simplify.Law:
+    def wrong(e: Expr) -> Expr | None:
+        better = law(e)
+        return None if better is None else better + better
+
+    wrong.__name__, wrong.__doc__ = law.__name__, law.__doc__
+    return wrong
+
+
+WRONG_LAWS: dict[str, tuple[str, simplify.Law, str]] = {
+    "abs x = x": ("abs", lambda e: e.args[0], "abs(y - z - 3)"),
+    "x − y = x + y": ("sub", lambda e: e.args[0] + e.args[1], "y - z"),
+    "x / y = y / x": ("div", lambda e: e.args[1] / e.args[0], "sum(y) / a"),
+    "Kᵀ = K": ("transpose", lambda e: e.args[0], "K.T @ y"),
+    "x² = x³": ("pow", lambda e: e.args[0] ** 3 if e.args[1] is constant(2) else None, "y ** 2"),
+    "1 + 1 = 2 + 1e-9": ("add", lambda e: constant(2 + 1e-9), "1 + 1"),
+    "A (x + y) = A x": (
+        "matmul",
+        lambda e: e.args[0] @ e.args[1].args[0] if e.args[1].op == "add" else None,
+        "K @ (y + z)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LAWS)
+def test_a_law_that_does_not_hold_is_caught(name: str, monkeypatch: Patch):
+    op, law, text = WRONG_LAWS[name]
+    monkeypatch.setitem(simplify.LAWS, op, (law,))
+    violation = caught(lambda: simplify.simplify(elaborate(text, SCOPE)))
+    assert violation.pass_ == "simplify" and violation.error > 1e-10
+
+
+def test_a_rewriting_that_loses_a_node_is_caught(monkeypatch: Patch):
+    """All laws are right, and what walks over the expression is not."""
+    monkeypatch.setattr(simplify, "rewrite", lambda root, rule: root.args[0] if root.args else root)
+    violation = caught(lambda: simplify.simplify(elaborate("tanh(y) + z", SCOPE)))
+    assert (violation.pass_, violation.law) == ("simplify", "")
+
+
+# --- elaboration ------------------------------------------------------------------------------
+
+
+WRONG_WORDS: dict[str, tuple[str, object, str]] = {
+    "yᵀ K is K y": (
+        "_row_times",
+        lambda left, right: elaboration._Row(right @ left.vector),
+        "(y.T @ K).T",
+    ),
+    "yᵀ z is not summed": ("_row_times", lambda left, right: left.vector * right, "y.T @ z"),
+    "− is +": ("_BINARY", elaboration._BINARY | {"-": "add"}, "tanh(y - z) * 2"),
+    "/ the wrong way": ("_BINARY", elaboration._BINARY | {"/": "mul"}, "y / (1 + z ** 2)"),
+    "a transpose lost": ("_transposed", lambda value: value, "K.T @ y"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WORDS)
+def test_a_wrong_elaboration_is_named(name: str, monkeypatch: Patch):
+    function, wrong, text = WRONG_WORDS[name]
+    monkeypatch.setattr(elaboration, function, wrong)
+    violation = caught(lambda: elaborate(text, SCOPE))
+    assert (violation.pass_, violation.expression) == ("elaborate", text)
+
+
+# --- rules of differentiation -----------------------------------------------------------------
+
+
+def differentiate(node: Expr) -> None:
+    g = variable("g", node.shape, batched=node.type.batched, stacked=node.type.stacked)
+    derive.gradient(node, leaves(node), g)
+
+
+@pytest.mark.parametrize("op", NODES)
+def test_no_rule_breaks_its_promise(op: str):
+    with value_checked():
+        for node in NODES[op]:
+            differentiate(node)
+
+
+FLAT = {"sign", "heaviside"}
+"""Their derivative is 0: twice of it is right."""
+
+
+@pytest.mark.covers("planted bug", by="op", of="operation")
+@pytest.mark.parametrize("op", sorted(NODES.keys() - set(DERIVATIVES)))
+def test_a_wrong_rule_is_named(op: str, monkeypatch: Patch):
+    """Its cotangents twice over."""
+    rule = derive.RULES[op]
+
+    def wrong(node: Expr, g: Expr) -> tuple[Expr | None, ...]:
+        return tuple(part if part is None else part + part for part in rule(node, g))
+
+    monkeypatch.setitem(derive.RULES, op, wrong)
+    violation = caught(lambda: differentiate(NODES[op][0]))
+    assert (violation.pass_, violation.law) == ("derive", op)
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_a_wrong_row_is_named(name: str, monkeypatch: Patch):
+    monkeypatch.setitem(DERIVATIVES, name, f"{DERIVATIVES[name]} + 1 / 100000")
+    violation = caught(lambda: differentiate(NODES[name][0]))
+    assert (violation.pass_, violation.law) == ("derive", name)
+
+
+def test_a_cotangent_that_is_lost_is_caught(monkeypatch: Patch):
+    """All rules are right, and what collects their cotangents is not."""
+    monkeypatch.setattr(derive, "unbroadcast", lambda g, to: g + g)
+    violation = caught(lambda: differentiate(elaborate("y * z", SCOPE)))
+    assert (violation.pass_, violation.law) == ("derive", "")
+
+
+# --- the switch -------------------------------------------------------------------------------
+
+
+def test_violations_come_innermost_first(monkeypatch: Patch):
+    monkeypatch.setitem(DERIVATIVES, "tanh", "1 + tanh(x) ** 2")
+    found = violations(Case().spec())
+    assert (found[0].pass_, found[0].law) == ("derive", "tanh")
+    assert {v.law for v in found} == {"tanh", ""}
+
+
+def test_nothing_is_checked_where_the_switch_is_off(monkeypatch: Patch):
+    monkeypatch.setitem(simplify.LAWS, "sub", (lambda e: build("add", *e.args),))
+    with value_checked(None):
+        assert simplify.simplify(elaborate("y - z", SCOPE)).op == "add"
+
+
+def test_the_suite_has_the_switch_on(monkeypatch: Patch):
+    monkeypatch.setitem(simplify.LAWS, "sub", (lambda e: build("add", *e.args),))
+    with pytest.raises(PassError, match="y − z became y \\+ z"):
+        simplify.simplify(elaborate("y - z", SCOPE))
