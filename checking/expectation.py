@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..backends import registry
 from ..backends.model import Model
+from ..compiler.evaluate import rounding
 from ..compiler.ir.program import Program
 from ..data.streams import stream
 from ..spec.node import content_hash
+from .asking import answers
 from .compare import Leaves, Standard
 from .probes import Probes
-from .quantities import FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, WEIGHTS, Key, answers
-from .tolerances import MOVES, lost_sets, standards
+from .quantities import FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, WEIGHTS, Key
+from .questions import QUESTIONS, Judge
+from .tolerances import EPSILON, MOVES, lost_sets, standards
 
 REFERENCE = "numpy"
 AFTER_THE_STATES = frozenset({FINAL, LOGITS, LOSS, GRADIENT})
@@ -33,19 +36,33 @@ class Expectation:
     standards: Mapping[Key, Mapping[str, Standard]]
 
 
-def expectation(program: Program, keys: tuple[Key, ...], probes: Probes) -> Expectation:
+def expectation(program: Program, keys: Sequence[Key], probes: Probes) -> Expectation:
     """Run the reference on the probes and, for the growth, on probes moved a little."""
     model = registry.get(REFERENCE).load(program, "")
-    base = _ask(model, keys, probes)
-    numeric = [key for key in keys if key.quantity != WEIGHTS]
-    found: dict[Key, dict[str, Standard]] = {}
-    for dtype in dict.fromkeys(key.dtype for key in numeric):
-        moved = _moved(model, program, numeric, probes, dtype)
-        for key in (key for key in numeric if key.dtype == dtype):
-            runs = [run[key.quantity] for run in moved]
-            lost = _lost(key, base)
-            found[key] = standards(key, base[key.quantity], runs, lost)
-    return Expectation(base[WEIGHTS], found)
+    by = {judge: [k for k in keys if QUESTIONS[k.quantity].judge is judge] for judge in Judge}
+    asked = by[Judge.REFERENCE]
+    base = _ask(model, [*by[Judge.BYTES], *asked], probes)
+    found = {key: _stated(program, key, probes) for key in by[Judge.STATED]}
+    for dtype in dict.fromkeys(key.dtype for key in asked):
+        ours = [key for key in asked if key.dtype == dtype]
+        moved = _moved(model, program, ours, probes, dtype)
+        for key in ours:
+            runs = [(size, run[key.quantity]) for size, run in moved]
+            judged = standards(key, base[key.quantity], runs, _lost(key, base))
+            found[key] = _judgeable(judged) if QUESTIONS[key.quantity].lenient else judged
+    return Expectation(base.get(WEIGHTS, {}), found)
+
+
+def _stated(program: Program, key: Key, probes: Probes) -> Mapping[str, Standard]:
+    question = QUESTIONS[key.quantity]
+    assert question.stated is not None  # a question of Judge.STATED has its standards
+    found = question.stated(program, probes)
+    return _judgeable(found) if question.lenient else found
+
+
+def _judgeable(found: Mapping[str, Standard]) -> dict[str, Standard]:
+    """Without the leaves that overflow in the reference itself."""
+    return {name: s for name, s in found.items() if np.isfinite(s.tolerance).all()}
 
 
 def _lost(key: Key, base: Mapping[str, Leaves]) -> frozenset[str]:
@@ -54,21 +71,27 @@ def _lost(key: Key, base: Mapping[str, Leaves]) -> frozenset[str]:
         *[TRAJECTORY] * (key.quantity in AFTER_THE_STATES),
         *[GRADIENT] * (key.quantity == GRADIENT),
     ]
-    return frozenset().union(*(lost_sets(base[way], key.dtype) for way in ways))
+    return frozenset().union(*(lost_sets(base[way], key.dtype) for way in ways if way in base))
 
 
 def _moved(
     model: Model, program: Program, keys: list[Key], probes: Probes, dtype: str
-) -> list[dict[str, Leaves]]:
-    """The reference's answers on perturbed probes; names of leaves stay those of the probes."""
+) -> list[tuple[float, dict[str, Leaves]]]:
+    """The reference's answers on perturbed probes, and with every operation off by one ε."""
     names = ("growth", content_hash(program.spec), dtype)
-    return [
-        _ask(model, keys, probes.perturbed(size, stream(program.spec.seed, *names, str(i))))
+
+    def rng(what: str) -> np.random.Generator:
+        return stream(program.spec.seed, *names, what)
+
+    found = [
+        (size, _ask(model, keys, probes.perturbed(size, rng(str(i)))))
         for i, size in enumerate(MOVES[dtype])
     ]
+    with rounding(EPSILON[dtype], rng("rounding")):
+        return [*found, (EPSILON[dtype], _ask(model, keys, probes))]
 
 
-def _ask(model: Model, keys: tuple[Key, ...] | list[Key], probes: Probes) -> dict[str, Leaves]:
+def _ask(model: Model, keys: Sequence[Key], probes: Probes) -> dict[str, Leaves]:
     """Every quantity once: the reference has one dtype."""
     wanted = [Key("float64", quantity) for quantity in dict.fromkeys(k.quantity for k in keys)]
     found: dict[str, Leaves] = {}

@@ -14,11 +14,12 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from ..backends import registry
-from ..backends.model import Model
+from ..backends.model import Compilable, Model
 from ..compiler.ir.program import Program
 from ..compiler.lower import lower
 from ..spec.model import Spec
@@ -36,7 +37,8 @@ class StaleAnswer(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """One backend's part of a check. `base` is the folder that paths of the spec start from."""
+    """One backend's part of a check. `base` is the folder that paths of the spec start from;
+    `compiled` programs go through the framework's own compiler (torch.compile)."""
 
     backend: str
     device: str
@@ -45,6 +47,7 @@ class Job:
     base: str
     probes: Probes
     keys: tuple[Key, ...]
+    compiled: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -62,8 +65,14 @@ class Job:
             return lower(self.spec)
 
     def load(self, program: Program, dtype: str) -> Model:
-        """The text as a model."""
-        return registry.get(self.backend).load(program, self.source, self.device, dtype)
+        """The text as a model, run through the framework's compiler where the job says so."""
+        model = registry.get(self.backend).load(program, self.source, self.device, dtype)
+        if not self.compiled:
+            return model
+        if not isinstance(model, Compilable):
+            raise registry.BackendError(f"{self.backend} has no compiler to switch on")
+        model.compile()
+        return model
 
     def write(self, folder: Path) -> None:
         """Everything the process needs."""
@@ -73,6 +82,7 @@ class Job:
             "spec": self.spec.to_plain(),
             "base": self.base,
             "keys": self.keys,
+            "compiled": self.compiled,
         }
         (folder / ANSWERS).mkdir()
         (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
@@ -91,6 +101,7 @@ class Job:
             base=facts["base"],
             probes=Probes.of_arrays(load_file(folder / PROBES)),
             keys=tuple(Key(*key) for key in facts["keys"]),
+            compiled=facts["compiled"],
         )
 
 
@@ -101,10 +112,11 @@ def base_folder(spec: Spec) -> str:
 
 def write_answer(folder: Path, number: int, digest: str, key: Key, answer: Answer) -> None:
     """One answer as a file of its own, whole or not at all: what follows may crash."""
-    facts = {"digest": digest, "key": key, "reason": answer.reason}
+    facts = {"digest": digest, "key": key, "reason": answer.reason, "offered": answer.offered}
     path = folder / ANSWERS / f"{number:04}.safetensors"
     aside = path.with_suffix(".new")
-    aside.write_bytes(save(answer.leaves, {FORMAT: json.dumps(facts)}))
+    leaves = {name: np.array(leaf, order="C") for name, leaf in answer.leaves.items()}
+    aside.write_bytes(save(leaves, {FORMAT: json.dumps(facts)}))
     os.replace(aside, path)
 
 
@@ -123,4 +135,4 @@ def _read_answer(path: Path, digest: str) -> tuple[Key, Answer]:
         raise StaleAnswer(f"{path.name} is no answer of a check: {error}") from None
     if facts["digest"] != digest:
         raise StaleAnswer(f"{path.name} answers for another spec, program or probe")
-    return Key(*facts["key"]), Answer(leaves, facts["reason"])
+    return Key(*facts["key"]), Answer(leaves, facts["reason"], facts["offered"])

@@ -1,31 +1,37 @@
 """The equivalence ladder: do the programs of a spec compute what the spec says?
 
 Every backend runs its program in a process of its own, on the same probes; the float64 reference
-gives the expectations. L0 weights, L1 the field, L2 states, L3 objective and gradients.
+gives the expectations. L0 weights, L1 the field, L2 states, L3 objective and gradients, L4 the
+optimizer, L5 training, L6 invariants, L7 float32.
 """
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from .._version import __version__, installed
 from ..backends import registry
 from ..compiler.ir.program import Program
 from ..compiler.lower import lower
+from ..compiler.passes.program_claims import SAME
+from ..compiler.verify import violations
 from ..spec.model import Spec
 from ..spec.node import content_hash
-from . import process
+from . import drift, process
 from .compare import Leaves
-from .expectation import Expectation, expectation
+from .curriculum import curriculum
+from .expectation import REFERENCE, Expectation, expectation
 from .job import Job, base_folder
-from .probes import draw
+from .probes import Probes, draw
 from .process import Outcome
-from .quantities import DTYPES, PROGRAM, Answer, Key, plan
+from .quantities import DTYPES, PASSES, PROGRAM, TRAINING, Answer, Key
+from .questions import LEVELS, QUESTIONS, Judge, plan
 from .report import Report
-from .rungs import Rung, judge
+from .rungs import Rung, judge, judge_single
 
 USER_LIMIT = 60.0
 """Seconds that a program of the user's has for everything."""
@@ -42,33 +48,93 @@ def check(
     backends: Sequence[str] = ("torch", "jax"),
     device: str = "cpu",
     dtypes: tuple[str, ...] = DTYPES,
+    levels: Collection[str] = LEVELS,
+    steps: int | None = None,
     limit: float = USER_LIMIT,
     run: Runner = process.run,
 ) -> Report:
     """Compare the programs of a spec with the reference, rung by rung.
 
-    `programs` are files that stand in for emitted text, by backend; each has `limit` seconds.
-    Whatever such a program does is in the report. Raises SpecError for a spec that does not
-    compile, BackendError for a backend that is not there or that `programs` names in vain.
+    `programs` are files that stand in for emitted text, by backend; each has `limit` seconds;
+    `steps` are the updates of L5, by default as many as some seconds allow. Whatever such a program
+    does is in the report. Raises SpecError for a spec that does not compile, BackendError for a
+    backend that is not there or that `programs` names in vain.
     """
     given = dict(programs or {})
     _check_names(given, backends)
     program = lower(spec)
-    probes, keys = draw(program), tuple(plan(program, dtypes))
+    probes, notes = _probes(program, levels, steps)
     texts = {name: _text(name, program, given) for name in backends}
-    sent = {name: text for name, text in texts.items() if isinstance(text, str)}
-    with ThreadPoolExecutor(max(len(sent), 1)) as pool:
-        jobs = {
-            name: Job(name, device, text, spec, base_folder(spec), probes, keys)
-            for name, text in sent.items()
-        }
-        limits = {name: limit if name in given else OWN_LIMIT for name in jobs}
+    jobs = {
+        name: Job(
+            name,
+            device,
+            text,
+            spec,
+            base_folder(spec),
+            probes,
+            plan(program, probes, dtypes, levels, given=name in given),
+        )
+        for name, text in texts.items()
+        if isinstance(text, str)
+    }
+    jobs |= _witness(jobs, backends)
+    limits = {name: limit if name in given else OWN_LIMIT for name in jobs}
+    keys = tuple(dict.fromkeys(key for job in jobs.values() for key in job.keys))
+    with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
         futures = {name: pool.submit(run, job, limits[name]) for name, job in jobs.items()}
         expected = expectation(program, keys, probes)
         outcomes = {name: future.result() for name, future in futures.items()}
     unread = {name: text for name, text in texts.items() if isinstance(text, Outcome)}
-    rungs = _rungs(program, keys, unread | outcomes, expected)
-    return _report(spec, program, device, backends, rungs)
+    planned = {name: job.keys for name, job in jobs.items()}
+    rungs = _rungs(program, planned, unread | outcomes, expected, "L7" in levels)
+    shown = tuple(rung for rung in rungs if rung.backend in backends)
+    shown = (*_passes(spec, backends), *shown) if "L0" in levels else shown
+    words = [_training_in_words(outcomes, shown)] if probes.training is not None else []
+    return _report(spec, program, device, backends, jobs, given, shown, [*notes, *words])
+
+
+def _passes(spec: Spec, backends: Sequence[str]) -> list[Rung]:
+    """Every pass leaves the value of what it rewrites as it is: the same for all programs."""
+    found = violations(spec)
+    said = "" if not found else str(found[0])
+    error = 0.0 if not found else found[0].error
+    rung = Rung("L0", "", "float64", PASSES, not found, error, SAME, reason=said)
+    return [replace(rung, backend=backend) for backend in backends]
+
+
+def _probes(
+    program: Program, levels: Collection[str], steps: int | None
+) -> tuple[Probes, list[str]]:
+    """The probes, and what will not be asked for want of something in the spec."""
+    probes, notes = draw(program), []
+    if program.loss is None:
+        notes.append("The spec has no readout: there are no logits, no loss and no gradients.")
+    if not {"L4", "L5"} & set(levels):
+        return probes, notes
+    found = curriculum(program, steps)
+    if isinstance(found, str):
+        return probes, [*notes, f"Training was not compared: {found}."]
+    if found is None:
+        return probes, [*notes, "The spec trains nothing: no optimizer and no training to compare."]
+    return replace(probes, training=found), notes
+
+
+def _witness(jobs: Mapping[str, Job], backends: Sequence[str]) -> dict[str, Job]:
+    """Where one backend is checked alone, the reference trains beside it."""
+    if len(jobs) != 1 or REFERENCE in jobs:
+        return {}
+    (job,) = jobs.values()
+    keys = tuple(key for key in job.keys if QUESTIONS[key.quantity].judge is Judge.PEER)
+    return {REFERENCE: replace(job, backend=REFERENCE, device="cpu", source="", keys=keys)}
+
+
+def _training_in_words(outcomes: Mapping[str, Outcome], rungs: Sequence[Rung]) -> str:
+    key = Key("float64", TRAINING)
+    answers = {n: o.answers[key].leaves for n, o in outcomes.items() if key in o.answers}
+    trained = {name: leaves for name, leaves in answers.items() if leaves}
+    compared = all(rung.worst is not None for rung in rungs if rung.quantity == TRAINING)
+    return drift.in_words(trained) if len(trained) > 1 and compared else ""
 
 
 def _check_names(given: Mapping[str, Path], backends: Sequence[str]) -> None:
@@ -95,10 +161,15 @@ def _text(backend: str, program: Program, given: Mapping[str, Path]) -> str | Ou
 
 
 def _rungs(
-    program: Program, keys: tuple[Key, ...], outcomes: Mapping[str, Outcome], expected: Expectation
+    program: Program,
+    planned: Mapping[str, tuple[Key, ...]],
+    outcomes: Mapping[str, Outcome],
+    expected: Expectation,
+    single: bool,
 ) -> tuple[Rung, ...]:
     """The rungs of all backends, lowest level first, then by dtype, quantity and backend."""
-    reached = {backend: _reached(keys, outcome) for backend, outcome in outcomes.items()}
+    reached = {name: _reached(planned.get(name, ()), o) for name, o in outcomes.items()}
+    keys = [key for keys in planned.values() for key in keys]
     asked = [Key(program.spec.dtype, PROGRAM), *(Key(dtype, PROGRAM) for dtype in DTYPES), *keys]
     found = [
         rung
@@ -109,6 +180,8 @@ def _rungs(
             program, backend, key, answers[key], expected, _peer(backend, key, reached)
         )
     ]
+    if single:
+        found += judge_single(reached, expected)
     return tuple(sorted(found, key=lambda rung: rung.rung))
 
 
@@ -117,7 +190,8 @@ def _reached(keys: tuple[Key, ...], outcome: Outcome) -> dict[Key, Answer]:
     reached: dict[Key, Answer] = {k: a for k, a in outcome.answers.items() if k.quantity == PROGRAM}
     for key in keys:
         if key in outcome.answers:
-            reached[key] = outcome.answers[key]
+            if outcome.answers[key].offered:
+                reached[key] = outcome.answers[key]
         elif not any(k.quantity == PROGRAM for k in reached):
             reason = outcome.ending or "the process ended before it had answered"
             return reached | {key: Answer(reason=reason)}
@@ -135,20 +209,23 @@ def _report(
     program: Program,
     device: str,
     backends: Sequence[str],
+    jobs: Mapping[str, Job],
+    given: Collection[str],
     rungs: tuple[Rung, ...],
+    notes: Sequence[str],
 ) -> Report:
-    notes = []
-    if program.loss is None:
-        notes.append("The spec has no readout: there are no logits, no loss and no gradients.")
     packages = ("numpy", *(registry.get(name).framework for name in backends))
     versions = {"wellposed": __version__} | {name: installed(name) for name in packages if name}
     return Report(
         spec=spec.name,
         spec_hash=content_hash(spec),
+        dtype=spec.dtype,
         steps=program.steps,
         h=program.h,
         device=device,
         versions=versions,
         rungs=rungs,
-        notes=tuple(notes),
+        programs={name: jobs[name].source for name in backends if name in jobs},
+        given=tuple(given),
+        notes=tuple(filter(None, notes)),
     )

@@ -17,6 +17,7 @@ from ..compiler.initial import initial_weights
 from ..compiler.ir.program import Program
 from ..data.streams import stream
 from ..spec.node import content_hash
+from .curriculum import Curriculum
 
 Array = NDArray[Any]
 Weights = dict[str, Array]
@@ -32,13 +33,17 @@ SPREAD = 0.5
 
 @dataclass(frozen=True)
 class Probes:
-    """Sets of weights by name; rows x (s, d), stacked states y (s, n), times, targets by kind."""
+    """Sets of weights by name; rows x (s, d), stacked states y (s, n), times, targets by kind.
+
+    `training` is there where the spec trains and its training is asked for.
+    """
 
     weights: dict[str, Weights]
     x: Array
     y: Array
     times: dict[str, float]
     targets: dict[str, Array]
+    training: Curriculum | None = None
 
     def perturbed(self, size: float, rng: np.random.Generator) -> Probes:
         """Every number moved by ±size of itself; times upward only, lest they leave their step."""
@@ -55,19 +60,23 @@ class Probes:
         weights = {f"weights/{s}/{n}": w for s, ws in self.weights.items() for n, w in ws.items()}
         targets = {f"targets/{kind}": t for kind, t in self.targets.items()}
         times = {f"times/{name}": np.array(t) for name, t in self.times.items()}
-        return weights | targets | times | {"x": self.x, "y": self.y}
+        training = {} if self.training is None else self.training.arrays()
+        travelling = {f"training/{name}": array for name, array in training.items()}
+        return weights | targets | times | travelling | {"x": self.x, "y": self.y}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Array]) -> Probes:
         """The inverse of `arrays`."""
-        weights: dict[str, Weights] = {}
+        weights: dict[str, Weights] = {RANDOM: {}, INITIAL: {}}  # a network may have none
         for path, array in _under("weights", arrays).items():
             set_, _, name = path.partition("/")
-            weights.setdefault(set_, {})[name] = array
+            weights[set_][name] = array
         times = {name: float(t) for name, t in _under("times", arrays).items()}
         found = _under("targets", arrays)
         targets = {kind: found[kind] for kind in (CLASSES, LIKELIHOODS, VALUES) if kind in found}
-        return cls(weights, arrays["x"], arrays["y"], times, targets)
+        training = _under("training", arrays)
+        curriculum = Curriculum.of_arrays(training) if training else None
+        return cls(weights, arrays["x"], arrays["y"], times, targets, curriculum)
 
 
 def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

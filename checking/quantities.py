@@ -6,9 +6,6 @@ arrays (leaves); nothing is reshaped, cast or cut on the way.
 
 from __future__ import annotations
 
-import linecache
-import traceback
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +13,6 @@ import numpy as np
 
 from ..backends.framework_model import FrameworkModel
 from ..backends.model import Model
-from ..compiler.ir.program import Program
 from .compare import Array
 from .probes import LIKELIHOODS, RANDOM, Probes
 
@@ -29,11 +25,13 @@ PROGRAM, WEIGHTS, FIELD, TRAJECTORY, FINAL = (
     "final state",
 )
 LOGITS, REGULARIZER, LOSS, GRADIENT = "logits", "regularizer", "loss", "gradient"
+PASSES = "passes"
+"""What is asked of the compiler itself, whose passes every program has been through."""
+AWKWARD = "awkward inputs"
+OPTIMIZER, RATES, BATCHES, TRAINING = "optimizer", "learning rates", "batches", "training"
+OPERANDS, STRUCTURE, ORDER, ENERGY = "operands", "structure", "order", "energy"
+REVERSIBILITY, DOT = "reversibility", "dot test"
 DTYPES = ("float64", "float32")
-FUNCTIONS = frozenset(
-    {"Network", "init", "vector_field", "trajectory", "forward", "regularizer", "loss"}
-)
-_LONGEST = 300  # characters of a program's own error message that a reason quotes
 
 
 class Key(NamedTuple):
@@ -45,10 +43,18 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """Leaves by name, or the reason why there are none."""
+    """Leaves by name, or the reason why there are none.
+
+    What a program need not have and does not have is not `offered`, which is no failure.
+    """
 
     leaves: Answers = field(default_factory=dict)
     reason: str = ""
+    offered: bool = True
+
+
+class NotOffered(Exception):
+    """The program has no such function, and need not have it."""
 
 
 def weights(model: Model, probes: Probes) -> Answers:
@@ -109,59 +115,6 @@ def gradient(model: Model, probes: Probes) -> Answers:
     return found
 
 
-MEASURES: dict[str, Callable[[Model, Probes], Answers]] = {
-    WEIGHTS: weights,
-    FIELD: vector_field,
-    TRAJECTORY: trajectory,
-    FINAL: forward,
-    LOGITS: forward,
-    REGULARIZER: regularizer,
-    LOSS: loss,
-    GRADIENT: gradient,
-}
-
-
-def plan(program: Program, dtypes: tuple[str, ...]) -> list[Key]:
-    """What is asked, lowest rung first; weights are drawn in the spec's dtype only."""
-    has_loss = program.loss is not None
-    wanted = {
-        FIELD: True,
-        TRAJECTORY: True,
-        FINAL: program.readout is None,
-        LOGITS: program.readout is not None,
-        REGULARIZER: bool(program.penalties),
-        LOSS: has_loss,
-        GRADIENT: has_loss,
-    }
-    keys = [Key(dtype, quantity) for dtype in dtypes for quantity in wanted if wanted[quantity]]
-    return [Key(program.spec.dtype, WEIGHTS), *keys]
-
-
-def answers(
-    load: Callable[[str], Model], keys: list[Key], probes: Probes
-) -> Iterator[tuple[Key, Answer]]:
-    """The answers in order, each as soon as it is there; `load` gives the model of a dtype.
-
-    A program that does not load answers one question, that for PROGRAM, with the reason.
-    """
-    models: dict[str, Model] = {}
-    for key in keys:
-        try:
-            if key.dtype not in models:
-                models[key.dtype] = load(key.dtype)
-        except (Exception, SystemExit) as error:
-            yield Key(key.dtype, PROGRAM), Answer(reason=in_words(error))
-            return
-        yield key, _answer(models[key.dtype], key.quantity, probes)
-
-
-def _answer(model: Model, quantity: str, probes: Probes) -> Answer:
-    try:
-        return Answer(MEASURES[quantity](model, probes))
-    except (Exception, SystemExit) as error:
-        return Answer(reason=in_words(error))
-
-
 def _value(model: Model, function: str, *arguments: Any) -> Array:
     """What the function returns: of an emitted program before any conversion to a Python number."""
     given = [_cast(a, model.dtype) for a in arguments]
@@ -181,30 +134,3 @@ def _array(value: Any, what: str) -> Array:
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         raise TypeError(f"{what} gives {array.dtype}, not an array of numbers")
     return np.array(array, order="C")
-
-
-def in_words(error: BaseException) -> str:
-    """One line: what was raised, and the line of the program where."""
-    place = _place(error)
-    if isinstance(error, SystemExit):
-        return f"the program calls sys.exit({error.code!r}){place}"
-    if isinstance(error, AttributeError) and error.name in FUNCTIONS and not place:
-        return f"the program lacks `{error.name}`"
-    message = next((line for line in str(error).splitlines() if line.strip()), "")
-    if isinstance(error, SyntaxError):
-        message = error.msg
-    return f"{type(error).__name__}: {message}"[:_LONGEST].rstrip(": ") + place
-
-
-def _place(error: BaseException) -> str:
-    if isinstance(error, SyntaxError) and error.lineno is not None:
-        return _line(error.lineno, error.text or "")
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith("<wellposed ")]
-    if not own or own[-1].lineno is None:
-        return ""
-    return _line(own[-1].lineno, linecache.getline(own[-1].filename, own[-1].lineno))
-
-
-def _line(number: int, text: str) -> str:
-    return f" (line {number} of the program: `{text.strip()[:100]}`)"

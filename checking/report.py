@@ -1,29 +1,45 @@
-"""What a check found: a table, a machine-readable object, and one message in words."""
+"""What a check found: a table, one message in words, and the certificate."""
 
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any
 
-from .quantities import DTYPES, TRAJECTORY, WEIGHTS
+from .basis import basis
+from .quantities import DTYPES, GRADIENT, TRAJECTORY, WEIGHTS
 from .rungs import Rung
 
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
+FORMAT = "wellposed check 2"
+PRECISION = {
+    "float32 products": "full float32: TF32 off in PyTorch, jax_default_matmul_precision highest",
+    "verdict": "float64, whatever the spec trains in",
+}
+"""The policy that both runtimes set before a program runs (run_torch.load, JaxModel.settings)."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All rungs of all backends, and how to speak of them. `notes` say what was not checked."""
+    """All rungs of all backends, and how to speak of them.
+
+    `programs` are the texts that ran, by backend; `given` names those that came from files of the
+    user's; `notes` say what was not checked.
+    """
 
     spec: str
     spec_hash: str
+    dtype: str
     steps: int
     h: float
     device: str
     versions: dict[str, str | None]
     rungs: tuple[Rung, ...]
+    programs: dict[str, str] = field(default_factory=dict, repr=False)
+    given: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -48,35 +64,67 @@ class Report:
         return " ".join(filter(None, [_difference(failure), self._states(failure)]))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that are valid JSON: what is not a finite number is null."""
+        """The certificate: plain values that are valid JSON; what is no finite number is null."""
         return {
+            "certificate": FORMAT,
             "passed": self.passed,
             "spec": self.spec,
             "spec_hash": self.spec_hash,
+            "dtype": self.dtype,
             "device": self.device,
             "versions": self.versions,
+            "platform": {"python": platform.python_version(), "machine": platform.platform()},
+            "precision": PRECISION,
+            "programs": {
+                name: {"sha256": sha256(text.encode()).hexdigest(), "given": name in self.given}
+                for name, text in self.programs.items()
+            },
             "rungs": [_plain(rung) for rung in self.rungs],
             "notes": list(self.notes),
             "message": self.message,
         }
 
-    def rows(self) -> Iterator[tuple[str, ...]]:
+    @property
+    def backends(self) -> list[str]:
+        """The backends that were checked."""
+        return list(dict.fromkeys(rung.backend for rung in self.rungs))
+
+    @property
+    def columns(self) -> list[str]:
+        """The head of the table."""
+        return ["rung", "quantity", "dtype", *map(_name, self.backends), "tolerance", "verdict"]
+
+    def rows(self) -> Iterator[list[str]]:
+        """A line for each quantity and dtype: the worst of all weights in every backend.
+
+        The tolerance is that of the entry that comes nearest to it.
+        """
+        groups: dict[tuple[str, str, str], list[Rung]] = {}
+        for rung in self.rungs:
+            groups.setdefault((rung.rung, _family(rung), rung.dtype), []).append(rung)
+        for key, rungs in groups.items():
+            nearest = [_nearest([r for r in rungs if r.backend == b]) for b in self.backends]
+            tightest = _nearest([r for r in nearest if r])
+            worst = [_number(r.worst) if r else "" for r in nearest]
+            yield [*key, *worst, _number(tightest and tightest.tolerance), _worst_verdict(rungs)]
+
+    def every_row(self) -> Iterator[list[str]]:
         """Rung, quantity, backend, dtype, worst, tolerance, between, verdict, remark as texts."""
         for r in self.rungs:
             numbers = (_number(r.worst), _number(r.tolerance), _number(r.between))
-            yield r.rung, r.quantity, r.backend, r.dtype, *numbers, _verdict(r), _remark(r)
+            yield [r.rung, r.quantity, r.backend, r.dtype, *numbers, _verdict(r), _remark(r)]
 
     def _agreement(self) -> str:
         if not self.rungs:
             return "Nothing was compared."
-        backends = " and ".join(dict.fromkeys(_name(r.backend) for r in self.rungs))
+        backends = " and ".join(map(_name, self.backends))
+        agree = "agree" if len(self.backends) > 1 else "agrees"
         top = max(r.rung for r in self.rungs)
-        worst = max(self.rungs, key=lambda r: r.ratio)
+        worst = max((r for r in self.rungs if r.tolerance), key=lambda r: r.ratio, default=None)
         dtypes = " and ".join(dict.fromkeys(r.dtype for r in self.rungs if r.quantity != WEIGHTS))
         return (
-            f"{backends} agree with the reference from L0 to {top} in {dtypes}: "
-            f"{len(self.rungs)} comparisons, the nearest to its tolerance is {_title(worst)} "
-            f"({_number(worst.worst)} of {_number(worst.tolerance)})."
+            f"{backends} {agree} with the reference from L0 to {top} in {dtypes}: "
+            f"{len(self.rungs)} comparisons{_and_nearest(worst)}."
         )
 
     def _states(self, failure: Rung) -> str:
@@ -97,6 +145,27 @@ class Report:
         return (
             f"The first state that differs is that of step {path.step} of {self.steps}, t = {time}."
         )
+
+
+def _and_nearest(rung: Rung | None) -> str:
+    if rung is None:
+        return ""
+    near = f"{_number(rung.worst)} of {_number(rung.tolerance)}"
+    return f", the nearest to its tolerance is {_title(rung)} ({near})"
+
+
+def _family(rung: Rung) -> str:
+    """`gradient` of `gradient K`."""
+    return GRADIENT if rung.quantity.startswith(f"{GRADIENT} ") else rung.quantity
+
+
+def _nearest(rungs: list[Rung]) -> Rung | None:
+    """The rung that failed, or is nearest to its tolerance; None of none."""
+    return max(rungs, key=lambda r: (not r.passed, r.ratio, r.worst or 0.0), default=None)
+
+
+def _worst_verdict(rungs: list[Rung]) -> str:
+    return max(map(_verdict, rungs), key=("ok", "not judged", "ill-posed", "FAILED").index)
 
 
 def _severity(rung: Rung) -> tuple[str, bool, int]:
@@ -134,7 +203,8 @@ def _remark(rung: Rung) -> str:
 
 
 def _plain(rung: Rung) -> dict[str, Any]:
-    return {name: _finite(value) for name, value in asdict(rung).items()}
+    plain = {name: _finite(value) for name, value in asdict(rung).items()}
+    return plain | {"tolerance_from": basis(rung)}
 
 
 def _finite(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The rungs L0–L3: which part of which answer each one compares. Later rungs join this table."""
+"""Rungs: which part of which answer is compared, and what came of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from ..compiler.ir.program import Program
+from . import drift, single
 from .compare import (
     Array,
     Comparison,
@@ -22,35 +23,23 @@ from .compare import (
     structure,
 )
 from .expectation import Expectation
+from .probes import INITIAL, RANDOM
 from .quantities import (
     FIELD,
     FINAL,
     GRADIENT,
     LOGITS,
-    LOSS,
+    PASSES,
     PROGRAM,
-    REGULARIZER,
+    TRAINING,
     TRAJECTORY,
-    WEIGHTS,
     Answer,
     Key,
 )
+from .questions import QUESTIONS, Judge
 from .tolerances import LIMIT
 
 INITIAL_STATE, ONE_STEP = "initial state", "one step"
-LEVELS = {
-    PROGRAM: "L0",
-    WEIGHTS: "L0",
-    FIELD: "L1",
-    INITIAL_STATE: "L2",
-    ONE_STEP: "L2",
-    TRAJECTORY: "L2",
-    FINAL: "L2",
-    LOGITS: "L3",
-    REGULARIZER: "L3",
-    LOSS: "L3",
-    GRADIENT: "L3",
-}
 
 
 @dataclass(frozen=True)
@@ -121,7 +110,14 @@ def _is_of(weight: str, leaf: str) -> bool:
 
 def level(quantity: str) -> str:
     """`L3` of `gradient K`."""
-    return LEVELS[quantity if quantity in LEVELS else quantity.split()[0]]
+    return "L0" if quantity in (PROGRAM, PASSES) else QUESTIONS[question_of(quantity)].level
+
+
+def question_of(quantity: str) -> str:
+    """The quantity that was asked for, of which this one is a part: `gradient` of `gradient K`."""
+    if quantity in (INITIAL_STATE, ONE_STEP):
+        return TRAJECTORY
+    return quantity if quantity in QUESTIONS else quantity.split()[0]
 
 
 def judge(
@@ -130,17 +126,83 @@ def judge(
     """The rungs of one answer; `peer` are the other backend's leaves, where there are any."""
     if answer.reason:
         return [_rung(backend, key, key.quantity, differs(answer.reason))]
-    if key.quantity == WEIGHTS:
+    question = QUESTIONS[key.quantity]
+    if question.judge is Judge.BYTES:
         found = compare_bytes(answer.leaves, expected.weights)
         return [_rung(backend, key, key.quantity, found)]
-    standards = expected.standards[key]
-    misfit = structure(answer.leaves, {n: s.value for n, s in standards.items()}, key.dtype)
+    if question.judge is Judge.PEER:
+        return [_judge_drift(backend, key, answer.leaves, peer)]
+    standards, leaves = expected.standards[key], answer.leaves
+    if question.lenient and not standards:
+        return []
+    if question.lenient:
+        leaves = {name: leaf for name, leaf in leaves.items() if name in standards}
+    misfit = structure(leaves, {n: s.value for n, s in standards.items()}, key.dtype)
     if misfit:
         return [_rung(backend, key, key.quantity, differs(misfit))]
     return [
-        _judge_part(backend, key, part, answer.leaves, standards, peer)
+        _judge_part(backend, key, part, leaves, standards, peer)
         for part in parts(program, key.quantity)
     ]
+
+
+def _judge_drift(backend: str, key: Key, leaves: Leaves, peer: Leaves) -> Rung:
+    """Training against the other backend's, as far as both agree with themselves."""
+    if not peer:
+        return _rung(backend, key, key.quantity, differs("there is no other backend's to compare"))
+    wanted = drift.standards(leaves, peer)
+    if not wanted:
+        return _rung(backend, key, key.quantity, Comparison(Verdict.ILL_POSED))
+    own = {name: leaves[name] for name in wanted if name in leaves}
+    rung = _rung(backend, key, key.quantity, compare_leaves(own, wanted, key.dtype))
+    return replace(rung, between=rung.worst)
+
+
+def judge_single(reached: Mapping[str, Mapping[Key, Answer]], expected: Expectation) -> list[Rung]:
+    """L7: the float32 errors of every backend against those of another one."""
+    return [
+        rung
+        for quantity in single.QUANTITIES
+        for backend, answers in reached.items()
+        for rung in _judge_points(Key("float32", quantity), backend, answers, reached, expected)
+    ]
+
+
+def _judge_points(
+    key: Key,
+    backend: str,
+    answers: Mapping[Key, Answer],
+    reached: Mapping[str, Mapping[Key, Answer]],
+    expected: Expectation,
+) -> list[Rung]:
+    others = [a for name, a in reached.items() if name != backend and key in a]
+    if key not in answers or not others:
+        return []
+    standards = expected.standards[key]
+    values = {name: s.value for name, s in standards.items()}
+    own, peer = answers[key].leaves, others[0][key].leaves
+    if structure(own, values, key.dtype) or structure(peer, values, key.dtype):
+        return []  # a lower rung has failed for it
+    found = single.points(key.quantity, own, peer, standards)
+    return [] if found is None else [_of_points(backend, key, found)]
+
+
+def _of_points(backend: str, key: Key, found: single.Points) -> Rung:
+    said = (
+        f"ratio of errors {found.ratio:.2g}; worst entry {found.worst_entry:.1e} "
+        f"against {found.other_worst_entry:.1e}"
+    )
+    return Rung(
+        rung="L7",
+        backend=backend,
+        dtype=key.dtype,
+        quantity=key.quantity,
+        passed=found.agrees,
+        worst=found.error,
+        tolerance=found.allowed,
+        element=said,
+        between=found.other,
+    )
 
 
 def _judge_part(
@@ -193,14 +255,21 @@ def _element(quantity: str, c: Comparison) -> str:
     """`random weights, step 3, row 1, component 0: 0.25, not 0.5`."""
     if c.element is None:
         return ""
-    set_, _, leaf = c.element.leaf.partition("/")
-    where = [f"{set_} weights" if quantity != WEIGHTS else set_]
-    where += [leaf] if leaf and not quantity.endswith(f" {leaf}") else []
-    where += _place(quantity, c.element.index)
+    where = [*_leaf(quantity, c.element.leaf), *_place(quantity, c.element.index)]
     values = f"{c.element.found:.9g}"
     if c.verdict is Verdict.DIFFERS:
         values += f", not {c.element.expected:.9g}"
     return f"{', '.join(where)}: {values}"
+
+
+def _leaf(quantity: str, name: str) -> list[str]:
+    """The parts of a leaf's name, as words."""
+    first, _, rest = name.partition("/")
+    if quantity == TRAINING:
+        first = f"update {first}"
+    elif level(quantity) <= "L3" and first in (RANDOM, INITIAL):
+        first = f"{first} weights"
+    return [first] + [rest] * bool(rest and not quantity.endswith(f" {rest}"))
 
 
 def _place(quantity: str, index: tuple[int, ...]) -> list[str]:

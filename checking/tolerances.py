@@ -1,10 +1,11 @@
 """Tolerances, and the reason of each: the roundoff of the dtype times what the spec does to it.
 
 *Growth* is measured on the reference itself, never on a backend. It is run again, in float64, with
-every weight, feature and time moved by ±ε of itself (ε that of the dtype); the change over ε is how
-much the spec magnifies rounding, at least 1. For trajectories it is measured at every time step,
-as the running maximum over the steps before. An error is relative to the scale of what it is an
-error of: the largest entry of the array (of the time step, for a trajectory).
+every weight, feature and time moved by ±ε of itself (ε that of the dtype), and with every operation
+off by ±ε of its value; the change over ε is how much the spec magnifies rounding, at least 1. For
+trajectories it is measured at every time step, as the running maximum over the steps before. An
+error is relative to the scale of what it is an error of: the largest entry of the array (of the
+time step, for a trajectory).
 
 A spec whose tolerance exceeds LIMIT magnifies rounding so much that no program could be told from
 another: that part of it is called ill-posed and is not judged.
@@ -18,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from .compare import Array, Leaves, Standard
-from .quantities import GRADIENT, TRAJECTORY, Key
+from .quantities import AWKWARD, GRADIENT, TRAJECTORY, Key
 
 EPSILON = {name: float(np.finfo(name).eps) for name in ("float64", "float32")}
 
@@ -51,10 +52,14 @@ MOVES = {
 what rounding on the way does, but the first sum may swallow it; a thousand of them it does not."""
 
 
+Moved = tuple[float, Leaves]
+"""The size of a move, and what the reference gave under it."""
+
+
 def standards(
-    key: Key, expected: Leaves, moved: Sequence[Leaves], lost: Collection[str] = ()
+    key: Key, expected: Leaves, moved: Sequence[Moved], lost: Collection[str] = ()
 ) -> dict[str, Standard]:
-    """What a quantity should be and how exactly, from runs of the reference moved by MOVES.
+    """What a quantity should be and how exactly, from moved runs of the reference.
 
     `lost` are the sets of weights for which nothing can be expected. A tolerance of ∞ says that a
     part cannot be judged.
@@ -62,7 +67,7 @@ def standards(
     largest = max((_magnitude(array) for array in expected.values()), default=0.0)
     found: dict[str, Standard] = {}
     for name, value in expected.items():
-        change = _change(key, value, [leaves[name] for leaves in moved])
+        change = _change(key, value, [(size, leaves[name]) for size, leaves in moved])
         standard = _standard(key, value, change, FLOOR * largest)
         nothing = replace(standard, tolerance=np.full_like(standard.tolerance, np.inf))
         found[name] = nothing if set_of(name) in lost else standard
@@ -81,11 +86,10 @@ def set_of(leaf: str) -> str:
     return leaf.partition("/")[0]
 
 
-def _change(key: Key, value: Array, moved: Sequence[Array]) -> Array:
+def _change(key: Key, value: Array, moved: Sequence[tuple[float, Array]]) -> Array:
     """Largest change over the size of the move; ∞ where it is not to be had."""
     with np.errstate(all="ignore"):
-        sizes = zip(MOVES[key.dtype], moved, strict=True)
-        change = np.max([np.abs(other - value) / size for size, other in sizes], axis=0)
+        change = np.max([np.abs(other - value) / size for size, other in moved], axis=0)
     hopeless = np.isnan(change) | ~(np.abs(value) <= RANGE[key.dtype])
     return _over_entries(key, np.where(hopeless, np.inf, change))
 
@@ -108,7 +112,8 @@ def _tolerance(key: Key, change: Array, scale: Array) -> Array:
         growth = np.maximum(np.where(scale > 0, change / scale, np.inf), 1.0)
     if key.quantity == TRAJECTORY:
         growth = np.maximum.accumulate(growth, axis=0)
-    multiple = GRADIENTS[key.dtype] if key.quantity == GRADIENT else VALUES
+    has_gradients = key.quantity in (GRADIENT, AWKWARD)
+    multiple = GRADIENTS[key.dtype] if has_gradients else VALUES
     tolerance = multiple * EPSILON[key.dtype] * growth
     return np.where(tolerance <= LIMIT[key.dtype], tolerance, np.inf)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from .asking import answers
 from .job import Job, write_answer
-from .quantities import answers
 
 
 def main(folder: Path) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .arguments import Backends, Device, Json, Overrides, SpecName, emitting, read_spec
-from .output import say, say_json, table
+from .errors import CallError
+from .output import say, say_json, section, table
 
-COLUMNS = (
+if TYPE_CHECKING:
+    from ..checking.locate.difference import Difference
+    from ..checking.locate.repro import Repro
+    from ..checking.report import Report
+    from ..spec.model import Spec
+
+EVERY = (
     *("rung", "quantity", "backend", "dtype", "worst", "tolerance"),
-    *("torch–JAX", "verdict", "worst element"),
+    *("other backend", "verdict", "worst element"),
 )
-
-
-NUMBERS = ("worst", "tolerance", "torch–JAX")
+NUMBERS = ("worst", "tolerance", "other backend", "PyTorch", "JAX")
 
 
 def check(
-    spec: SpecName,
+    spec: SpecName = "",
     overrides: Overrides = None,
     backend: Backends = "all",
     program: Annotated[
@@ -30,25 +36,150 @@ def check(
         ),
     ] = None,
     device: Device = "cpu",
+    to: Annotated[
+        str, typer.Option("--to", metavar="RUNG", help="The last rung to climb: L0 … L7.")
+    ] = "L7",
+    updates: Annotated[
+        int | None,
+        typer.Option("--updates", metavar="K", min=1, help="Training updates to follow in L5."),
+    ] = None,
+    repro: Annotated[
+        Path,
+        typer.Option("--repro", metavar="DIR", help="Where a failed check writes a short pair."),
+    ] = Path("repro"),
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="How far apart all ways to run the spec are.")
+    ] = False,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Plant bugs in the compiler: is each one caught?")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every comparison.")] = False,
     json: Json = False,
 ) -> None:
     """Compare the programs with the float64 reference, rung by rung."""
+    if not (spec or self_test):
+        raise CallError("check needs a SPEC", "`wellposed ls` lists the examples")
+    if self_test and spec:
+        raise CallError("--self-test brings its own specs", "`wellposed check --self-test`")
+    if matrix and program:
+        raise CallError("--matrix is of emitted programs", "leave out --program")
+    if self_test:
+        passed = _self_test(emitting(backend), json)
+    elif matrix:
+        passed = _matrix(read_spec(spec, overrides), emitting(backend), json)
+    else:
+        asked = _Asked(emitting(backend), _programs(program or []), device, _levels(to), updates)
+        passed = _check(read_spec(spec, overrides), asked, repro, verbose, json)
+    raise typer.Exit(0 if passed else 1)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a check is to compare."""
+
+    backends: tuple[str, ...]
+    programs: dict[str, Path]
+    device: str
+    levels: tuple[str, ...]
+    updates: int | None
+
+
+def _check(spec: Spec, asked: _Asked, repro: Path, verbose: bool, json: bool) -> bool:
     from ..checking.ladder import check as climb
 
-    given, programs = read_spec(spec, overrides), _programs(program or [])
-    report = climb(given, programs=programs, backends=emitting(backend), device=device)
+    report = climb(
+        spec,
+        programs=asked.programs,
+        backends=asked.backends,
+        device=asked.device,
+        levels=asked.levels,
+        steps=asked.updates,
+    )
+    place = None if report.passed else _locate(spec, report, repro)
     if json:
-        say_json(report.to_json())
+        say_json(report.to_json() | ({} if place is None else {"difference": place.to_json()}))
+        return report.passed
+    if verbose:
+        table(EVERY, report.every_row(), right=NUMBERS, alarm="FAILED")
     else:
-        table(COLUMNS, report.rows(), right=NUMBERS, alarm="FAILED")
-        say(report.message)
-    raise typer.Exit(0 if report.passed else 1)
+        table(report.columns, report.rows(), right=NUMBERS, alarm="FAILED")
+    say(report.message)
+    if place is not None:
+        say("", place.text, "", place.repro.words)
+    return report.passed
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a failed check comes from, and the files that show it."""
+
+    difference: Difference
+    repro: Repro
+
+    @property
+    def text(self) -> str:
+        from ..checking.locate.words import side_by_side
+
+        return side_by_side(self.difference)
+
+    def to_json(self) -> dict[str, Any]:
+        paths = [str(path) for path in self.repro.paths]
+        return self.difference.to_json() | {"repro": paths, "repro_said": self.repro.words}
+
+
+def _locate(spec: Spec, report: Report, folder: Path) -> _Place | None:
+    """None where no program differs, as where the spec is ill-posed."""
+    from ..checking.locate.find import locate
+    from ..checking.locate.repro import write_repro
+    from ..compiler.lower import lower
+
+    program = lower(spec)
+    difference = locate(report, program, report.programs)
+    if difference is None:
+        return None
+    return _Place(difference, write_repro(difference, program, report.programs, folder))
+
+
+def _matrix(spec: Spec, backends: tuple[str, ...], json: bool) -> bool:
+    from ..checking.matrix import matrix
+
+    found = matrix(spec, backends)
+    if json:
+        say_json(found.to_json())
+        return found.passed
+    names = [str(way) for way in found.ways]
+    for quantity in found.distances:
+        section(f"{quantity}: the largest difference over the scale of the reference")
+        table(["", *names], found.rows(quantity), right=names)
+    say(*(f"not to be had: {absence}" for absence in found.missing))
+    say(*found.departures())
+    say("No two ways part by more than rounding." * found.passed)
+    return found.passed
+
+
+def _self_test(backends: tuple[str, ...], json: bool) -> bool:
+    from ..checking.selftest.matrix import run_matrix
+
+    found = run_matrix(backends)
+    if json:
+        say_json(found.to_json())
+    else:
+        table(found.columns, found.rows(), right=("seconds",), alarm="SURVIVED")
+        say(found.message)
+    return found.passed
+
+
+def _levels(last: str) -> tuple[str, ...]:
+    """The rungs up to this one. Raises CallError."""
+    from ..checking.questions import LEVELS
+
+    if last not in LEVELS:
+        raise CallError(f"--to {last}: there is no such rung", f"rungs: {', '.join(LEVELS)}")
+    return LEVELS[: LEVELS.index(last) + 1]
 
 
 def _programs(given: list[str]) -> dict[str, Path]:
     """Backend → file, from BACKEND=FILE. Raises CallError."""
-    from .errors import CallError
-
     found: dict[str, Path] = {}
     for text in given:
         backend, equals, file = text.partition("=")

@@ -1,4 +1,6 @@
-"""Lets the tests of this folder import `planting` beside them: importlib mode does not.
+"""Lets the tests of this folder import `planting` beside them and `specs` from above them.
+
+importlib mode does not.
 
 Both frameworks are imported before a thread could import them half.
 """
@@ -11,4 +13,4 @@ from pathlib import Path
 import jax  # noqa: F401
 import torch  # noqa: F401
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(folder) for folder in Path(__file__).parents[:2]]

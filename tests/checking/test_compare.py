@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from wellposed.checking.compare import (
     Comparison,
+    Element,
     Standard,
     Verdict,
     compare,
@@ -44,7 +45,7 @@ def array_and_index(draw: st.DrawFn) -> tuple[np.ndarray, tuple[int, ...]]:
 @given(arrays)
 def test_an_array_agrees_with_itself(array: np.ndarray):
     found = verdict(array.copy(), array)
-    assert (found.verdict, found.worst) == (AGREES, 0.0)
+    assert (found.verdict, found.worst, found.ratio) == (AGREES, 0.0, 0.0)
 
 
 @given(array_and_index(), st.floats(1.01, 1e6))
@@ -114,16 +115,16 @@ def test_another_shape_differs_even_where_it_would_broadcast(a: np.ndarray, b: n
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "bool"])
 def test_another_dtype_differs_even_with_equal_values(dtype: str):
-    result = verdict(np.ones(3, dtype), np.ones(3))
-    assert result.verdict is DIFFERS
-    assert dtype in result.reason
+    result = compare_leaves({"b": np.ones(3, dtype)}, {"b": standard(np.ones(3))}, "float64")
+    assert result == Comparison(DIFFERS, reason=f"b has dtype {dtype}, not float64")
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0)])
 def test_an_empty_array_differs(shape: tuple[int, ...]):
     empty = np.zeros(shape)
     held = Standard(empty, np.asarray(1.0), np.asarray(TOLERANCE))
-    assert compare(empty, held, "float64").verdict is DIFFERS
+    result = compare_leaves({"b": empty}, {"b": held}, "float64")
+    assert result == Comparison(DIFFERS, reason="b is empty: nothing to compare")
 
 
 def test_no_leaves_at_all_differ():
@@ -220,3 +221,163 @@ def test_bytes_differ_by_the_sign_of_a_zero_and_by_nan():
     assert compare_bytes({"w": zero.astype("float32")}, {"w": zero}).verdict is DIFFERS
     assert compare_bytes({"w": zero[None]}, {"w": zero}).verdict is DIFFERS
     assert compare_bytes({"v": zero}, {"w": zero}).verdict is DIFFERS
+
+
+@given(array_and_index())
+def test_a_zero_has_no_sign_but_in_bytes(case):
+    expected, index = case
+    expected[index] = 0.0
+    found = expected.copy()
+    found[index] = -0.0
+    assert verdict(found, expected).verdict is AGREES
+    assert compare_bytes({"w": found}, {"w": expected}).verdict is DIFFERS
+
+
+@given(st.integers(2, 5), st.integers(1, 3))
+def test_rows_in_another_order_differ(rows: int, columns: int):
+    expected = np.arange(1.0, rows * columns + 1).reshape(rows, columns)
+    result = verdict(np.roll(expected, 1, axis=0), expected)
+    assert (result.verdict, result.first) == (DIFFERS, 0)
+
+
+@given(st.integers(1, 4))
+def test_the_transposed_matrix_differs(n: int):
+    expected = np.arange(float(n * (n + 1))).reshape(n, n + 1)
+    assert verdict(expected.T.copy(), expected).verdict is DIFFERS
+    square = np.arange(float((n + 1) ** 2)).reshape(n + 1, n + 1)
+    assert verdict(square.T.copy(), square).verdict is DIFFERS
+
+
+@given(array_and_index(), st.floats(1.5, 1e3))
+def test_the_worst_entry_is_reported_with_its_numbers(case, factor: float):
+    expected, index = case
+    found = np.array(expected + 0.5 * TOLERANCE * float(standard(expected).scale))
+    found[index] = expected[index] + factor * TOLERANCE * float(standard(expected).scale)
+    result = verdict(found, expected)
+    assert result.element is not None
+    assert (result.element.index, result.element.found) == (index, found[index])
+    assert result.element.expected == expected[index]
+    assert result.worst == pytest.approx(factor * TOLERANCE, rel=1e-4)
+    assert result.tolerance == TOLERANCE
+    assert result.ratio == pytest.approx(factor, rel=1e-4)
+
+
+def test_an_error_at_its_tolerance_agrees_and_one_beyond_it_does_not():
+    held = Standard(np.asarray(1.0), np.asarray(1.0), np.asarray(0.25))
+    assert compare(np.asarray(1.25), held, "float64").verdict is AGREES
+    assert compare(np.asarray(np.nextafter(1.25, 2)), held, "float64").verdict is DIFFERS
+    assert compare(np.asarray(0.75), held, "float64").verdict is AGREES
+    assert compare(np.asarray(np.nextafter(0.75, 0)), held, "float64").verdict is DIFFERS
+
+
+def test_the_first_index_that_differs_is_beyond_its_tolerance():
+    held = Standard(np.ones(3), np.asarray(1.0), np.asarray(0.25))
+    assert compare(np.array([1.25, 1.5, 2.0]), held, "float64").first == 1
+
+
+def test_the_worst_entry_is_one_that_can_be_judged():
+    held = Standard(np.ones(3), np.asarray(1.0), np.array([0.25, np.inf, np.inf]))
+    result = compare(np.array([1.125, 7.0, 9.0]), held, "float64")
+    assert (result.verdict, result.horizon, result.first) == (ILL_POSED, 1, None)
+    assert (result.worst, result.element) == (0.125, Element("", (0,), 1.125, 1.0))
+
+
+def test_a_tolerance_of_zero_asks_for_equality():
+    held = Standard(np.ones(2), np.asarray(1.0), np.asarray(0.0))
+    assert compare(np.ones(2), held, "float64") == Comparison(
+        AGREES, 0.0, 0.0, Element("", (0,), 1.0, 1.0)
+    )
+    result = compare(np.array([1.0, np.nextafter(1.0, 2)]), held, "float64")
+    assert (result.verdict, result.first, result.ratio) == (DIFFERS, 1, np.inf)
+    bad = compare(np.array([1.0, np.nan]), held, "float64")
+    assert (bad.verdict, bad.ratio) == (DIFFERS, np.inf)
+
+
+def test_scales_by_row_are_held_row_by_row():
+    expected = np.array([[1.0], [1e6]])
+    scale = np.array([[1.0], [1e6]])
+    held = Standard(expected, scale, np.asarray(1e-9))
+    assert compare(expected + np.array([[0.0], [1e-4]]), held, "float64").verdict is AGREES
+    result = compare(expected + np.array([[1e-4], [0.0]]), held, "float64")
+    assert (result.verdict, result.first) == (DIFFERS, 0)
+
+
+def test_a_difference_counts_more_than_what_cannot_be_judged_and_that_more_than_agreement():
+    one = np.ones(2)
+    sound, hopeless = standard(one), Standard(one, np.asarray(1.0), np.asarray(np.inf))
+    held = {"a": sound, "b": hopeless, "c": sound}
+    result = compare_leaves({"a": one, "b": one, "c": one}, held, "float64")
+    assert (result.verdict, result.horizon, result.ratio) == (ILL_POSED, 0, 0.0)
+    result = compare_leaves({"a": one, "b": one, "c": 2 * one}, held, "float64")
+    assert result.verdict is DIFFERS
+    assert result.element is not None
+    assert result.element.leaf == "c"
+
+
+def test_of_several_leaves_the_one_farthest_beyond_its_tolerance_is_reported():
+    one = np.ones(2)
+    held = {name: standard(one) for name in "abc"}
+    found = {"a": one * (1 + 1e-9), "b": one * (1 + 1e-6), "c": one}
+    result = compare_leaves(found, held, "float64")
+    assert result.element is not None
+    assert result.element.leaf == "b"
+
+
+def test_nan_is_not_hidden_by_an_entry_that_cannot_be_judged():
+    expected = np.array([1.0, np.inf])
+    held = Standard(expected, np.asarray(1.0), np.asarray(TOLERANCE))
+    assert compare(np.array([1.0, np.inf]), held, "float64").verdict is ILL_POSED
+    assert compare(np.array([np.nan, np.inf]), held, "float64").verdict is DIFFERS
+
+
+def test_a_number_has_no_first_index_and_nothing_measured_has_no_error():
+    far = compare(np.asarray(2.0), standard(np.asarray(1.0)), "float64")
+    assert (far.verdict, far.first, far.horizon) == (DIFFERS, None, None)
+    hopeless = Standard(np.ones(3), np.asarray(1.0), np.asarray(np.inf))
+    result = compare(np.ones(3), hopeless, "float64")
+    assert (result.verdict, result.worst, result.element) == (ILL_POSED, None, None)
+    assert (result.horizon, result.first, result.ratio) == (0, None, 0.0)
+    assert compare_leaves({}, {"a": hopeless}, "float64").ratio == np.inf
+
+
+def test_missing_leaves_are_told_before_extra_ones_and_all_by_name():
+    result = compare_leaves({"z": LEAVES["b"], "x": LEAVES["b"]}, STANDARDS, "float64")
+    assert result.reason == "missing: K, b, c"
+    both = {**LEAVES, "z": LEAVES["b"], "x": LEAVES["b"]}
+    assert compare_leaves(both, STANDARDS, "float64").reason == "not part of the spec: x, z"
+
+
+@given(shapes, shapes)
+def test_bytes_of_another_shape_differ(a: tuple[int, ...], b: tuple[int, ...]):
+    agrees = compare_bytes({"w": np.ones(b)}, {"w": np.ones(a)}).verdict is AGREES
+    assert agrees is (a == b)
+
+
+def test_bytes_report_the_first_leaf_and_entry_that_differ_on_the_scale_of_the_leaf():
+    expected = {"a": np.ones(2), "b": np.array([4.0, -8.0]), "c": np.ones(2)}
+    found = expected | {"b": np.array([4.0, -6.0]), "c": np.zeros(2)}
+    result = compare_bytes(found, expected)
+    assert result == Comparison(DIFFERS, 0.25, 0.0, Element("b", (1,), -6.0, -8.0))
+    same = compare_bytes(expected, expected)
+    assert same == Comparison(AGREES, 0.0, 0.0, Element("a", (0,), 1.0, 1.0))
+
+
+def test_bytes_of_zeros_and_of_several_dtypes():
+    zero = {"w": np.zeros(2)}
+    result = compare_bytes({"w": np.array([0.0, 1e-300])}, zero)
+    assert (result.verdict, result.worst) == (DIFFERS, 1e-300)
+    mixed = {"a": np.ones(2), "b": np.ones(2, np.float32)}
+    assert compare_bytes(mixed, mixed).verdict is DIFFERS
+
+
+@given(arrays, st.sampled_from(["float16", "float32", "int64", "complex128", "bool"]))
+def test_bytes_of_another_dtype_differ(array: np.ndarray, dtype: str):
+    other = np.zeros(array.shape).astype(dtype)
+    assert compare_bytes({"w": other}, {"w": np.zeros(array.shape)}).verdict is DIFFERS
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e-10])
+def test_every_array_of_one_leaf_alone_is_compared(tolerance: float):
+    held = Standard(np.zeros((2, 1)), np.asarray(1.0), np.asarray(tolerance))
+    assert compare(np.zeros((2, 1)), held, "float64").verdict is AGREES
+    assert compare(np.zeros((1, 2)), held, "float64").reason == " has shape (1, 2), not (2, 1)"

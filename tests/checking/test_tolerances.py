@@ -12,7 +12,8 @@ from planting import check_text, edited, in_process, spec
 from wellposed.checking.expectation import expectation
 from wellposed.checking.ladder import check
 from wellposed.checking.probes import INITIAL, RANDOM, Probes, draw
-from wellposed.checking.quantities import GRADIENT, TRAJECTORY, Key, plan
+from wellposed.checking.quantities import GRADIENT, TRAJECTORY, Key
+from wellposed.checking.questions import plan
 from wellposed.checking.tolerances import EPSILON, FLOOR, VALUES, standards
 from wellposed.compiler.lower import lower
 from wellposed.spec.model import Spec
@@ -47,7 +48,9 @@ def test_growth_is_that_of_the_linear_problem():
     rate, steps = 1.0, 40
     program = lower(linear(rate, steps))
     key = Key("float64", TRAJECTORY)
-    expected = expectation(program, tuple(plan(program, ("float64",))), draw(program))
+    expected = expectation(
+        program, tuple(plan(program, draw(program), ("float64",))), draw(program)
+    )
     tolerance = expected.standards[key][INITIAL].tolerance[-1].item()
     growth = tolerance / (VALUES * EPSILON["float64"])
     condition = steps * rate / (1 + rate) + 1
@@ -56,7 +59,9 @@ def test_growth_is_that_of_the_linear_problem():
 
 def test_growth_is_at_least_one_and_never_falls_along_the_path():
     program = lower(linear(-0.5, 20))
-    expected = expectation(program, tuple(plan(program, ("float64",))), draw(program))
+    expected = expectation(
+        program, tuple(plan(program, draw(program), ("float64",))), draw(program)
+    )
     tolerance = expected.standards[Key("float64", TRAJECTORY)][RANDOM].tolerance.ravel()
     assert (tolerance >= VALUES * EPSILON["float64"]).all()
     assert (np.diff(tolerance) >= 0).all()
@@ -65,21 +70,21 @@ def test_growth_is_at_least_one_and_never_falls_along_the_path():
 def test_a_leaf_that_is_noise_is_held_to_the_scale_of_the_others():
     expected = {"random/K": np.ones(2), "random/b": np.full(2, 1e-17)}
     moved = {"random/K": np.ones(2), "random/b": np.full(2, -3e-17)}
-    found = standards(Key("float64", GRADIENT), expected, [moved, moved])
+    found = standards(Key("float64", GRADIENT), expected, [(EPSILON["float64"], moved)])
     assert found["random/b"].scale == FLOOR
     assert found["random/b"].tolerance < 1e-9
 
 
 def test_a_small_leaf_that_is_no_noise_is_held_to_its_own_scale():
     expected = {"random/K": np.full(2, 1e66), "random/W": np.full(2, 1e-3)}
-    found = standards(Key("float64", GRADIENT), expected, [expected, expected])
+    found = standards(Key("float64", GRADIENT), expected, [(EPSILON["float64"], expected)])
     assert found["random/W"].scale == 1e-3
     assert found["random/W"].tolerance == 1e-12
 
 
 def test_nothing_is_lost_where_all_is_zero():
     zero = {"random": np.zeros((2, 2))}
-    found = standards(Key("float64", TRAJECTORY), {"random": np.zeros((2, 2))}, [zero, zero])[
+    found = standards(Key("float64", TRAJECTORY), {"random": np.zeros((2, 2))}, [(1e-16, zero)])[
         "random"
     ]
     assert (found.scale == 1).all()

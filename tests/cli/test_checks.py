@@ -27,13 +27,68 @@ def test_check_fails_a_program_that_computes_something_else(cli: Cli, folder: Pa
     program.write_text(program.read_text().replace("jnp.tanh", "jnp.sin"))
     called = cli("check", "tiny.yaml", "-b", "jax", "--program", f"jax={program.name}")
     assert called.code == 1
-    assert "FAILED" in called.out and "vector field" in called.out.splitlines()[-1]
+    assert "FAILED" in called.out and "L1 vector field of JAX" in called.out
 
 
 def test_check_fails_a_program_that_is_not_there(cli: Cli) -> None:
     called = cli("check", "tiny.yaml", "-b", "jax", "--program", "jax=nowhere.py", "--json")
     assert called.code == 1 and called.err == ""
     assert called.json["passed"] is False
+
+
+def test_a_failed_check_shows_where_and_writes_a_pair(cli: Cli, folder: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("jax")
+    cli("compile", "tiny.yaml", "--backend", "torch")
+    program = folder / "tiny_net_torch.py"
+    program.write_text(program.read_text().replace("K.mT - GAMMA", "K.mT + GAMMA"))
+    called = cli("check", "tiny.yaml", "--to", "L1", "--program", f"torch={program.name}")
+    assert called.code == 1 and called.err == ""
+    assert "Equation: parametrization K" in called.out
+    assert "tiny.yaml:8:20" in called.out  # the spec's line
+    assert "+ GAMMA" in called.out and "- GAMMA" in called.out
+    pair = sorted((folder / "repro").iterdir())
+    assert [path.name for path in pair] == ["tiny_net_repro_jax.py", "tiny_net_repro_torch.py"]
+    for path in pair:
+        text = path.read_text()
+        assert len(text.splitlines()) <= 40 and "wellposed" not in text
+
+
+def test_rungs_can_be_left_out(cli: Cli) -> None:
+    pytest.importorskip("jax")
+    called = cli("check", "tiny.yaml", "-b", "jax", "--to", "L1", "--json")
+    assert called.code == 0
+    assert {rung["rung"] for rung in called.json["rungs"]} == {"L0", "L1"}
+
+
+def test_every_comparison_is_shown_on_demand(cli: Cli) -> None:
+    pytest.importorskip("jax")
+    short = cli("check", "tiny.yaml", "-b", "jax", "--to", "L3").out
+    long = cli("check", "tiny.yaml", "-b", "jax", "--to", "L3", "--verbose").out
+    assert "gradient W" in long and "gradient W" not in short
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "check needs a SPEC"),
+        (("tiny.yaml", "--to", "L9"), "there is no such rung"),
+        (("tiny.yaml", "--to", ""), "there is no such rung"),
+        (("tiny.yaml", "--updates", "0"), "greater than or equal to 1"),
+        (("tiny.yaml", "--program", "torch"), "not of the form BACKEND=FILE"),
+        (("tiny.yaml", "--program", "numpy=a.py"), "a program is given for numpy"),
+        (("tiny.yaml", "-b", "jaxx"), "there is no backend jaxx"),
+        (("gone.yaml", "--matrix"), "gone.yaml cannot be read"),
+        (("tiny.yaml", "--matrix", "-b", "numpy"), "the reference itself"),
+        (("tiny.yaml", "--self-test"), "brings its own specs"),
+        (("tiny.yaml", "--matrix", "--program", "torch=a.py"), "of emitted programs"),
+        (("--self-test", "-b", "numpy"), "the reference itself"),
+    ],
+)
+def test_a_wrong_call_of_check_is_refused(cli: Cli, arguments: tuple[str, ...], said: str) -> None:
+    called = cli("check", *arguments)
+    assert called.code == 2
+    assert said in called.err and "Traceback" not in called.err
 
 
 def test_doctor_says_what_there_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,184 @@
+"""A campaign: specs until the time or their number is spent; every find shrunk and saved."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from . import near, trial
+from .coverage import Coverage
+from .housekeeping import load_frameworks, tidy
+from .specs import specs, write_data
+from .trial import EVERYTHING, Outcome, Scope
+
+ROUND = 50
+"""Specs of one search by hypothesis. It begins each with its simplest ones, and the longer it
+goes on, the more it varies what it has had."""
+TIDY_EVERY = 40
+"""Specs after which what the frameworks have compiled is dropped."""
+SHRINKING = 300
+"""Attempts to make a find smaller."""
+ILL_POSED_KEPT = 20
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
+"""Complaints of hypothesis about specs, which are slow and large."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A find with the smallest text that shows it."""
+
+    what: str
+    detail: str
+    text: str | bytes
+
+
+@dataclass
+class Campaign:
+    """Specs of one kind (valid or nearly valid) against the compiler."""
+
+    folder: Path
+    seed: int = 0
+    near: bool = False
+    minutes: float | None = None
+    count: int | None = None
+    shrinking: int = SHRINKING
+    scope: Scope = EVERYTHING
+    said: Callable[[str], None] = lambda line: None
+    found: list[Found] = field(default_factory=list)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    again: Counter[str] = field(default_factory=Counter)
+    coverage: Coverage = field(default_factory=Coverage)
+    tried: int = 0
+    attempts: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        """Rounds until all is spent. Finds are saved as they come."""
+        write_data(self.folder)
+        if not self.near:
+            load_frameworks()
+        rng = random.Random(self.seed)
+        while not self.spent:
+            self._round(random.Random(rng.getrandbits(64)))
+
+    @property
+    def spent(self) -> bool:
+        """No time, or no spec, is left."""
+        late = self.minutes is not None and self.seconds > 60 * self.minutes
+        return late or (self.count is not None and self.tried >= self.count)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def summary(self) -> str:
+        """One line."""
+        words = ", ".join(f"{n} {verdict}" for verdict, n in self.verdicts.most_common())
+        rate = self.tried / max(self.seconds, 1e-9)
+        kind = "nearly valid" if self.near else "valid"
+        covered = "" if self.near else f"; {self.coverage}"
+        return (
+            f"{self.tried} {kind} specs in {self.seconds:.0f} s ({rate:.2f} specs/s): {words}"
+            f"{covered}; {len(self.found)} finds, seen again {self.again.total()} times"
+        )
+
+    def _round(self, rng: random.Random) -> None:
+        search = _Search(self)
+        left = ROUND if self.count is None else min(ROUND, self.count - self.tried)
+        given = settings(
+            max_examples=left,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=SLOW,
+        )
+        strategy: st.SearchStrategy[Any] = near.texts() if self.near else specs()
+        try:
+            smallest = find(strategy, search, settings=given, random=rng)
+        except NoSuchExample:
+            return
+        self._save(smallest, search)
+
+    def _save(self, smallest: Any, search: _Search) -> None:
+        text = smallest if self.near else trial.to_text(smallest)
+        one = Found(search.what, search.detail, text)
+        self.found.append(one)
+        name = f"{len(self.found):03}"
+        self._write(name, text, f"{one.what}\n\n{one.detail}")
+        self.said(f"find {name}: {one.what}")
+
+    def _write(self, name: str, text: str | bytes, words: str) -> None:
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        (self.folder / f"{name}.yaml").write_bytes(data)
+        (self.folder / f"{name}.txt").write_text(f"{words}\n", encoding="utf-8")
+
+    def try_one(self, given: Any, scope: Scope) -> Outcome:
+        """The outcome of one spec."""
+        self.attempts += 1
+        if self.attempts % TIDY_EVERY == 0:
+            tidy()
+        if self.near:
+            return trial.nearly_valid(given, self.folder)
+        return trial.valid(given, self.folder, scope)
+
+    def count_in(self, given: Any, outcome: Outcome) -> None:
+        """Enter a spec that was tried; one that cannot be judged is kept to be looked at."""
+        self.tried += 1
+        self.verdicts[outcome.verdict] += 1
+        if not self.near:
+            self.coverage.add(given)
+        number = self.verdicts["ill-posed"]
+        if outcome.verdict == "ill-posed" and number <= ILL_POSED_KEPT:
+            self._write(f"ill-posed-{number:03}", trial.to_text(given), outcome.detail)
+
+
+class _Search:
+    """The condition that hypothesis searches for: a find that is not known yet.
+
+    Once there is one, only smaller specs with the same find count.
+    """
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.what = self.detail = ""
+        self.scope = campaign.scope
+        self.attempts = 0
+        self.known: dict[str, bool] = {}
+
+    def __call__(self, given: Any) -> bool:
+        key = repr(given)
+        if key not in self.known:  # hypothesis asks for the last one again, and for the same answer
+            self.known[key] = self._shrinks(given) if self.what else self._finds(given)
+        return self.known[key]
+
+    def _finds(self, given: Any) -> bool:
+        campaign = self.campaign
+        if campaign.spent:
+            return False
+        outcome = campaign.try_one(given, self.scope)
+        campaign.count_in(given, outcome)
+        if not outcome.find:
+            return False
+        if outcome.find in {one.what for one in campaign.found}:
+            campaign.again[outcome.find] += 1
+            return False
+        self.what, self.detail, self.scope = outcome.find, outcome.detail, outcome.scope
+        return True
+
+    def _shrinks(self, given: Any) -> bool:
+        if self.attempts >= self.campaign.shrinking:
+            return False
+        self.attempts += 1
+        outcome = self.campaign.try_one(given, self.scope)
+        if outcome.find == self.what:
+            self.detail = outcome.detail
+        return outcome.find == self.what

@@ -1,0 +1,92 @@
+"""The dot test: reverse mode is the adjoint of forward mode, ⟨J v, w⟩ = ⟨v, Jᵀ w⟩.
+
+J is the derivative of the program's `forward` by all weights and by x, J v the framework's forward
+mode and Jᵀ w its reverse mode. Both are of the same program, so no formula of ours enters: the test
+sees an adjoint that is not that of its own forward pass (Claerbout, "Earth Soundings Analysis:
+Processing versus Inversion", 1992, chapter 5).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...backends.framework_model import FrameworkModel, NoForwardMode
+from ...backends.model import Model
+from ...compiler.ir.program import Program
+from ...compiler.reference import Reference
+from ...data.streams import stream
+from ...spec.node import content_hash
+from ..compare import Array, Standard
+from ..probes import RANDOM, Probes
+from ..quantities import LOGITS, Answers, Key, NotOffered
+from ..tolerances import EPSILON, MOVES, VALUES, standards
+
+LEAF = f"{RANDOM}/<Jv, w> - <v, J'w>"
+ALLOWED = 1e-12
+"""For a spec without growth, relative to Σ|vᵢ (Jᵀw)ᵢ| + Σ|wᵢ (Jv)ᵢ|."""
+
+
+def applies(program: Program, probes: Probes) -> bool:
+    """Every program has a derivative."""
+    return True
+
+
+def ask(model: Model, probes: Probes) -> Answers:
+    """The difference of the two products over the sum of the sizes of their terms."""
+    if not isinstance(model, FrameworkModel):
+        raise NotOffered("forward mode")
+    with np.errstate(all="ignore"):
+        return {LEAF: np.asarray(_residual(_terms(model, probes)))}
+
+
+def _terms(model: FrameworkModel, probes: Probes) -> list[Array]:
+    """The terms of ⟨J v, w⟩ − ⟨v, Jᵀ w⟩, an array for every variable."""
+    weights, x, rng = probes.weights[RANDOM], probes.x, _stream(model.program)
+    w = rng.normal(size=(len(x), model.program.outputs))
+    pulled, pulled_x = model.vjp(weights, x, w)
+    leaves = {**pulled, "": pulled_x}
+    v = {name: rng.normal(size=g.shape) / _size(g) for name, g in leaves.items()}
+    dx = v.pop("")
+    try:
+        pushed = model.jvp(weights, x, v, dx)
+    except NoForwardMode as error:
+        raise NotOffered(str(error)) from None
+    return [w * pushed, -dx * pulled_x, *(-v[name] * g for name, g in pulled.items())]
+
+
+def _size(g: Array) -> float:
+    """The norm by which a direction is divided, so that every weight has its say in the sum."""
+    norm = float(np.linalg.norm(g))
+    return norm if norm > 0 else 1.0
+
+
+def _residual(terms: list[Array]) -> float:
+    total, size = sum(t.sum() for t in terms), sum(np.abs(t).sum() for t in terms)
+    return float(abs(total) / size) if size != 0 else 0.0
+
+
+def expected(program: Program, probes: Probes) -> dict[str, Standard]:
+    """Zero, to ALLOWED times the growth of `forward`; ∞ where that cannot be judged.
+
+    Forward and reverse mode round on the way to the state where they differentiate, each for
+    itself, and the derivative differs as much as those states do.
+    """
+    zero, one = np.asarray(0.0), np.asarray(1.0)
+    return {LEAF: Standard(zero, one, np.asarray(ALLOWED * growth(program, probes)))}
+
+
+def growth(program: Program, probes: Probes) -> float:
+    """How much `forward` magnifies rounding of weights and features; ∞ beyond all judging."""
+    key, reference = Key("float64", LOGITS), Reference(program)
+
+    def run(probes: Probes) -> dict[str, Array]:
+        with np.errstate(all="ignore"):
+            return {RANDOM: reference.forward(probes.weights[RANDOM], probes.x)}
+
+    moved = [(size, run(probes.perturbed(size, _stream(program)))) for size in MOVES[key.dtype]]
+    tolerance = standards(key, run(probes), moved)[RANDOM].tolerance
+    return float(np.max(tolerance)) / (VALUES * EPSILON[key.dtype])
+
+
+def _stream(program: Program) -> np.random.Generator:
+    return stream(program.spec.seed, "dot test", content_hash(program.spec))

@@ -1,0 +1,1 @@
+"""Where a program differs from its spec: the equation, the step, the weight, the lines."""

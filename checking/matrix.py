@@ -1,0 +1,179 @@
+"""The disagreement matrix: how far apart any two ways of running a spec are.
+
+A way is a backend with a dtype, a device, and eager or compiled; the reference is one of them.
+Distances are over the scale of the reference, entry by entry, the largest counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from ..backends import registry
+from ..compiler.ir.program import Program
+from ..compiler.lower import lower
+from ..spec.model import Spec
+from . import process
+from .compare import Leaves, Standard, errors
+from .expectation import REFERENCE, expectation
+from .job import Job, base_folder
+from .ladder import OWN_LIMIT
+from .probes import Probes, draw
+from .process import Outcome
+from .quantities import DTYPES, FIELD, FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, Key
+from .questions import plan
+from .rungs import level
+
+QUANTITIES = (FIELD, TRAJECTORY, FINAL, LOGITS, LOSS, GRADIENT)
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a spec."""
+
+    backend: str
+    dtype: str
+    device: str = "cpu"
+    compiled: bool = False
+
+    def __str__(self) -> str:
+        name = f"{self.backend}.compile" if self.compiled else self.backend
+        where = "" if self.device == "cpu" else f" {self.device}"
+        return f"{name} {self.dtype}{where}"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Distances of every pair of ways, by quantity; `missing` says which ways were not to be had.
+
+    `distances[quantity][i, j]` is NaN where one of the two has no such answer.
+    """
+
+    spec: str
+    ways: tuple[Way, ...]
+    distances: Mapping[str, np.ndarray]
+    allowed: Mapping[tuple[str, str], float]
+    missing: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no two ways are farther apart than rounding lets them be."""
+        return not any(self.departures())
+
+    def departures(self) -> Iterator[str]:
+        """For every two ways that disagree, the first quantity in which they do."""
+        for i, j in combinations(range(len(self.ways)), 2):
+            beyond = [q for q in self.distances if not self._agree(q, i, j)]
+            if beyond:
+                apart = self.distances[beyond[0]][i, j]
+                pair = f"{self.ways[i]} and {self.ways[j]}"
+                yield f"{pair} part at {level(beyond[0])}, {beyond[0]}: {apart:.1e}"
+
+    def _agree(self, quantity: str, i: int, j: int) -> bool:
+        """Two programs may each be one tolerance off the reference; NaN agrees with nothing."""
+        allowed = sum(self.allowed[quantity, self.ways[k].dtype] for k in (i, j))
+        return bool(self.distances[quantity][i, j] <= allowed)
+
+    def rows(self, quantity: str) -> Iterable[tuple[str, ...]]:
+        """A row for each way: its name, and its distance from every other."""
+        table = self.distances[quantity]
+        for way, row in zip(self.ways, table, strict=True):
+            yield str(way), *("–" if np.isnan(d) else f"{d:.1e}" if d else "0" for d in row)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        tables = {quantity: table.tolist() for quantity, table in self.distances.items()}
+        ways = [str(way) for way in self.ways]
+        return {
+            "passed": self.passed,
+            "spec": self.spec,
+            "ways": ways,
+            "distances": tables,
+            "departures": [*self.departures()],
+            "missing": [*self.missing],
+        }
+
+
+def matrix(spec: Spec, backends: Iterable[str] = ("torch", "jax")) -> Matrix:
+    """Run the spec in every way that this machine has. Raises SpecError, BackendError."""
+    program = lower(spec)
+    probes = draw(program)
+    keys = tuple(key for key in plan(program, probes, DTYPES) if key.quantity in QUANTITIES)
+    jobs = _jobs(spec, program, probes, keys, tuple(backends))
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda job: process.run(job, OWN_LIMIT), jobs))
+    missing = [_absence(j, o) for j, o in zip(jobs, outcomes, strict=True) if not _there(o)]
+    there = [(job, o) for job, o in zip(jobs, outcomes, strict=True) if _there(o)]
+    expected = expectation(program, keys, probes).standards
+    answers = {way: _leaves(o, way) for job, o in there for way in _ways(job)}
+    standards = {k.quantity: expected[k] for k in keys if k.dtype == "float64"}
+    reference = {q: {n: s.value for n, s in found.items()} for q, found in standards.items()}
+    everything = {Way(REFERENCE, "float64"): reference} | answers
+    return Matrix(
+        spec=spec.name,
+        ways=tuple(everything),
+        distances=_distances(everything, standards),
+        allowed={(k.quantity, k.dtype): _largest(expected[k]) for k in keys},
+        missing=tuple(missing),
+    )
+
+
+def _largest(standards: Mapping[str, Standard]) -> float:
+    """The widest tolerance of a quantity's leaves; an ill-posed one allows everything."""
+    return max(float(np.max(s.tolerance)) for s in standards.values())
+
+
+def _jobs(
+    spec: Spec, program: Program, probes: Probes, keys: tuple[Key, ...], backends: tuple[str, ...]
+) -> list[Job]:
+    """One process for each backend and device, and one for the compiler of an eager framework."""
+    found = []
+    for device, name in product(DEVICES, backends):
+        text = registry.get(name).emit(program)
+        job = Job(name, device, text, spec, base_folder(spec), probes, keys)
+        found += [job, *([replace(job, compiled=True)] if registry.get(name).eager else [])]
+    return found
+
+
+def _ways(job: Job) -> list[Way]:
+    return [Way(job.backend, dtype, job.device, job.compiled) for dtype in DTYPES]
+
+
+def _there(outcome: Outcome) -> bool:
+    return not outcome.ending and all(not answer.reason for answer in outcome.answers.values())
+
+
+def _absence(job: Job, outcome: Outcome) -> str:
+    reasons = (answer.reason for answer in outcome.answers.values())
+    name = str(replace(_ways(job)[0], dtype="")).replace("  ", " ").strip()
+    return f"{name}: {outcome.ending or next(filter(None, reasons))}"
+
+
+def _leaves(outcome: Outcome, way: Way) -> dict[str, Leaves]:
+    asked = {k: a for k, a in outcome.answers.items() if k.dtype == way.dtype}
+    return {key.quantity: answer.leaves for key, answer in asked.items()}
+
+
+def _distances(
+    answers: Mapping[Way, Mapping[str, Leaves]],
+    standards: Mapping[str, Mapping[str, Standard]],
+) -> dict[str, np.ndarray]:
+    ways = list(answers)
+    tables: dict[str, np.ndarray] = {}
+    for quantity, wanted in standards.items():
+        leaves = [answers[way].get(quantity) for way in ways]
+        tables[quantity] = np.array([[_distance(a, b, wanted) for b in leaves] for a in leaves])
+    return tables
+
+
+def _distance(a: Leaves | None, b: Leaves | None, wanted: Mapping[str, Standard]) -> float:
+    """The largest difference of an entry over the scale of the reference; NaN without answers."""
+    if a is None or b is None or any(n not in a or n not in b for n in wanted):
+        return np.nan
+    return max(float(np.max(errors(a[n], b[n], s.scale))) for n, s in wanted.items())

@@ -1,0 +1,185 @@
+"""Rung L4: the optimizer on a fixed stream of gradients, the learning rates, the batches.
+
+The update rules, the schedule and the order of the data are the same text for every backend. So
+they are held to a second reading of the papers (`textbook`), not to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import count, pairwise
+
+import numpy as np
+
+from ..backends.model import Model
+from ..backends.optimizers import updater
+from ..compiler.ir.program import Program
+from ..data.streams import batches as batches_of
+from ..data.streams import stream
+from ..spec.training import Train
+from ..training.schedules import Clock, learning_rate
+from . import textbook
+from .compare import Array, Standard
+from .probes import Probes
+from .quantities import Answers
+
+STEPS = 500
+MARKS = (1, 2, 10, 100, STEPS)
+"""The updates after which the weights are compared."""
+AGREEMENT = 1e-13
+"""An update is a dozen operations of some ε each, and 500 of them add up by chance, not in line."""
+SHAPES = {"A": (4, 3), "b": (5,), "c": ()}
+"""Update rules act on each entry alone, but for the norm of clipping: their size is no matter."""
+RATES_ASKED = 2000
+EPOCHS_ASKED = 3
+SEEN, SIZES, REPEATED = "times an example is seen", "sizes of batches", "epochs in the same order"
+
+
+def weights(model: Model, probes: Probes) -> Answers:
+    """The weights after MARKS updates by the backend's own stepper."""
+    program, train = model.program, _train(model.program)
+    start, gradients = _stream(program)
+    stepper = model.stepper(updater(train), probes.x, next(iter(probes.targets.values())))
+    stepper.load(start)
+    found: Answers = {}
+    for number, gradient, rate in zip(count(1), gradients, _rates(program, STEPS), strict=False):
+        stepper.update(gradient, rate)
+        if number in MARKS:
+            found |= {f"after {number}/{n}": w for n, w in stepper.weights().items()}
+    return found
+
+
+def expected_weights(program: Program, probes: Probes) -> dict[str, Standard]:
+    """The same by the formulas of the papers."""
+    train = _train(program)
+    start, gradients = _stream(program)
+    flat = (textbook.clipped(_flat(gradient), train.clip) for gradient in gradients)
+    path = textbook.path(train.optimizer, _flat(start), flat, _rates(program, STEPS))
+    return {
+        f"after {number}/{name}": _standard(value)
+        for number, theta in enumerate(path, start=1)
+        if number in MARKS
+        for name, value in _leaves(theta).items()
+    }
+
+
+def rates(model: Model, probes: Probes) -> Answers:
+    """The learning rates that training would use, RATES_ASKED of them at most."""
+    return {"rate": np.array([learning_rate(_train(model.program), c) for c in _clocks(probes)])}
+
+
+def expected_rates(program: Program, probes: Probes) -> dict[str, Standard]:
+    """The same by the formulas of the papers; each rate has its own scale."""
+    train = _train(program)
+    found = [
+        textbook.rate(
+            train.schedule, train.optimizer.lr, c.step / c.per_epoch, c.per_epoch, c.epochs
+        )
+        for c in _clocks(probes)
+    ]
+    value = np.array(found)
+    scale = np.maximum(np.abs(value), 1e-3 * train.optimizer.lr)
+    return {"rate": Standard(value, scale, np.asarray(AGREEMENT))}
+
+
+def batches(model: Model, probes: Probes) -> Answers:
+    """What the first epochs are made of."""
+    train, seed = _train(model.program), model.program.spec.seed
+    size = _size(probes)
+    epochs = [
+        list(batches_of(seed, number, size, train.batch))
+        for number in range(1, min(EPOCHS_ASKED, train.epochs) + 1)
+    ]
+    orders = [np.concatenate(epoch) for epoch in epochs]
+    seen = np.stack([np.bincount(order, minlength=size) for order in orders])
+    sizes = np.array([[len(rows) for rows in epoch] for epoch in epochs])
+    repeated = sum(np.array_equal(a, b) for a, b in pairwise(orders))
+    found = {SEEN: seen, SIZES: sizes, REPEATED: np.asarray(repeated)}
+    return {name: np.asarray(value, np.float64) for name, value in found.items()}
+
+
+def expected_batches(program: Program, probes: Probes) -> dict[str, Standard]:
+    """Every example once an epoch, in batches as large as the spec says, ever anew in order."""
+    train, size = _train(program), _size(probes)
+    epochs = min(EPOCHS_ASKED, train.epochs)
+    batch = size if train.batch is None else min(train.batch, size)
+    sizes = [batch] * (size // batch) + [size % batch] * (size % batch > 0)
+    repeated = epochs - 1 if batch == size else 0
+    found = {
+        SEEN: np.ones((epochs, size)),
+        SIZES: np.array([sizes] * epochs, np.float64),
+        REPEATED: np.asarray(float(repeated)),
+    }
+    exact = np.asarray(0.0)
+    return {name: Standard(value, np.asarray(1.0), exact) for name, value in found.items()}
+
+
+def has_textbook(program: Program) -> bool:
+    """Whether a second reading stands here: a plugin's optimizer or schedule has none."""
+    train = program.spec.train
+    if train is None:
+        return False
+    known = textbook.path.dispatch(type(train.optimizer)) is not textbook.path.dispatch(object)
+    return known and textbook.rate.dispatch(type(train.schedule)) is not textbook.rate.dispatch(
+        object
+    )
+
+
+def _train(program: Program) -> Train:
+    assert program.spec.train is not None  # the questions of L4 are asked of no other spec
+    return program.spec.train
+
+
+def _size(probes: Probes) -> int:
+    assert probes.training is not None
+    return probes.training.size
+
+
+def _stream(program: Program) -> tuple[dict[str, Array], Iterator[dict[str, Array]]]:
+    """Weights at the start and gradients: sizes over two decades about the clipping norm.
+
+    The scalar's gradients are zero for the first steps, where a moment is 0 / (0 + ε).
+    """
+    rng = stream(program.spec.seed, "gradients")
+    start = {name: np.asarray(rng.normal(size=shape)) for name, shape in SHAPES.items()}
+    unit = (_train(program).clip or 1.0) / _flat(start).size ** 0.5
+
+    def gradients() -> Iterator[dict[str, Array]]:
+        for number in range(STEPS):
+            size = unit * 10 ** rng.uniform(-1, 1)
+            drawn = {n: np.asarray(size * rng.normal(size=s)) for n, s in SHAPES.items()}
+            yield drawn | ({"c": np.asarray(0.0)} if number < 3 else {})
+
+    return start, gradients()
+
+
+def _rates(program: Program, steps: int) -> Iterator[float]:
+    """The schedule of the spec, stretched over the stream of gradients."""
+    train = _train(program)
+    per_epoch = max(1, steps // train.epochs)
+    total = per_epoch * train.epochs
+    for step in range(steps):
+        yield learning_rate(train, Clock(step * total // steps, per_epoch, train.epochs))
+
+
+def _clocks(probes: Probes) -> list[Clock]:
+    assert probes.training is not None
+    per_epoch, epochs = probes.training.per_epoch, probes.training.epochs
+    last = per_epoch * epochs - 1
+    steps = np.unique(np.linspace(0, last, min(RATES_ASKED, last + 1)).astype(int))
+    return [Clock(int(step), per_epoch, epochs) for step in steps]
+
+
+def _flat(leaves: Mapping[str, Array]) -> Array:
+    return np.concatenate([np.ravel(leaves[name]) for name in SHAPES])
+
+
+def _leaves(flat: Array) -> dict[str, Array]:
+    ends = np.cumsum([int(np.prod(shape)) for shape in SHAPES.values()])
+    parts = np.split(flat, ends[:-1])
+    return {n: p.reshape(s) for (n, s), p in zip(SHAPES.items(), parts, strict=True)}
+
+
+def _standard(value: Array) -> Standard:
+    scale = np.asarray(np.max(np.abs(value)) or 1.0)
+    return Standard(value, scale, np.asarray(AGREEMENT))

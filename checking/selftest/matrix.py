@@ -1,0 +1,194 @@
+"""The kill matrix: every bug is planted in turn, and has to be caught and located.
+
+planted ─▶ the ladder, lowest level first, until one fails ─▶ caught at a rung
+        ─▶ the failed report and the programs, taken apart ─▶ located in an equation
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from ...backends import registry
+from ...compiler.lower import lower
+from ...compiler.passes import checked
+from ...spec.model import Spec
+from .. import inline
+from ..locate.find import locate
+from ..report import Report
+from . import plant
+from .bug import BOTH, Bug
+from .bugs import BUGS
+from .climb import SINGLE, climb
+from .pool import mapping
+from .specs import specs
+
+LOCATED = 0.95
+"""The share of bugs that have to be located in the right equation."""
+Progress = Callable[[str], None]
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a planted bug: the rung and quantity that failed first ('' for a survivor),
+    and the equation that the failure was traced to."""
+
+    bug: Bug
+    caught: tuple[str, str]
+    located: str
+    seconds: float
+
+    @property
+    def survived(self) -> bool:
+        return not any(self.caught)
+
+    @property
+    def as_expected(self) -> bool:
+        """Was it caught by the rung and the quantity that are there for it?"""
+        return self.caught == tuple(self.bug.caught)
+
+    @property
+    def is_located(self) -> bool:
+        return self.located == self.bug.equation
+
+    def row(self) -> Row:
+        """The trial as texts, in the order of the matrix's columns."""
+        bug, caught = self.bug, "SURVIVED" if self.survived else " ".join(self.caught)
+        located = "yes" if self.is_located else self.located or "no"
+        expected, backends = " ".join(bug.caught), " ".join(bug.backends)
+        seconds = f"{self.seconds:.1f}"
+        return bug.place, bug.name, backends, expected, caught, bug.equation, located, seconds
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All trials; `alarms` are the specs that failed without a bug, with what was said."""
+
+    trials: tuple[Trial, ...]
+    alarms: tuple[str, ...] = ()
+    columns: ClassVar[Row] = (
+        *("place", "bug", "backend", "expected", "caught by"),
+        *("equation", "located", "seconds"),
+    )
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        return tuple(trial.bug.name for trial in self.trials if trial.survived)
+
+    @property
+    def caught(self) -> int:
+        return sum(not trial.survived for trial in self.trials)
+
+    @property
+    def located(self) -> int:
+        return sum(trial.is_located for trial in self.trials)
+
+    @property
+    def passed(self) -> bool:
+        """No alarm without a bug, no bug without an alarm, and enough of them located."""
+        enough = self.located >= LOCATED * len(self.trials)
+        return bool(self.trials) and not self.alarms and not self.survivors and enough
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that are valid JSON."""
+        return {
+            "passed": self.passed,
+            "caught": self.caught,
+            "located": self.located,
+            "survivors": list(self.survivors),
+            "alarms": list(self.alarms),
+            "bugs": [dict(zip(self.columns, row, strict=True)) for row in self.rows()],
+            "message": self.message,
+        }
+
+    def rows(self) -> Iterator[Row]:
+        """A line of the table for every bug."""
+        return (trial.row() for trial in self.trials)
+
+    @property
+    def message(self) -> str:
+        """The outcome in words."""
+        bugs = len(self.trials)
+        said = [
+            f"{self.caught} of {bugs} planted bugs caught, {self.located} of them located in the"
+            " right equation."
+        ]
+        said += [f"Survived: {name}." for name in self.survivors]
+        said += [f"False alarm without a bug: {alarm}" for alarm in self.alarms]
+        return " ".join(said)
+
+
+def run_matrix(
+    backends: Collection[str] = BOTH,
+    progress: Progress = lambda line: None,
+    processes: int = 2,
+) -> Matrix:
+    """Plant every bug whose backends are at hand, one after the other in `processes` processes.
+
+    `progress` is called with a line of words as every bug is done. Most of the time goes into JAX,
+    which compiles every program anew.
+    """
+    numbers = [i for i, bug in enumerate(BUGS) if set(bug.backends) <= set(backends)]
+    with mapping(processes) as mapped:
+        alarms = tuple(filter(None, mapped(_alarm, _grounds(BUGS[i] for i in numbers))))
+        trials: list[Trial] = []
+        for number, found in zip(numbers, mapped(tried, numbers), strict=True):
+            trials.append(Trial(BUGS[number], *found))
+            progress(f"{len(trials)}/{len(numbers)} {trials[-1].bug.name}")
+    return Matrix(tuple(trials), alarms)
+
+
+class Ground(NamedTuple):
+    """Where bugs are planted, and the last level that one of them is to be caught at."""
+
+    spec: str
+    backends: tuple[str, ...]
+    dtype: str
+    last: str
+
+
+def _grounds(bugs: Iterable[Bug]) -> tuple[Ground, ...]:
+    """What has to pass before a bug is planted: two backends at once only if they are compared."""
+    last: dict[tuple[str, tuple[str, ...], str], str] = {}
+    for bug in bugs:
+        alone = [(backend,) for backend in bug.backends]
+        for backends in alone if bug.caught.level != SINGLE else [bug.backends]:
+            key = bug.spec, backends, bug.dtype
+            last[key] = max(last.get(key, ""), bug.caught.level)
+    return tuple(Ground(*key, level) for key, level in last.items())
+
+
+def _alarm(ground: Ground) -> str:
+    """What the ladder says against a spec without a bug; nothing where all is well."""
+    spec, backends, dtype, last = ground
+    report = climb(specs()[spec], backends, (dtype,), last)
+    return "" if report.first_failure is None else f"{spec}: {report.message}"
+
+
+def tried(number: int) -> tuple[tuple[str, str], str, float]:
+    """Where a bug was caught, the equation it was located in, the seconds it took."""
+    bug, start = BUGS[number], time.perf_counter()
+    spec = specs()[bug.spec]
+    with _quiet_passes(), bug.plant():
+        report = climb(spec, bug.backends, (bug.dtype,))
+        located = _located(spec, bug.backends, report)
+    failure = report.first_failure
+    caught = (failure.rung, failure.quantity) if failure is not None else ("", "")
+    return caught, located, time.perf_counter() - start
+
+
+def _quiet_passes() -> AbstractContextManager[None]:
+    """No pass raises by itself, in any thread, whatever the switch says: the ladder is to speak."""
+    return plant.member(checked, "_report", lambda kept: ContextVar("report", default=None))
+
+
+def _located(spec: Spec, backends: Sequence[str], report: Report) -> str:
+    program = lower(spec)
+    texts = {name: registry.get(name).emit(program) for name in backends}
+    found = locate(report, program, texts, run=inline.run)
+    return found.equation if found is not None else ""

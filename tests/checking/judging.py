@@ -1,0 +1,61 @@
+"""Programs emitted, edited and judged by one invariant: helpers of the tests beside this file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+from specs import Case
+
+from wellposed.backends import registry
+from wellposed.checking.compare import Comparison, Verdict, compare_leaves
+from wellposed.checking.probes import draw
+from wellposed.compiler.ir.program import Program
+
+VERLET = Case("hamiltonian", integrator="verlet")
+LEAPFROG = Case("second-order", "antisymmetric", "leapfrog")
+Edit = Callable[[str], str]
+
+
+def changed(old: str, new: str) -> Edit:
+    """The text with its first `old` replaced."""
+
+    def edit(text: str) -> str:
+        assert old in text, f"the emitted program no longer says {old!r}: plant the bug anew"
+        return text.replace(old, new, 1)
+
+    return edit
+
+
+def unchanged(text: str) -> str:
+    return text
+
+
+def model(program: Program, backend: str = "torch", edit: Edit = unchanged) -> Any:
+    """The program's text, edited, as a float64 model."""
+    chosen = registry.get(backend)
+    return chosen.load(program, edit(chosen.emit(program)), "cpu", "float64")
+
+
+def judged(
+    module: ModuleType, program: Program, backend: str = "torch", edit: Edit = unchanged
+) -> Comparison:
+    """What the module finds in an (edited) program, and makes of it."""
+    probes = draw(program)
+    assert module.applies(program, probes)
+    found = module.ask(model(program, backend, edit), probes)
+    return compare_leaves(found, module.expected(program, probes), "float64")
+
+
+def caught(*given: Any) -> bool:
+    return judged(*given).verdict is Verdict.DIFFERS
+
+
+def emitting(monkeypatch: pytest.MonkeyPatch, edit: Edit) -> None:
+    """All that torch emits from now on is edited."""
+    kept = registry.get("torch")
+    other = replace(kept, emit=lambda program: edit(kept.emit(program)))
+    monkeypatch.setitem(registry._BACKENDS, "torch", other)

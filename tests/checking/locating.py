@@ -1,0 +1,42 @@
+"""Helpers of the tests of `locate`: an edited program checked and located in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from planting import edited, in_process
+
+from wellposed.checking.ladder import check
+from wellposed.checking.locate.difference import Difference
+from wellposed.checking.locate.find import locate
+from wellposed.compiler.lower import lower
+from wellposed.spec.model import Spec
+
+LEVELS = ("L0", "L1", "L2", "L3")
+
+
+def located(
+    given: Spec,
+    backend: str,
+    text: str,
+    folder: Path,
+    dtypes: tuple[str, ...] = ("float64",),
+    levels: tuple[str, ...] = LEVELS,
+) -> Difference:
+    """Where a program's text differs from its spec."""
+    path = folder / "program.py"
+    path.write_text(text, encoding="utf-8")
+    programs, backends = {backend: path}, (backend,)
+    report = check(
+        given, programs=programs, backends=backends, dtypes=dtypes, levels=levels, run=in_process
+    )
+    found = locate(report, lower(given), {backend: text}, run=in_process)
+    assert found is not None, report.message
+    return found
+
+
+def located_edit(
+    given: Spec, backend: str, old: str, new: str, folder: Path, levels: tuple[str, ...] = LEVELS
+) -> Difference:
+    """Where the emitted text with its last `old` replaced differs."""
+    return located(given, backend, edited(given, backend, old, new), folder, levels=levels)

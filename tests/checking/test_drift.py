@@ -1,0 +1,179 @@
+"""Rungs L5 and L7: training held to self-drift, float32 to the other backend's error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from planting import CLASSIFIER, edited, spec
+
+from wellposed.backends import registry
+from wellposed.checking import drift, inline
+from wellposed.checking.compare import Verdict, compare_leaves
+from wellposed.checking.curriculum import Curriculum, curriculum
+from wellposed.checking.ladder import check
+from wellposed.checking.probes import Probes, draw
+from wellposed.checking.single import Points
+from wellposed.compiler.ir.program import Program
+from wellposed.compiler.lower import lower
+from wellposed.spec.model import Spec
+
+EPS = np.finfo(np.float64).eps
+TRAIN = {"optimizer": {"kind": "adam", "lr": 1e-2}, "epochs": 12, "batch": 8}
+DATA = {"kind": "ellipses", "train": 20, "validation": 4}
+
+
+def trained(model: dict[str, Any], **train: Any) -> Spec:
+    given = {"readout": CLASSIFIER | {"classes": 2}, **model}
+    return spec(given, data=DATA, train=TRAIN | train)
+
+
+def calm() -> Spec:
+    return trained({"state": 2, "vector_field": "layer", "parametrization": "antisymmetric"})
+
+
+def chaotic() -> Spec:
+    """Large free weights and h = 1: an ulp grows tenfold with every update."""
+    field = {"kind": "layer", "activation": "sin"}
+    return trained(
+        {
+            "state": 3,
+            "vector_field": field,
+            "time": {"horizon": 24, "steps": 24},
+            "initializers": {"K": {"kind": "normal", "std": 3.0}},
+        },
+        optimizer={"kind": "sgd", "lr": 0.5},
+    )
+
+
+def probes_of(program: Program, steps: int | None = None) -> Probes:
+    found = curriculum(program, steps)
+    assert isinstance(found, Curriculum)
+    return replace(draw(program), training=found)
+
+
+def answer(given: Spec, backend: str, text: str | None = None) -> dict[str, np.ndarray]:
+    program = lower(given)
+    chosen = registry.get(backend)
+    source = chosen.emit(program) if text is None else text
+    model = chosen.load(program, source, "cpu", "float64")
+    return drift.ask(model, probes_of(program))
+
+
+def agree(own: dict[str, np.ndarray], peer: dict[str, np.ndarray]) -> bool:
+    wanted = drift.standards(own, peer)
+    found = {name: own[name] for name in wanted}
+    return compare_leaves(found, wanted, "float64").verdict is Verdict.AGREES
+
+
+def test_training_agrees_to_rounding_where_it_is_well_posed():
+    torch, jax = answer(calm(), "torch"), answer(calm(), "jax")
+    assert len(torch[drift.DRIFT]) == 36  # 12 epochs of 3 batches
+    assert agree(torch, jax) and drift.horizon(torch) is None
+    words = drift.in_words({"torch": torch, "jax": jax})
+    assert "for all of the 36 updates" in words
+
+
+def test_a_slip_of_1e_11_in_a_step_is_seen():
+    program = lower(calm())
+    text = registry.get("torch").emit(program)
+    slip = text.replace("H = HORIZON / STEPS", "H = HORIZON / STEPS * (1 + 1e-11)")
+    assert slip != text
+    assert not agree(answer(calm(), "torch", slip), answer(calm(), "jax"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("x[index], self.targets[index]", "x[index.flip(0)], self.targets[index]"),
+        ("self.moments, self.held, rates", "self.moments, self.held, rates[:1] + (1.0, 1.0)"),
+    ],
+)
+def test_the_runtime_is_part_of_it(old: str, new: str, monkeypatch: pytest.MonkeyPatch):
+    """Bugs of the stepper: examples beside the targets of others; moments not corrected."""
+    import inspect
+    import textwrap
+
+    from wellposed.backends import run_torch
+
+    source = textwrap.dedent(inspect.getsource(run_torch.TorchStepper.propose))
+    assert old in source
+    space = dict(vars(run_torch))
+    exec(source.replace(old, new), space)
+    good = answer(calm(), "torch")
+    monkeypatch.setattr(run_torch.TorchStepper, "propose", space["propose"])
+    assert not agree(answer(calm(), "torch"), good)
+
+
+def test_ill_posed_training_is_named_and_compared_up_to_its_horizon():
+    torch, jax = answer(chaotic(), "torch"), answer(chaotic(), "jax")
+    horizon = drift.horizon(torch)
+    assert horizon is not None and horizon < 36
+    assert len(torch[drift.DRIFT]) == horizon
+    assert agree(torch, jax)
+    words = drift.in_words({"torch": torch, "jax": jax})
+    assert words.startswith("Training is ill-posed: after update")
+
+
+def test_equal_numbers_stay_equal_one_ulp_away():
+    moved = drift.one_ulp_away({"K": np.array([1.0, 1.0, -2.0, 0.0])})["K"]
+    assert moved.tolist() == [1 + EPS, 1 + EPS, -2 - 2 * EPS, 0.0]
+
+
+def test_a_single_backend_is_compared_with_the_reference(tmp_path: Path):
+    report = check(calm(), backends=("torch",), dtypes=("float64",), levels=("L5",), run=inline.run)
+    (rung,) = [r for r in report.rungs if r.quantity == "training"]
+    assert rung.passed and rung.worst is not None and report.backends == ["torch"]
+
+
+def test_the_training_of_a_file_is_judged(tmp_path: Path):
+    """Under gradient descent: Adam does not see the scale of a loss."""
+    given = trained({"state": 2, "vector_field": "layer"}, optimizer={"kind": "sgd", "lr": 0.1})
+    text = edited(given, "torch", "return losses.mean()", "return losses.mean() * (1 + 1e-9)")
+    path = tmp_path / "mine.py"
+    path.write_text(text, encoding="utf-8")
+    report = check(
+        given,
+        programs={"torch": path},
+        dtypes=("float64",),
+        levels=("L5",),
+        run=inline.run,
+    )
+    assert not report.passed
+
+
+def test_data_that_cannot_be_read_are_named_and_leave_the_rest(tmp_path: Path):
+    plain = calm().to_plain() | {"data": {"kind": "npz", "path": "gone.npz", "validation": 4}}
+    given = Spec.model_validate(plain)
+    program = lower(calm())
+    found = curriculum(replace(program, spec=given))
+    assert isinstance(found, str) and "gone.npz" in found
+
+
+class TestPoints:
+    """L7: two errors, their ratio, and the worst entry."""
+
+    FLOOR = 5e-7
+
+    def points(self, error: float, other: float, worst: float, other_worst: float) -> Points:
+        return Points(error, other, worst, other_worst, self.FLOOR)
+
+    def test_equal_errors_agree(self):
+        assert self.points(1e-5, 1e-5, 1e-4, 1e-4).agrees
+
+    def test_a_backend_three_times_as_far_off_differs(self):
+        assert self.points(2.9e-5, 1e-5, 1e-4, 1e-4).agrees
+        assert not self.points(3.1e-5, 1e-5, 1e-4, 1e-4).agrees
+
+    def test_rounding_has_no_ratio(self):
+        assert self.points(1e-6, 1e-9, 1e-6, 1e-9).agrees
+
+    def test_one_entry_cannot_hide_in_the_mean(self):
+        assert not self.points(1e-5, 1e-5, 2e-3, 1e-4).agrees
+
+    def test_nothing_that_is_not_finite_agrees(self):
+        assert not self.points(np.inf, 1e-5, np.inf, 1e-4).agrees
+        assert not self.points(np.nan, 1e-5, np.nan, 1e-4).agrees
