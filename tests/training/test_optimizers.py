@@ -173,9 +173,7 @@ SLIPS: list[tuple[str, Rule]] = [
 ]
 
 
-@pytest.mark.covers(
-    "planted bug", names=("optimizer sgd", "optimizer adam", "optimizer adamw")
-)
+@pytest.mark.covers("planted bug", names=("optimizer sgd", "optimizer adam", "optimizer adamw"))
 @pytest.mark.parametrize(("name", "slip"), SLIPS, ids=lambda value: type(value).__name__)
 def test_the_comparison_sees_a_slip(name: str, slip: Rule) -> None:
     assert distance(run(Updater(slip)), run_torch(PEERS[name][1])) > 1e-5
