@@ -19,7 +19,8 @@ def basis(rung: Rung) -> str:
     if rung.quantity == PASSES:
         return "the same operations in another order, on random numbers"
     if rung.rung == "L7":
-        return f"{RATIO:g} × the other backend's error, or {ROUNDING:g} ε × {GROWTH}"
+        least = f"that taken as {ROUNDING:g} at least"
+        return f"{RATIO:g} × the other backend's error, {least}; in units of ε × {GROWTH}"
     question = QUESTIONS[question_of(rung.quantity)]
     if question.judge is Judge.BYTES:
         return "equality"

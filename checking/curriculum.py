@@ -16,8 +16,8 @@ from ..training.schedules import Clock, learning_rate
 from .compare import Array
 
 MOST, LEAST = 300, 10
-WORK = 20_000
-"""Updates times evaluations of the field in one pass: some ten seconds of a torch loop."""
+WORK = 10_000
+"""Updates times evaluations of the field in one pass: some five seconds of a torch loop."""
 NUMBERS = 2_000_000
 """The numbers that travel to each process; of larger data the first rows are taken."""
 

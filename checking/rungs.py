@@ -189,8 +189,8 @@ def _judge_points(
 
 def _of_points(backend: str, key: Key, found: single.Points) -> Rung:
     said = (
-        f"ratio of errors {found.ratio:.2g}; worst entry {found.worst_entry:.1e} "
-        f"against {found.other_worst_entry:.1e}"
+        f"{found.error:.2g} ε × growth, {found.ratio:.2g} times the other backend's; "
+        f"worst entry {found.worst_entry:.2g} against {found.other_worst_entry:.2g}"
     )
     return Rung(
         rung="L7",

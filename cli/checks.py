@@ -10,7 +10,7 @@ import typer
 
 from .arguments import Backends, Device, Json, Overrides, SpecName, emitting, read_spec
 from .errors import CallError
-from .output import say, say_json, section, table
+from .output import error_console, say, say_json, section, table
 
 if TYPE_CHECKING:
     from ..checking.locate.difference import Difference
@@ -160,7 +160,8 @@ def _matrix(spec: Spec, backends: tuple[str, ...], json: bool) -> bool:
 def _self_test(backends: tuple[str, ...], json: bool) -> bool:
     from ..checking.selftest.matrix import run_matrix
 
-    found = run_matrix(backends)
+    error = error_console()
+    found = run_matrix(backends, progress=(lambda line: None) if json else error.print)
     if json:
         say_json(found.to_json())
     else:

@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,18 +103,15 @@ class Campaign:
             suppress_health_check=SLOW,
         )
         strategy: st.SearchStrategy[Any] = near.texts() if self.near else specs()
-        try:
-            smallest = find(strategy, search, settings=given, random=rng)
-        except NoSuchExample:
-            return
-        self._save(smallest, search)
+        with suppress(NoSuchExample, Enough):
+            find(strategy, search, settings=given, random=rng)
+        if search.smallest is not None:
+            self._save(search.smallest)
 
-    def _save(self, smallest: Any, search: _Search) -> None:
-        text = smallest if self.near else trial.to_text(smallest)
-        one = Found(search.what, search.detail, text)
+    def _save(self, one: Found) -> None:
         self.found.append(one)
         name = f"{len(self.found):03}"
-        self._write(name, text, f"{one.what}\n\n{one.detail}")
+        self._write(name, one.text, f"{one.what}\n\n{one.detail}")
         self.said(f"find {name}: {one.what}")
 
     def _write(self, name: str, text: str | bytes, words: str) -> None:
@@ -141,6 +139,10 @@ class Campaign:
             self._write(f"ill-posed-{number:03}", trial.to_text(given), outcome.detail)
 
 
+class Enough(BaseException):
+    """Ends a search: time, specs or attempts are spent. No Exception, which would be a find."""
+
+
 class _Search:
     """The condition that hypothesis searches for: a find that is not known yet.
 
@@ -149,7 +151,7 @@ class _Search:
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
-        self.what = self.detail = ""
+        self.smallest: Found | None = None
         self.scope = campaign.scope
         self.attempts = 0
         self.known: dict[str, bool] = {}
@@ -157,13 +159,13 @@ class _Search:
     def __call__(self, given: Any) -> bool:
         key = repr(given)
         if key not in self.known:  # hypothesis asks for the last one again, and for the same answer
-            self.known[key] = self._shrinks(given) if self.what else self._finds(given)
+            self.known[key] = self._shrinks(given) if self.smallest else self._finds(given)
         return self.known[key]
 
     def _finds(self, given: Any) -> bool:
         campaign = self.campaign
         if campaign.spent:
-            return False
+            raise Enough
         outcome = campaign.try_one(given, self.scope)
         campaign.count_in(given, outcome)
         if not outcome.find:
@@ -171,14 +173,22 @@ class _Search:
         if outcome.find in {one.what for one in campaign.found}:
             campaign.again[outcome.find] += 1
             return False
-        self.what, self.detail, self.scope = outcome.find, outcome.detail, outcome.scope
+        self.scope = outcome.scope
+        self._keep(given, outcome)
         return True
 
     def _shrinks(self, given: Any) -> bool:
         if self.attempts >= self.campaign.shrinking:
-            return False
+            raise Enough
         self.attempts += 1
         outcome = self.campaign.try_one(given, self.scope)
-        if outcome.find == self.what:
-            self.detail = outcome.detail
-        return outcome.find == self.what
+        if self.smallest is None or outcome.find != self.smallest.what:
+            return False
+        self._keep(given, outcome)
+        return True
+
+    def _keep(self, given: Any, outcome: Outcome) -> None:
+        """Remember it if it is smaller than what there is."""
+        text = given if self.campaign.near else trial.to_text(given)
+        if self.smallest is None or len(text) <= len(self.smallest.text):
+            self.smallest = Found(outcome.find, outcome.detail, text)

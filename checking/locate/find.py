@@ -11,7 +11,7 @@ from ...compiler.ir.program import Program
 from .. import process
 from ..curriculum import Curriculum, curriculum
 from ..probes import Probes, draw
-from ..quantities import FIELD, GRADIENT, PROGRAM, TRAJECTORY, Key
+from ..quantities import FIELD, GRADIENT, PASSES, PROGRAM, TRAJECTORY, Key
 from ..report import Report
 from ..rungs import INITIAL_STATE, ONE_STEP, Rung
 from . import causes, lines
@@ -87,7 +87,7 @@ def _evidence(
     limit: float,
 ) -> Evidence:
     """The answers to further questions; none where the program gave no answer, or none apply."""
-    unanswered = rung.reason and rung.worst is None
+    unanswered = rung.quantity == PASSES or (rung.reason and rung.worst is None)
     if text is None or unanswered or rung.rung not in ("L0", *ASKED):
         return Evidence()
     own = () if rung.rung == "L5" else (_quantity(rung),)

@@ -68,24 +68,25 @@ def _is_read(name: ast.Name) -> bool:
 
 def _is_dead(statement: ast.Assign, used: set[str]) -> bool:
     """A type alias (`dict[str, Array]`), or numbers that nothing but `main` uses."""
-    names = {
-        n.id for target in statement.targets for n in ast.walk(target) if isinstance(n, ast.Name)
-    }
-    return isinstance(statement.value, ast.Subscript) or not names & used
+    return isinstance(statement.value, ast.Subscript) or not used.intersection(_stored(statement))
+
+
+def _stored(statement: ast.stmt) -> list[str]:
+    """The names that a statement, or what is inside it, gives a value."""
+    return [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not _is_read(n)]
 
 
 def _of_function(function: ast.stmt, outer: tuple[str, ...] = ()) -> Iterator[Site]:
     if not isinstance(function, ast.FunctionDef):
         return
     parameters = [a.arg for a in function.args.args if a.arg != "self"]
-    stored = [n.id for n in ast.walk(function) if isinstance(n, ast.Name) and not _is_read(n)]
-    names = tuple(dict.fromkeys([*outer, *parameters, *stored]))
+    names = tuple(dict.fromkeys([*outer, *parameters, *_stored(function)]))
     for default in function.args.defaults:
         yield from _inside(Site(default))
     bound = set(parameters)
     for statement in function.body:
         yield from _of_statement(statement, Site(statement, names=names, bound=frozenset(bound)))
-        bound |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not _is_read(n)}
+        bound |= {*_stored(statement)}
 
 
 def _of_statement(statement: ast.stmt, site: Site) -> Iterator[Site]:
@@ -98,8 +99,7 @@ def _of_statement(statement: ast.stmt, site: Site) -> Iterator[Site]:
     for name, value in ast.iter_fields(statement):
         for part in value if isinstance(value, list) else [value]:
             if isinstance(part, ast.stmt):
-                inner = site.bound | ({"y", "state"} if isinstance(statement, ast.For) else set())
-                yield from _of_statement(part, replace(site, bound=frozenset(inner)))
+                yield from _of_statement(part, site)
             elif isinstance(part, ast.expr) and name not in ("target", "targets", "annotation"):
                 yield from _inside(replace(site, node=part))
 

@@ -154,26 +154,26 @@ def test_data_that_cannot_be_read_are_named_and_leave_the_rest(tmp_path: Path):
 
 
 class TestPoints:
-    """L7: two errors, their ratio, and the worst entry."""
-
-    FLOOR = 5e-7
-
-    def points(self, error: float, other: float, worst: float, other_worst: float) -> Points:
-        return Points(error, other, worst, other_worst, self.FLOOR)
+    """L7: two errors in units of ε × growth, their ratio, and the worst entry."""
 
     def test_equal_errors_agree(self):
-        assert self.points(1e-5, 1e-5, 1e-4, 1e-4).agrees
+        assert Points(2.0, 2.0, 20.0, 20.0).agrees
 
     def test_a_backend_three_times_as_far_off_differs(self):
-        assert self.points(2.9e-5, 1e-5, 1e-4, 1e-4).agrees
-        assert not self.points(3.1e-5, 1e-5, 1e-4, 1e-4).agrees
+        assert Points(5.9, 2.0, 20.0, 20.0).agrees
+        assert not Points(6.1, 2.0, 20.0, 20.0).agrees
 
-    def test_rounding_has_no_ratio(self):
-        assert self.points(1e-6, 1e-9, 1e-6, 1e-9).agrees
+    def test_the_ratio_is_that_of_the_errors(self):
+        assert Points(2.0, 1.0, 2.0, 2.0).ratio == 2
+        assert Points(0.0, 0.0, 0.0, 0.0).ratio == 1
+        assert Points(0.1, 0.0, 0.1, 0.0).ratio == np.inf
+
+    def test_rounding_is_no_difference_whatever_its_ratio(self):
+        assert Points(1.0, 1e-3, 1.0, 1e-3).agrees
 
     def test_one_entry_cannot_hide_in_the_mean(self):
-        assert not self.points(1e-5, 1e-5, 2e-3, 1e-4).agrees
+        assert not Points(1.0, 1.0, 41.0, 4.0).agrees
 
     def test_nothing_that_is_not_finite_agrees(self):
-        assert not self.points(np.inf, 1e-5, np.inf, 1e-4).agrees
-        assert not self.points(np.nan, 1e-5, np.nan, 1e-4).agrees
+        assert not Points(np.inf, 1.0, np.inf, 4.0).agrees
+        assert not Points(np.nan, 1.0, np.nan, 4.0).agrees

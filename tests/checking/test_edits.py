@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from wellposed.checking.selftest.__main__ import main
 from wellposed.checking.selftest.edits import RULES, Edit, edits
 from wellposed.checking.selftest.excuses import excuse
 from wellposed.checking.selftest.first import first_failure, prepared
@@ -125,3 +126,14 @@ def test_a_reason_is_for_its_own_line_only():
 def test_the_drawing_depends_on_the_seed_alone():
     drawn = [[m.edit for m in draw(10, seed)] for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_the_command_prints_how_many_were_caught(capsys: pytest.CaptureFixture[str]):
+    assert main(["--edits", "3", "--seed", "1", "--processes", "1"]) == 0
+    assert capsys.readouterr().out.startswith("3 of 3 random edits caught (")
+
+
+@pytest.mark.parametrize("arguments", [["--edits", "0"], ["--seed", "-1"], ["--edits", "many"]])
+def test_the_command_refuses_what_makes_no_sense(arguments: list[str]):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)

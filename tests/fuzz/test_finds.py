@@ -1,0 +1,96 @@
+"""What fuzzing has found, each find as the small spec that it was shrunk to."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wellposed.checking.fuzz import trial
+from wellposed.checking.fuzz.coverage import keys_beside_the_simplest
+
+SIMPLEST = {
+    "wellposed": 1,
+    "name": "net",
+    "model": {"state": 2, "vector_field": "layer", "time": {"horizon": 1.0, "steps": 1}},
+}
+CLASSIFIER = {"kind": "classifier", "classes": 2}
+
+VALID: dict[str, dict[str, Any]] = {
+    # ended the docstring of the program
+    "quotes in the reference": {"reference": '"""'},
+    "a backslash in the reference": {"reference": "\\"},
+    "lines in the reference": {"reference": "a\nb"},
+    # the reference held a stack of no node for no stack
+    "smoothness over one step": {
+        "model": {"readout": CLASSIFIER},
+        "regularizers": [{"kind": "smoothness", "of": ["K"], "alpha": 0.5}],
+    },
+    # the slope 1 − tanh² of a saturated tanh has few right digits, in every program
+    "saturation": {
+        "model": {
+            "vector_field": "hamiltonian",
+            "time": {"horizon": 20, "steps": 1},
+            "integrator": "verlet",
+            "readout": CLASSIFIER,
+        }
+    },
+    # the pass over the step was held to a tolerance without the size of h²
+    "a step of 20": {
+        "model": {
+            "vector_field": "second-order",
+            "time": {"horizon": 20, "steps": 1},
+            "integrator": "leapfrog",
+        }
+    },
+    # torch.sign makes 0 of NaN
+    "the slope of abs at NaN": {
+        "model": {
+            "state": {"y": 2, "z": 2},
+            "vector_field": {"kind": "custom", "hamiltonian": "sum(abs(y)) * 0.5"},
+        }
+    },
+    # the scale of a batch without rows was asked for
+    "a batch without rows": {
+        "model": {
+            "state": {"y": 2, "z": 2},
+            "vector_field": {
+                "kind": "custom",
+                "hamiltonian": "sum(log(cosh(y))) + 0.1 * y.T @ z",
+            },
+            "integrator": "midpoint",
+        }
+    },
+    # the check failed, since there were no weights to compare
+    "no weights": {"model": {"vector_field": {"kind": "custom", "equations": {"y": "tanh(y)"}}}},
+}
+
+NEARLY_VALID: dict[str, tuple[str, list[str]]] = {
+    # mending went on inside a mapping that it had left out
+    "a typo beside a missing key": (
+        "wellposed: 1\nname: net\nmodel:\n  :vector_field: layer\n  time: {horizon: 1, steps: 1}\n",
+        ["E104", "E103"],
+    ),
+}
+
+
+def joined(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The spec with these keys, mappings below `model` included."""
+    return {**base, **more, "model": {**base["model"], **more.get("model", {})}}
+
+
+@pytest.mark.parametrize("keys", VALID.values(), ids=VALID)
+def test_valid(keys: dict[str, Any], tmp_path: Path) -> None:
+    plain = joined(copy.deepcopy(SIMPLEST), keys)
+    assert len(keys_beside_the_simplest(plain)) <= 5
+    outcome = trial.valid(plain, tmp_path)
+    assert (outcome.verdict, outcome.detail) == ("agrees", "")
+
+
+@pytest.mark.parametrize(("text", "codes"), NEARLY_VALID.values(), ids=NEARLY_VALID)
+def test_nearly_valid(text: str, codes: list[str], tmp_path: Path) -> None:
+    outcome = trial.nearly_valid(text, tmp_path)
+    assert (outcome.verdict, outcome.find) == ("refused", "")
+    assert [code for code in codes if f"[{code}]" not in outcome.detail] == []
