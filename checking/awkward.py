@@ -165,7 +165,7 @@ def _huge(model: Model, given: Inputs) -> Answers:
         "others": np.delete(logits, [ODD, OTHER], axis=0),
         **_with_size("+", logits[ODD]),
         **_with_size("-", logits[OTHER]),
-        **{k: v for name, slope in slopes.items() for k, v in _with_size(name, slope).items()},
+        **_on_one_scale(slopes),
     }
 
 
@@ -173,6 +173,13 @@ def _with_size(name: str, array: Array) -> Answers:
     """The array over its largest entry, and that entry as arcsinh: a huge one hides others."""
     size = np.abs(array).max()
     return {name: array / (size or 1.0), f"{name} size": np.arcsinh(size)}
+
+
+def _on_one_scale(slopes: Answers) -> Answers:
+    """All slopes in one array: what a penalty adds to a slope of 1e30 is lost in its rounding."""
+    if not slopes:
+        return {}
+    return _with_size("gradient", np.concatenate([slope.ravel() for slope in slopes.values()]))
 
 
 def _read_only(model: Model, given: Inputs) -> Answers:

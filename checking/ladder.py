@@ -38,6 +38,9 @@ USER_LIMIT = 60.0
 OWN_LIMIT = 900.0
 """Seconds that an emitted program has: a million steps of a torch loop take minutes."""
 
+WITNESS = "the reference"
+"""Under this name the reference's own training stands among the outcomes of the backends."""
+
 Runner = Callable[[Job, float], Outcome]
 
 
@@ -66,32 +69,41 @@ def check(
     probes, notes = _probes(program, levels, steps)
     texts = {name: _text(name, program, given) for name in backends}
     jobs = {
-        name: Job(
-            name,
-            device,
-            text,
-            spec,
-            base_folder(spec),
-            probes,
-            plan(program, probes, dtypes, levels, given=name in given),
-        )
+        name: Job(name, device, text, spec, base_folder(spec), probes, keys)
         for name, text in texts.items()
         if isinstance(text, str)
+        for keys in [plan(program, probes, dtypes, levels, given=name in given)]
     }
-    jobs |= _witness(jobs, backends)
     limits = {name: limit if name in given else OWN_LIMIT for name in jobs}
+    outcomes, expected = _run(program, probes, jobs, limits, run)
+    outcomes |= {name: text for name, text in texts.items() if isinstance(text, Outcome)}
+    planned = {name: job.keys for name, job in jobs.items()}
+    rungs = _rungs(program, planned, outcomes, expected, "L7" in levels)
+    if any(rung.quantity == TRAINING and not rung.passed for rung in rungs):
+        outcomes |= _witness(jobs, run)
+        rungs = _rungs(program, planned, outcomes, expected, "L7" in levels)
+    rungs = (*_passes(spec, backends), *rungs) if "L0" in levels else rungs
+    words = [_training_in_words(outcomes, rungs)] if probes.training is not None else []
+    return _report(spec, program, device, backends, jobs, given, rungs, [*notes, *words])
+
+
+def _run(
+    program: Program,
+    probes: Probes,
+    jobs: Mapping[str, Job],
+    limits: Mapping[str, float],
+    run: Runner,
+) -> tuple[dict[str, Outcome], Expectation]:
+    """The programs in their processes and, meanwhile, what is expected of them in this one.
+
+    Where one backend is checked alone, the reference trains beside it.
+    """
     keys = tuple(dict.fromkeys(key for job in jobs.values() for key in job.keys))
     with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
         futures = {name: pool.submit(run, job, limits[name]) for name, job in jobs.items()}
         expected = expectation(program, keys, probes)
         outcomes = {name: future.result() for name, future in futures.items()}
-    unread = {name: text for name, text in texts.items() if isinstance(text, Outcome)}
-    planned = {name: job.keys for name, job in jobs.items()}
-    rungs = _rungs(program, planned, unread | outcomes, expected, "L7" in levels)
-    shown = tuple(rung for rung in rungs if rung.backend in backends)
-    shown = (*_passes(spec, backends), *shown) if "L0" in levels else shown
-    words = [_training_in_words(outcomes, shown)] if probes.training is not None else []
-    return _report(spec, program, device, backends, jobs, given, shown, [*notes, *words])
+    return outcomes | (_witness(jobs, run) if len(jobs) == 1 else {}), expected
 
 
 def _passes(spec: Spec, backends: Sequence[str]) -> list[Rung]:
@@ -120,13 +132,12 @@ def _probes(
     return replace(probes, training=found), notes
 
 
-def _witness(jobs: Mapping[str, Job], backends: Sequence[str]) -> dict[str, Job]:
-    """Where one backend is checked alone, the reference trains beside it."""
-    if len(jobs) != 1 or REFERENCE in jobs:
-        return {}
-    (job,) = jobs.values()
+def _witness(jobs: Mapping[str, Job], run: Runner) -> dict[str, Outcome]:
+    """The reference trains too: for one backend alone, and where two part and one is to blame."""
+    job = next(iter(jobs.values()))
     keys = tuple(key for key in job.keys if QUESTIONS[key.quantity].judge is Judge.PEER)
-    return {REFERENCE: replace(job, backend=REFERENCE, device="cpu", source="", keys=keys)}
+    asked = replace(job, backend=REFERENCE, device="cpu", source="", keys=keys)
+    return {WITNESS: run(asked, OWN_LIMIT)} if keys else {}
 
 
 def _training_in_words(outcomes: Mapping[str, Outcome], rungs: Sequence[Rung]) -> str:
@@ -168,20 +179,23 @@ def _rungs(
     single: bool,
 ) -> tuple[Rung, ...]:
     """The rungs of all backends, lowest level first, then by dtype, quantity and backend."""
-    reached = {name: _reached(planned.get(name, ()), o) for name, o in outcomes.items()}
+    reached = {
+        name: _reached(planned.get(name, ()), outcome) if name != WITNESS else outcome.answers
+        for name, outcome in outcomes.items()
+    }
     keys = [key for keys in planned.values() for key in keys]
     asked = [Key(program.spec.dtype, PROGRAM), *(Key(dtype, PROGRAM) for dtype in DTYPES), *keys]
     found = [
         rung
         for key in dict.fromkeys(asked)
         for backend, answers in reached.items()
-        if key in answers
+        if key in answers and backend != WITNESS
         for rung in judge(
             program, backend, key, answers[key], expected, _peer(backend, key, reached)
         )
     ]
     if single:
-        found += judge_single(reached, expected)
+        found += judge_single({n: a for n, a in reached.items() if n != WITNESS}, expected)
     return tuple(sorted(found, key=lambda rung: rung.rung))
 
 
@@ -199,9 +213,12 @@ def _reached(keys: tuple[Key, ...], outcome: Outcome) -> dict[Key, Answer]:
 
 
 def _peer(backend: str, key: Key, reached: Mapping[str, Mapping[Key, Answer]]) -> Leaves:
-    """The other backend's leaves, where it gave any."""
-    others = (answers for name, answers in reached.items() if name != backend)
-    return next((answers[key].leaves for answers in others if key in answers), {})
+    """The other backend's leaves, where it gave any; the reference's, where it was asked."""
+    others = [
+        answers[key].leaves for n, answers in reached.items() if n != backend and key in answers
+    ]
+    trained = reached.get(WITNESS, {}).get(key)
+    return trained.leaves if trained is not None else next(iter(others), {})
 
 
 def _report(

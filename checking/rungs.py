@@ -131,7 +131,7 @@ def judge(
         found = compare_bytes(answer.leaves, expected.weights)
         return [_rung(backend, key, key.quantity, found)]
     if question.judge is Judge.PEER:
-        return [_judge_drift(backend, key, answer.leaves, peer)]
+        return [_judge_drift(backend, key, answer.leaves, peer)] if peer else []
     standards, leaves = expected.standards[key], answer.leaves
     if question.lenient and not standards:
         return []
@@ -148,8 +148,6 @@ def judge(
 
 def _judge_drift(backend: str, key: Key, leaves: Leaves, peer: Leaves) -> Rung:
     """Training against the other backend's, as far as both agree with themselves."""
-    if not peer:
-        return _rung(backend, key, key.quantity, differs("there is no other backend's to compare"))
     wanted = drift.standards(leaves, peer)
     if not wanted:
         return _rung(backend, key, key.quantity, Comparison(Verdict.ILL_POSED))

@@ -130,14 +130,19 @@ class _Place:
 def _locate(spec: Spec, report: Report, folder: Path) -> _Place | None:
     """None where no program differs, as where the spec is ill-posed."""
     from ..checking.locate.find import locate
-    from ..checking.locate.repro import write_repro
+    from ..checking.locate.repro import Repro, write_repro
     from ..compiler.lower import lower
 
     program = lower(spec)
     difference = locate(report, program, report.programs)
     if difference is None:
         return None
-    return _Place(difference, write_repro(difference, program, report.programs, folder))
+    try:
+        repro = write_repro(difference, program, report.programs, folder)
+    except OSError as error:  # the finding stands, whatever becomes of the files
+        words = f"No standalone pair: {folder} cannot be written: {error.strerror}"
+        repro = Repro((), words)
+    return _Place(difference, repro)
 
 
 def _matrix(spec: Spec, backends: tuple[str, ...], json: bool) -> bool:

@@ -34,6 +34,8 @@ from .spectrum import Spectrum, spectrum
 
 SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
 """States that are looked at, fewer for a state above LARGE: eigenvalues cost its cube."""
+LARGEST = 4096
+"""Components of a state beyond which no eigenvalues are computed: they take hours and gigabytes."""
 NEGLIGIBLE = 1e-9
 """A real part that is zero but for rounding."""
 TOLERATED_GROWTH = 10.0
@@ -62,7 +64,10 @@ class Numbers:
 
 def analyse(program: Program) -> tuple[Finding, ...]:
     """Findings on the field, then on the method. Imports no framework."""
-    known, numbers = spectrum(program), _numbers(program)
+    known = spectrum(program)
+    if program.size > LARGEST:
+        return tuple(_for_all_weights(program, known, f"{program.size} eigenvalues are too many"))
+    numbers = _numbers(program)
     found = [*_of_field(program, known, numbers), *_of_method(program, known, numbers)]
     return tuple(found)
 
@@ -80,35 +85,39 @@ def structural_claims(program: Program) -> list[str]:
 
 
 def _of_field(program: Program, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
-    span = _field_span(program)
     if _given_by_value(program):
         yield _by_value(program, numbers)
-    elif known is None:
-        yield Finding(
-            "N202",
-            "note",
-            "nothing is known of the spectrum of the field by construction",
-            "any weights",
-            _unknown_because(program) + f"; {numbers.where}: {numbers.range}",
-            "antisymmetric, negative-gram or hamiltonian weights bound it",
-            span,
-        )
     else:
-        yield from _by_construction(program, known, numbers)
+        yield from _for_all_weights(program, known, f"{numbers.where}: {numbers.range}")
 
 
-def _by_construction(program: Program, known: Spectrum, numbers: Numbers) -> Iterator[Finding]:
+def _for_all_weights(program: Program, known: Spectrum | None, seen: str) -> Iterator[Finding]:
+    """What is known by construction, or that nothing is; `seen` is the evidence of numbers."""
+    if known is not None:
+        yield _by_construction(program, known, seen)
+        return
+    yield Finding(
+        "N202",
+        "note",
+        "nothing is known of the spectrum of the field by construction",
+        "any weights",
+        f"{_unknown_because(program)}; {seen}",
+        "antisymmetric, negative-gram or hamiltonian weights bound it",
+        _field_span(program),
+    )
+
+
+def _by_construction(program: Program, known: Spectrum, seen: str) -> Finding:
     span = _field_span(program)
     assumption = "any weights and states" + (f", {known.assumption}" if known.assumption else "")
-    evidence = f"{known.why}; {numbers.where}: {numbers.range}"
+    evidence = f"{known.why}; {seen}"
     if program.order == 2:
-        yield _second_order(program, known, assumption, evidence)
-    elif known.upper > 0:
+        return _second_order(program, known, assumption, evidence)
+    if known.upper > 0:
         claim = f"the field may amplify: {_range(program, known)}"
-        yield Finding("W203", "warning", claim, assumption, evidence, "", span)
-    else:
-        claim = f"{_range(program, known)}: the continuous network does not amplify"
-        yield Finding("N201", "note", claim, assumption, evidence, "", span)
+        return Finding("W203", "warning", claim, assumption, evidence, "", span)
+    claim = f"{_range(program, known)}: the continuous network does not amplify"
+    return Finding("N201", "note", claim, assumption, evidence, "", span)
 
 
 def _second_order(program: Program, known: Spectrum, assumption: str, evidence: str) -> Finding:

@@ -28,7 +28,10 @@ TIDY_EVERY = 40
 """Specs after which what the frameworks have compiled is dropped."""
 SHRINKING = 300
 """Attempts to make a find smaller."""
-ILL_POSED_KEPT = 20
+KEPT = 20
+"""Specs that are kept as they are: the first ones that cannot be judged, or show a known find."""
+SILENCE = 300.0
+"""Seconds without a word on how far it is."""
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 """Complaints of hypothesis about specs, which are slow and large."""
 
@@ -68,8 +71,12 @@ class Campaign:
         if not self.near:
             load_frameworks()
         rng = random.Random(self.seed)
+        spoken = 0.0
         while not self.spent:
             self._round(random.Random(rng.getrandbits(64)))
+            if self.seconds > spoken + SILENCE and not self.spent:
+                spoken = self.seconds
+                self.said(self.summary())
 
     @property
     def spent(self) -> bool:
@@ -135,8 +142,15 @@ class Campaign:
         if not self.near:
             self.coverage.add(given)
         number = self.verdicts["ill-posed"]
-        if outcome.verdict == "ill-posed" and number <= ILL_POSED_KEPT:
+        if outcome.verdict == "ill-posed" and number <= KEPT:
             self._write(f"ill-posed-{number:03}", trial.to_text(given), outcome.detail)
+
+    def count_again(self, given: Any, outcome: Outcome) -> None:
+        """Enter a find that goes by the name of one that is known; it may have another cause."""
+        self.again[outcome.find] += 1
+        if self.again.total() <= KEPT:
+            text = given if self.near else trial.to_text(given)
+            self._write(f"again-{self.again.total():03}", text, outcome.detail)
 
 
 class Enough(BaseException):
@@ -171,7 +185,7 @@ class _Search:
         if not outcome.find:
             return False
         if outcome.find in {one.what for one in campaign.found}:
-            campaign.again[outcome.find] += 1
+            campaign.count_again(given, outcome)
             return False
         self.scope = outcome.scope
         self._keep(given, outcome)

@@ -54,6 +54,17 @@ def test_a_failed_check_shows_where_and_writes_a_pair(cli: Cli, folder: Path) ->
         assert len(text.splitlines()) <= 40 and "wellposed" not in text
 
 
+def test_a_pair_that_cannot_be_written_loses_nothing(cli: Cli, folder: Path) -> None:
+    pytest.importorskip("torch")
+    cli("compile", "tiny.yaml", "--backend", "torch")
+    program = folder / "tiny_net_torch.py"
+    program.write_text(program.read_text().replace("K.mT - GAMMA", "K.mT + GAMMA"))
+    wrong = ("--program", f"torch={program.name}", "--to", "L1", "--repro", "tiny.yaml")
+    called = cli("check", "tiny.yaml", "-b", "torch", *wrong)
+    assert called.code == 1 and "Equation: parametrization K" in called.out
+    assert called.out.splitlines()[-1].startswith("No standalone pair: tiny.yaml cannot be written")
+
+
 def test_rungs_can_be_left_out(cli: Cli) -> None:
     pytest.importorskip("jax")
     called = cli("check", "tiny.yaml", "-b", "jax", "--to", "L1", "--json")

@@ -38,9 +38,9 @@ def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_valid_specs(tmp_path: Path) -> None:
-    run = fuzz("--specs", "40", "--seed", "4", "--out", str(tmp_path))
+    run = fuzz("--specs", "30", "--seed", "4", "--out", str(tmp_path))
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.splitlines()[-1].startswith("40 valid specs in ")
+    assert run.stdout.splitlines()[-1].startswith("30 valid specs in ")
     assert not list(tmp_path.glob("0*.yaml"))
 
 
@@ -73,12 +73,12 @@ def test_a_wrong_row_of_a_dialect_is_found(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_text_that_is_no_python_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(dialects.JAX.operations, "relu", "jax.nn.relu({}")
-    campaign = Campaign(tmp_path, seed=1, count=60, scope=COMPILING)
+    monkeypatch.setitem(dialects.JAX.operations, "sigmoid", "jax.nn.sigmoid({}")
+    campaign = Campaign(tmp_path, seed=2, count=60, scope=COMPILING)
     what, plain = found_alone(campaign)
     assert what == "SyntaxError in trial._compile"
     assert len(keys_beside_the_simplest(plain)) <= FEW_KEYS
-    assert "relu" in str(plain["model"]["vector_field"])
+    assert "sigmoid" in str(plain["model"]["vector_field"])
 
 
 def test_the_same_seed_finds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,9 @@ import pytest
 
 from wellposed.checking.fuzz import trial
 from wellposed.checking.fuzz.coverage import keys_beside_the_simplest
+from wellposed.compiler.describe import describe
+from wellposed.compiler.lower import lower
+from wellposed.spec.model import Spec
 
 SIMPLEST = {
     "wellposed": 1,
@@ -17,6 +20,7 @@ SIMPLEST = {
     "model": {"state": 2, "vector_field": "layer", "time": {"horizon": 1.0, "steps": 1}},
 }
 CLASSIFIER = {"kind": "classifier", "classes": 2}
+FEW_KEYS = 5
 
 VALID: dict[str, dict[str, Any]] = {
     # ended the docstring of the program
@@ -63,6 +67,16 @@ VALID: dict[str, dict[str, Any]] = {
             "integrator": "midpoint",
         }
     },
+    # a slope of 1e59 − 1e59 plus that of the penalty was held to the scale of the penalty's
+    "a penalty beside 1e30": {
+        "model": {
+            "state": 1,
+            "parametrization": "antisymmetric",
+            "integrator": "midpoint",
+            "readout": CLASSIFIER,
+        },
+        "regularizers": [{"kind": "weight-decay", "of": ["K"], "alpha": 0.5}],
+    },
     # the check failed, since there were no weights to compare
     "no weights": {"model": {"vector_field": {"kind": "custom", "equations": {"y": "tanh(y)"}}}},
 }
@@ -84,7 +98,7 @@ def joined(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("keys", VALID.values(), ids=VALID)
 def test_valid(keys: dict[str, Any], tmp_path: Path) -> None:
     plain = joined(copy.deepcopy(SIMPLEST), keys)
-    assert len(keys_beside_the_simplest(plain)) <= 5
+    assert len(keys_beside_the_simplest(plain)) <= FEW_KEYS
     outcome = trial.valid(plain, tmp_path)
     assert (outcome.verdict, outcome.detail) == ("agrees", "")
 
@@ -94,3 +108,12 @@ def test_nearly_valid(text: str, codes: list[str], tmp_path: Path) -> None:
     outcome = trial.nearly_valid(text, tmp_path)
     assert (outcome.verdict, outcome.find) == ("refused", "")
     assert [code for code in codes if f"[{code}]" not in outcome.detail] == []
+
+
+def test_a_large_state_is_described_without_its_eigenvalues() -> None:
+    """It ended in a MemoryError: 6 GB for two Jacobians of 20,000 components."""
+    field = {"kind": "custom", "equations": {"y": "tanh(y)"}}
+    plain = joined(SIMPLEST, {"model": {"state": 20_000, "vector_field": field}})
+    (finding,) = describe(lower(Spec.model_validate(plain))).findings
+    assert finding.code == "N202"
+    assert "20000 eigenvalues are too many" in finding.evidence
