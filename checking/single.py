@@ -32,7 +32,7 @@ ROUNDING = 1.0
 class Points:
     """Root mean squares of the errors of both backends, and their worst entries.
 
-    The unit of an error is ε × growth: what rounding does to that array (to that time step).
+    The unit of an error is ε × growth: what rounding does to that array.
     """
 
     error: float
@@ -85,9 +85,9 @@ def points(
 
 
 def _errors(leaves: Leaves, standards: Mapping[str, Standard], names: list[str]) -> np.ndarray:
-    """Every entry's error as a part of its tolerance."""
+    """Every entry's error as a part of the tolerance of its array, the widest along a path."""
     wanted = {name: standards[name] for name in names}
-    parts = [errors(leaves[n], s.value, s.scale) / s.tolerance for n, s in wanted.items()]
+    parts = [errors(leaves[n], s.value, s.scale) / np.max(s.tolerance) for n, s in wanted.items()]
     return np.concatenate([np.ravel(part) for part in parts])
 
 

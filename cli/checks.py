@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .arguments import Backends, Device, Json, Overrides, SpecName, emitting, read_spec
-from .errors import CallError
 from .output import error_console, say, say_json, section, table
 
 if TYPE_CHECKING:
@@ -57,6 +56,8 @@ def check(
     json: Json = False,
 ) -> None:
     """Compare the programs with the float64 reference, rung by rung."""
+    from .errors import CallError
+
     if not (spec or self_test):
         raise CallError("check needs a SPEC", "`wellposed ls` lists the examples")
     if self_test and spec:
@@ -178,6 +179,7 @@ def _self_test(backends: tuple[str, ...], json: bool) -> bool:
 def _levels(last: str) -> tuple[str, ...]:
     """The rungs up to this one. Raises CallError."""
     from ..checking.questions import LEVELS
+    from .errors import CallError
 
     if last not in LEVELS:
         raise CallError(f"--to {last}: there is no such rung", f"rungs: {', '.join(LEVELS)}")
@@ -186,6 +188,8 @@ def _levels(last: str) -> tuple[str, ...]:
 
 def _programs(given: list[str]) -> dict[str, Path]:
     """Backend → file, from BACKEND=FILE. Raises CallError."""
+    from .errors import CallError
+
     found: dict[str, Path] = {}
     for text in given:
         backend, equals, file = text.partition("=")

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace, folder: Path) -> int:
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(folder / ".hypothesis"))
     from .campaign import Campaign
 
     count = 100 if given.minutes is None and given.specs is None else given.specs

@@ -35,7 +35,8 @@ sys.exit(code)
 
 def imported(*arguments: str, code: str = PROBE) -> set[str]:
     command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    env = {name: value for name, value in os.environ.items() if name != "WELLPOSED_CHECK_PASSES"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     return set(json.loads(done.stderr.replace("'", '"')))
 
 
