@@ -18,7 +18,7 @@ from .compare import Leaves, Standard
 from .probes import Probes
 from .quantities import FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, WEIGHTS, Key
 from .questions import QUESTIONS, Judge
-from .tolerances import EPSILON, MOVES, lost_sets, standards
+from .tolerances import MOVES, NOISE, ROUNDINGS, lost_sets, standards
 
 REFERENCE = "numpy"
 AFTER_THE_STATES = frozenset({FINAL, LOGITS, LOSS, GRADIENT})
@@ -77,7 +77,7 @@ def _lost(key: Key, base: Mapping[str, Leaves]) -> frozenset[str]:
 def _moved(
     model: Model, program: Program, keys: list[Key], probes: Probes, dtype: str
 ) -> list[tuple[float, dict[str, Leaves]]]:
-    """The reference's answers on perturbed probes, and with every operation off by one ε."""
+    """The reference's answers on perturbed probes, and with every operation off at random."""
     names = ("growth", content_hash(program.spec), dtype)
 
     def rng(what: str) -> np.random.Generator:
@@ -87,8 +87,11 @@ def _moved(
         (size, _ask(model, keys, probes.perturbed(size, rng(str(i)))))
         for i, size in enumerate(MOVES[dtype])
     ]
-    with rounding(EPSILON[dtype], rng("rounding")):
-        return [*found, (EPSILON[dtype], _ask(model, keys, probes))]
+    size = NOISE[dtype]
+    for i in range(ROUNDINGS):
+        with rounding(size, rng(f"rounding {i}")):
+            found.append((size, _ask(model, keys, probes)))
+    return found
 
 
 def _ask(model: Model, keys: Sequence[Key], probes: Probes) -> dict[str, Leaves]:

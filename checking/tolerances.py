@@ -52,6 +52,11 @@ MOVES = {
 what rounding on the way does, but the first sum may swallow it; a thousand of them it does not."""
 
 
+NOISE = {"float64": 64 * EPSILON["float64"], "float32": EPSILON["float32"]}
+ROUNDINGS = 3
+"""By how much every operation is off, at random, and how often: one run may cancel by luck, and in
+float64 a move of one ε is itself rounded."""
+
 Moved = tuple[float, Leaves]
 """The size of a move, and what the reference gave under it."""
 

@@ -31,14 +31,14 @@ _rounding: ContextVar[Callable[[Array], Array] | None] = ContextVar("rounding", 
 
 @contextmanager
 def rounding(size: float, rng: np.random.Generator) -> Iterator[None]:
-    """Within it every operation that rounds is off by ±size of its value, at random.
+    """Within it every operation that rounds is off by up to ±size of its value, at random.
 
     So a second run shows what rounding on the way does to a result, be it magnified by later
     operations or by cancellation (CESTAC: Vignes, Math. Comput. Simulation 35 (1993) 233-261).
     """
 
     def moved(value: Array) -> Array:
-        return value * (1 + size * rng.choice((-1.0, 1.0), np.shape(value)))
+        return value * (1 + size * rng.uniform(-1, 1, np.shape(value)))
 
     token = _rounding.set(moved)
     try:
