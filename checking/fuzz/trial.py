@@ -95,10 +95,13 @@ def _guarded(trial: Callable[[], Outcome], scope: Scope) -> Outcome:
 
 def _place(error: BaseException) -> str:
     """Module and function of this package where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if f"/{PACKAGE}/" in f.filename.replace("\\", "/")]
-    last = own[-1] if own else frames[-1]
-    return f"in {Path(last.filename).stem}.{last.name}"
+    codes = [
+        (str(frame.f_globals.get("__name__", "")), frame.f_code)
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    ]
+    own = [code for module, code in codes if module.startswith(f"{PACKAGE}.")]
+    last = own[-1] if own else codes[-1][1]
+    return f"in {Path(last.co_filename).stem}.{last.co_name}"
 
 
 def _accepted(plain: dict[str, Any], folder: Path) -> Outcome:
