@@ -13,7 +13,7 @@ from ..curriculum import Curriculum, curriculum
 from ..probes import Probes, draw
 from ..quantities import FIELD, GRADIENT, PASSES, PROGRAM, TRAJECTORY, Key
 from ..report import Report
-from ..rungs import INITIAL_STATE, ONE_STEP, Rung
+from ..rungs import Rung, question_of
 from . import causes, lines
 from .case import Case, Cause
 from .difference import Departure, Difference, Excerpt, Where
@@ -54,7 +54,7 @@ def locate(
     rung = report.first_failure
     if rung is None or rung.ill_posed:
         return None
-    probes, quantity = _probes(rung, program), _quantity(rung)
+    probes, quantity = _probes(rung, program), question_of(rung.quantity)
     evidence = _evidence(rung, program, texts.get(rung.backend), probes, report.device, run, limit)
     where = first(program, probes, evidence, quantity, rung.quantity)
     given = texts.get(rung.backend, "")
@@ -70,13 +70,6 @@ def _probes(rung: Rung, program: Program) -> Probes:
     return replace(probes, training=found) if isinstance(found, Curriculum) else probes
 
 
-def _quantity(rung: Rung) -> str:
-    """The quantity of the ladder that a rung is a part of."""
-    if rung.quantity in (INITIAL_STATE, ONE_STEP):
-        return TRAJECTORY
-    return GRADIENT if rung.quantity.startswith(GRADIENT) else rung.quantity
-
-
 def _evidence(
     rung: Rung,
     program: Program,
@@ -90,7 +83,7 @@ def _evidence(
     unanswered = rung.quantity == PASSES or (rung.reason and rung.worst is None)
     if text is None or unanswered or rung.rung not in ("L0", *ASKED):
         return Evidence()
-    own = () if rung.rung == "L5" else (_quantity(rung),)
+    own = () if rung.rung == "L5" else (question_of(rung.quantity),)
     quantities = dict.fromkeys((*own, *ASKED.get(rung.rung, ())))
     keys = tuple(Key(rung.dtype, quantity) for quantity in quantities)
     return gather(program, rung.backend, device, text, keys, probes, run, limit)
@@ -159,6 +152,6 @@ def _excerpts(
 
 def _public(rung: Rung) -> str:
     """The function of the protocol whose value is wrong."""
-    quantity = _quantity(rung)
+    quantity = question_of(rung.quantity)
     names = {FIELD: "vector_field", TRAJECTORY: "trajectory", GRADIENT: "loss", "weights": "init"}
     return names.get(quantity, "forward" if quantity in ("logits", "final state") else quantity)
