@@ -20,9 +20,10 @@ _LONGEST = 300  # characters of a program's own error message that a reason quot
 def answers(
     load: Callable[[str], Model], keys: Sequence[Key], probes: Probes
 ) -> Iterator[tuple[Key, Answer]]:
-    """The answers in order, each as soon as it is there; `load` gives the model of a dtype.
+    """The answers in order, each as soon as it is there.
 
-    A program that does not load answers one question, that for PROGRAM, with the reason.
+    `load` gives the model of a dtype, which is asked on numbers of that dtype. A program that
+    does not load answers one question, that for PROGRAM, with the reason.
     """
     models: dict[str, Model] = {}
     for key in keys:
@@ -32,7 +33,7 @@ def answers(
         except (Exception, SystemExit) as error:
             yield Key(key.dtype, PROGRAM), Answer(reason=in_words(error))
             return
-        yield key, _answer(models[key.dtype], key.quantity, probes)
+        yield key, _answer(models[key.dtype], key.quantity, probes.rounded(key.dtype))
 
 
 def _answer(model: Model, quantity: str, probes: Probes) -> Answer:

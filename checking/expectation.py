@@ -40,17 +40,18 @@ def expectation(program: Program, keys: Sequence[Key], probes: Probes) -> Expect
     """Run the reference on the probes and, for the growth, on probes moved a little."""
     model = registry.get(REFERENCE).load(program, "")
     by = {judge: [k for k in keys if QUESTIONS[k.quantity].judge is judge] for judge in Judge}
-    asked = by[Judge.REFERENCE]
-    base = _ask(model, [*by[Judge.BYTES], *asked], probes)
+    weights = _ask(model, by[Judge.BYTES], probes).get(WEIGHTS, {})
     found = {key: _stated(program, key, probes) for key in by[Judge.STATED]}
-    for dtype in dict.fromkeys(key.dtype for key in asked):
-        ours = [key for key in asked if key.dtype == dtype]
-        moved = _moved(model, program, ours, probes, dtype)
+    for dtype in dict.fromkeys(key.dtype for key in by[Judge.REFERENCE]):
+        ours = [key for key in by[Judge.REFERENCE] if key.dtype == dtype]
+        given = probes.rounded(dtype)
+        base = _ask(model, ours, given)
+        moved = _moved(model, program, ours, given, dtype)
         for key in ours:
             runs = [(size, run[key.quantity]) for size, run in moved]
             judged = standards(key, base[key.quantity], runs, _lost(key, base))
             found[key] = _judgeable(judged) if QUESTIONS[key.quantity].lenient else judged
-    return Expectation(base.get(WEIGHTS, {}), found)
+    return Expectation(weights, found)
 
 
 def _stated(program: Program, key: Key, probes: Probes) -> Mapping[str, Standard]:
@@ -95,8 +96,8 @@ def _moved(
 
 
 def _ask(model: Model, keys: Sequence[Key], probes: Probes) -> dict[str, Leaves]:
-    """Every quantity once: the reference has one dtype."""
-    wanted = [Key("float64", quantity) for quantity in dict.fromkeys(k.quantity for k in keys)]
+    """Every quantity, in the one dtype of the reference."""
+    wanted = [Key("float64", key.quantity) for key in keys]
     found: dict[str, Leaves] = {}
     with np.errstate(all="ignore"):
         for key, answer in answers(lambda dtype: model, wanted, probes):

@@ -103,7 +103,7 @@ class Matrix:
 def matrix(spec: Spec, backends: Iterable[str] = ("torch", "jax")) -> Matrix:
     """Run the spec in every way that this machine has. Raises SpecError, BackendError."""
     program = lower(spec)
-    probes = draw(program)
+    probes = draw(program).rounded("float32")  # numbers that every way can be given
     keys = tuple(key for key in plan(program, probes, DTYPES) if key.quantity in QUANTITIES)
     jobs = _jobs(spec, program, probes, keys, tuple(backends))
     with ThreadPoolExecutor(2) as pool:

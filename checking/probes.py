@@ -1,7 +1,8 @@
 """Where programs are compared: weights, features, states, times and targets.
 
-All numbers are drawn by NumPy from streams keyed by the spec, and every one is a float32 number, so
-that both dtypes of a program are run on the very numbers that the reference is run on.
+All numbers are drawn by NumPy from streams keyed by the spec, in float64 with all their digits. A
+float32 program, and the reference beside it, get them rounded to float32: both are run on the very
+same numbers, whatever the dtype.
 """
 
 from __future__ import annotations
@@ -55,6 +56,20 @@ class Probes:
         times = {name: t * (1 + size) for name, t in self.times.items()}
         return replace(self, weights=sets, x=moved(self.x), y=moved(self.y), times=times)
 
+    def rounded(self, dtype: str) -> Probes:
+        """Numbers of the dtype, held in float64 still; times and training stay as they are."""
+        if dtype == "float64":
+            return self
+
+        def single(a: Array) -> Array:
+            return a.astype(dtype).astype(np.float64) if a.dtype.kind == "f" else a
+
+        sets = {
+            name: {k: single(w) for k, w in set_.items()} for name, set_ in self.weights.items()
+        }
+        targets = {kind: single(t) for kind, t in self.targets.items()}
+        return replace(self, weights=sets, x=single(self.x), y=single(self.y), targets=targets)
+
     def arrays(self) -> dict[str, Array]:
         """All of it as one flat dict, as it travels."""
         weights = {f"weights/{s}/{n}": w for s, ws in self.weights.items() for n, w in ws.items()}
@@ -88,7 +103,10 @@ def draw(program: Program) -> Probes:
     """The probes of a program: the same ones every time."""
     rng = stream(program.spec.seed, "check", content_hash(program.spec))
     initial = initial_weights(program)
-    weights = {RANDOM: _random_weights(initial, rng), INITIAL: _all_single(initial)}
+    weights = {
+        RANDOM: _random_weights(initial, rng),
+        INITIAL: {name: _double(w) for name, w in initial.items()},
+    }
     x, y = _rows(program.features, rng), _rows(program.size, rng)
     return Probes(weights, x, y, _times(program), _targets(program, rng))
 
@@ -99,17 +117,13 @@ def _random_weights(initial: Weights, rng: np.random.Generator) -> Weights:
     for name, w in initial.items():
         u = SPREAD * rng.uniform(-1, 1, w.shape)
         size = (w.shape[-1] if w.ndim else 1) ** -0.5
-        found[name] = _single(np.where(w == 0, size * u, w * (1 + u)))
+        found[name] = _double(np.where(w == 0, size * u, w * (1 + u)))
     return found
 
 
-def _all_single(weights: Weights) -> Weights:
-    return {name: _single(w) for name, w in weights.items()}
-
-
-def _single(a: Array) -> Array:
-    """Rounded to float32, held in float64, in C order: a file of arrays knows no other."""
-    return np.asarray(a, np.float32).astype(np.float64, order="C")
+def _double(a: Array) -> Array:
+    """In float64 and C order: a file of arrays knows no other."""
+    return np.asarray(a, np.float64, order="C")
 
 
 def _rows(columns: int, rng: np.random.Generator) -> Array:
@@ -117,7 +131,7 @@ def _rows(columns: int, rng: np.random.Generator) -> Array:
     rows[1] = 0
     rows[3] = rows[0]
     rows[5] *= LARGE
-    return _single(rows)
+    return rows
 
 
 def _times(program: Program) -> dict[str, float]:
@@ -137,8 +151,8 @@ def _targets(program: Program, rng: np.random.Generator) -> dict[str, Array]:
     if program.loss is None:
         return {}
     if program.spec.task.kind != "classification":
-        return {VALUES: _single(rng.normal(size=(ROWS, program.outputs)))}
+        return {VALUES: rng.normal(size=(ROWS, program.outputs))}
     classes = (np.arange(ROWS) + rng.integers(program.outputs)) % program.outputs
     shares = rng.uniform(0.1, 1, (ROWS, program.outputs))
-    likelihoods = _single(shares / shares.sum(axis=1, keepdims=True))
+    likelihoods = shares / shares.sum(axis=1, keepdims=True)
     return {CLASSES: classes.astype(np.int64), LIKELIHOODS: likelihoods}

@@ -71,6 +71,7 @@ _OF_THE_FIELD = [
         "field y",
         1,
     ),
+    _bug("K through float32", "rk4", "(K @ y", "(K.float().to(K.dtype) @ y", FIELD, "field y", 1),
     _bug("step is the nearest", "rk4", "int(t / H + 1e-9)", "int(t / H + 0.5)", FIELD, "path"),
     _bug(
         "weights not interpolated",

@@ -18,7 +18,7 @@ from ...data.streams import stream
 from ...spec import training as spec
 from ...training import schedules
 from . import plant
-from .bug import BOTH, FIELD, JAX, ORDER, START, TORCH, Bug, Rung, gradient
+from .bug import BOTH, FIELD, JAX, START, TORCH, Bug, Rung, gradient
 
 OPTIMIZER, RATES, BATCHES = (Rung("L4", q) for q in ("optimizer", "learning rates", "batches"))
 TRAINING = Rung("L5", "training")
@@ -313,7 +313,7 @@ SWAPPED = _runner("jax", "JaxModel", "_gradient", L_AND_W)
 _HANDLING = [
     _handling("weights of the next step", "rk4", _shared(_next_step), FIELD, "path", BOTH),
     _handling("L and W exchanged", "rk4", _shared(L_AND_W), START, "lift"),
-    _handling("weights through float32", "rk4", _shared(_in_float32), ORDER, "path"),
+    _handling("weights through float32", "rk4", _shared(_in_float32), FIELD, "path"),
     _handling("float64 forgotten", "rk4", NO_X64, FIELD, "field y", JAX),
     _handling("the gradient by mu lost", "rk4", LOST, gradient("mu"), "gradient mu"),
     _handling("gradients exchanged", "rk4", SWAPPED, gradient("L"), "gradient L", JAX),

@@ -43,7 +43,7 @@ def chaotic() -> Spec:
             "state": 3,
             "vector_field": field,
             "time": {"horizon": 24, "steps": 24},
-            "initializers": {"K": {"kind": "normal", "std": 3.0}},
+            "initializers": {"K": {"kind": "normal", "std": 1.5}},
         },
         optimizer={"kind": "sgd", "lr": 0.5},
     )

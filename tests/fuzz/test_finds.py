@@ -77,6 +77,15 @@ VALID: dict[str, dict[str, Any]] = {
         },
         "regularizers": [{"kind": "weight-decay", "of": ["K"], "alpha": 0.5}],
     },
+    # the softmax of far logits is one class: what is left of its slopes has few right digits
+    "a saturated softmax": {
+        "model": {
+            "state": 3,
+            "time": {"horizon": 40, "steps": 1},
+            "integrator": "midpoint",
+            "readout": CLASSIFIER,
+        }
+    },
     # the check failed, since there were no weights to compare
     "no weights": {"model": {"vector_field": {"kind": "custom", "equations": {"y": "tanh(y)"}}}},
 }
