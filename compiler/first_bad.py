@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .evaluate import MEANING
-from .ir.expr import ELEMENTWISE_FUNCTIONS, Expr
+from .ir.expr import ELEMENTWISE_FUNCTIONS, Expr, variables
 from .ir.text import mathematics
 from .tape import Array, Place, Stage
 
@@ -73,7 +73,9 @@ def _origin(stage: Stage, i: int) -> tuple[int, int | None]:
     """From a bad node down to one whose operands are good, in the example that is bad first."""
     column: int | None = None
     while True:
-        if column is None and stage.evaluator.order[i].type.batched:
+        if not stage.evaluator.order[i].type.batched:
+            column = None
+        elif column is None:
             column = int(np.argmin(np.isfinite(stage.values[i]).all(axis=0)))
         below = stage.evaluator.operands[i]
         bad = (k for k in below if not np.isfinite(_example(stage, k, column)).all())
@@ -128,7 +130,7 @@ def _operands(
     node, shape = stage.evaluator.order[i], _example(stage, i, column).shape
     for k in stage.evaluator.operands[i]:
         arg, value = stage.evaluator.order[k], _example(stage, k, column)
-        if arg.op in ("constant", "eye"):
+        if not variables(arg):
             continue
         if node.op in ELEMENTWISE:
             yield mathematics(arg), float(np.broadcast_to(value, shape)[index])

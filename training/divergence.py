@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..compiler.findings import Finding
 from ..compiler.first_bad import BadNumber, Largest
 from ..compiler.modes import Modes, figure, plain
@@ -79,7 +81,11 @@ class Divergence:
         value = f"{bad.part} = {figure(bad.value)}"
         if math.isfinite(bad.exact):
             limit = f"{RANGE[self.dtype]}, the range of {self.dtype}"
-            value = f"|{bad.part}| = {figure(abs(bad.exact))} > {limit}"
+            overflows = abs(bad.exact) > float(np.finfo(self.dtype).max)
+            on_the_way = f"{value}: what it is made of is beyond {limit}"
+            value = (
+                f"|{bad.part}| = {figure(abs(bad.exact))} > {limit}" if overflows else on_the_way
+            )
         place = f" ({self.place})" if self.place else ""
         return f"{self._where()}, {_shortened(bad.expression)}: {value}{place}"
 

@@ -77,11 +77,12 @@ class Loop:
         seen = self._updates(number, nothing_taken() if taken is None else taken, keep)
         scores = evaluate(self.score, self.stepper, self.dataset)
         sizes, losses, norms = seen.T
+        shares = sizes / sizes.sum()  # finite losses have a finite mean, but maybe no finite sum
         return {
             "epoch": number,
-            "loss": float(np.average(losses, weights=sizes)),
+            "loss": float(losses @ shares),
             **scores,
-            "gradient_norm": float(np.average(norms, weights=sizes)),
+            "gradient_norm": float(norms @ shares),
             "lr": self._rate(number, self.per_epoch - 1),
             "seconds": round(time.perf_counter() - start, 6),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,7 +41,10 @@ MSE = Score("mse", mean_squared_error, -1)
 
 
 def evaluate(score: Score, stepper: Stepper, dataset: Dataset) -> dict[str, float | None]:
-    """`train_…` and `validation_…` at the weights held; None for a split without rows."""
+    """`train_…` and `validation_…` at the weights held.
+
+    None for a split without rows, and for a score that is no finite number.
+    """
     splits = {"train": dataset.train, "validation": dataset.validation}
     logits = _logits(stepper, np.concatenate([split.x for split in splits.values()]))
     parts = np.split(logits, [len(dataset.train)])
@@ -59,4 +63,5 @@ def _logits(stepper: Stepper, x: np.ndarray) -> np.ndarray:
 def _score(score: Score, logits: np.ndarray, split: Split) -> float | None:
     if len(split) == 0 or split.targets is None or not np.isfinite(logits).all():
         return None
-    return score.of(logits, split.targets)
+    found = score.of(logits, split.targets)
+    return found if math.isfinite(found) else None  # finite logits may have squares that are not

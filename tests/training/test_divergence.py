@@ -191,6 +191,13 @@ def test_what_is_lost_by_underflow_alone(tmp_path: Path) -> None:
     assert fine.status == "finished"
 
 
+def test_a_number_of_no_example_has_no_row(tmp_path: Path) -> None:
+    """t^(−½) at 0; the operands are what varies, and no constant."""
+    found, bad = lost(tmp_path, custom("t ** -0.5 + K @ y"))
+    assert (bad.part, dict(bad.operands), bad.row) == ("t^(−0.5)", {"t": 0.0}, None)
+    assert "row" not in str(found)
+
+
 def test_an_overflow_of_a_stage_of_rk4_has_the_equation_of_the_spec(tmp_path: Path) -> None:
     found, bad = lost(tmp_path, CUBIC, "model.integrator=rk4", data=dataset(8 * X))
     assert bad.expression == "y' = (K y)³" and bad.place.layer == 1
@@ -341,6 +348,32 @@ def test_an_update_that_overflows(tmp_path: Path, backend: str, batch: int) -> N
     kept = load_file(tmp_path / "run/weights.safetensors")
     for name, weight in wellposed.compile(wellposed.load(tmp_path / "m.yaml")).init().items():
         np.testing.assert_array_equal(kept[name], weight)
+
+
+def test_an_update_whose_parts_overflow(tmp_path: Path) -> None:
+    """Of Adam's first update η / (1 − β₁) is 10 η; the weight it should make is about η."""
+    adam = "train.optimizer={kind: adam, lr: 3e38}"
+    found, bad = lost(tmp_path, LAYER, adam)
+    assert bad.place.equation == "optimizer adam" and not np.isfinite(bad.value)
+    assert abs(bad.exact) < 3.4e38
+    assert f"{bad.part} = {'-' * (bad.value < 0)}inf: what it is made of" in str(found)
+
+
+def test_a_score_that_overflows_is_none(tmp_path: Path) -> None:
+    """Finite logits and targets, the square of their difference is not."""
+    train, far = Split(X, TARGETS), Split(X[:1], np.array([[1e200]]))
+    data = Dataset(train, far, ("u", "v"), None, "values")
+    result = run(tmp_path, LAYER, "dtype=float64", data=data, backend="numpy")
+    assert result.status == "finished"
+    for row in result.metrics:
+        assert row["validation_mse"] is None and np.isfinite(row["train_mse"])
+
+
+def test_the_mean_of_large_losses_is_finite(tmp_path: Path) -> None:
+    data = dataset(1e-3 * X, np.full((5, 1), 1e154))
+    slow = ("dtype=float64", "train.optimizer.lr=1e-300", "train.clip=1", "train.batch=1")
+    result = run(tmp_path, LAYER, *slow, data=data, backend="numpy")
+    assert result.metrics[0]["loss"] == pytest.approx(5e307)
 
 
 def test_a_run_that_diverges_keeps_the_weights_before_the_step(tmp_path: Path) -> None:
