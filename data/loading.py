@@ -60,6 +60,11 @@ def features(node: Data, base: Path, place: Place) -> int | None:
     return None
 
 
+def digests(node: Data, base: Path, place: Place) -> dict[str, str]:
+    """SHA-256 of every file that a data node names, by its path. SpecError for one not readable."""
+    return {path: _source(path, base, place(key)).digest() for key, path in node.files.items()}
+
+
 def read_features(
     path: Path, node: Data, names: Sequence[str], scaling: Scaling | None, where: Span | None
 ) -> Floats:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..spec.diagnostics import Span
 from ..spec.model import Spec
 from ..spec.readouts import Classifier
 from .dataset import Dataset
-from .loading import load
+from .loading import digests, load
+from .sources import Place
 
 
 def dataset_of(spec: Spec, features: int) -> Dataset | None:
@@ -18,8 +18,13 @@ def dataset_of(spec: Spec, features: int) -> Dataset | None:
         return None
     readout = spec.model.readout
     classes = readout.classes if isinstance(readout, Classifier) else None
+    return load(spec.data, spec.seed, spec.folder, _place(spec), features, classes)
 
-    def place(*loc: str | int) -> Span | None:
-        return spec.span("data", *loc)
 
-    return load(spec.data, spec.seed, spec.folder, place, features, classes)
+def digests_of(spec: Spec) -> dict[str, str]:
+    """SHA-256 of the files that the data come from, by path. SpecError for one not readable."""
+    return {} if spec.data is None else digests(spec.data, spec.folder, _place(spec))
+
+
+def _place(spec: Spec) -> Place:
+    return lambda *loc: spec.span("data", *loc)

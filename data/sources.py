@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import stat
 from collections.abc import Callable, Iterable
@@ -53,6 +54,15 @@ class Source:
             raise self.unreadable(error) from None
         if not stat.S_ISREG(mode):
             raise self.error("E401", "is not a regular file")
+
+    def digest(self) -> str:
+        """SHA-256 of the bytes. SpecError where the file cannot be read."""
+        self.check()
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise self.unreadable(error) from None
 
     def unreadable(self, error: OSError | ValueError) -> SpecError:
         """The located error for what the system says of the file."""

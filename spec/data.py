@@ -49,6 +49,11 @@ class Data(Family, title="data"):
         return None
 
     @property
+    def files(self) -> dict[str, str]:
+        """The paths of the files that are read, by the key that names them."""
+        return {}
+
+    @property
     def target_kind(self) -> Literal["classes", "values", "none"]:
         """What a readout has to predict: classes (s,), values (s, k) or nothing."""
         return "classes"
@@ -129,6 +134,11 @@ class File(Data):
     @property
     def class_count(self) -> int | None:
         return None if self.classes is None else len(self.classes)
+
+    @property
+    def files(self) -> dict[str, str]:
+        second = {"validation": self.validation} if isinstance(self.validation, str) else {}
+        return {"path": self.path} | second
 
     @model_validator(mode="after")
     def _classes_make_sense(self) -> Self:

@@ -2,7 +2,7 @@
 
 spec.yaml             the spec as given, byte for byte
 resolved.yaml         the spec as understood: overrides and defaults filled in
-run.json              overrides, backend, device, the folder of the spec, digests
+run.json              overrides, backend, device, the folder of the spec, digests of spec and data
 environment.json      one entry for every call that trained: versions, device, dtype, platform
 NAME_BACKEND.py       the program that trained (.txt of the reference, which has none)
 metrics.jsonl         one line an epoch
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.of_spec import digests_of
 from ..spec.model import Spec
 from ..spec.node import content_hash
 from .checkpoint import (
@@ -69,10 +70,18 @@ class Run:
         return self.folder / self.facts["folder"]
 
     def check(self, spec: Spec) -> None:
-        """Refuse a spec that does not say what the run's said."""
+        """Refuse a spec that does not say what the run's said, and data that are not the run's.
+
+        Raises SpecError for a data file that cannot be read.
+        """
         if content_hash(spec) != self.facts["content"]:
             message = f"the spec does not say what it said when {self.folder} was begun"
             raise RunError(f"{message} (is wellposed another version?)")
+        now = digests_of(spec)
+        for path, digest in self.facts.get("data", {}).items():
+            if now.get(path) != digest:
+                where = spec.folder / path
+                raise RunError(f"{where} is not the data that {self.folder} was begun with")
 
     def checkpoint(self) -> Checkpoint:
         """The last checkpoint."""
@@ -169,6 +178,7 @@ def open_run(folder: Path) -> Run:
         run = Run(folder, json.loads((folder / FACTS).read_text(encoding="utf-8")))
         digest = Origin((folder / SPEC).read_bytes(), run.overrides).digest
         begun_with, _, _ = run.facts["digest"], run.facts["content"], run.base
+        _ = dict(run.facts.get("data", {}))  # an older run has none
     except (OSError, ValueError, KeyError, TypeError):
         message = f"{folder} is no run: it has no readable {FACTS} and {SPEC}"
         raise RunError(message) from None
@@ -210,6 +220,7 @@ def _fill(
         "folder": os.path.relpath(origin.folder.resolve(), out),
         "digest": origin.digest,
         "content": content_hash(spec),
+        "data": digests_of(spec),
     }
     (folder / FACTS).write_text(_json(described), encoding="utf-8")
     (folder / METRICS).touch()

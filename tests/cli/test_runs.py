@@ -212,6 +212,22 @@ def test_predict_reads_features_by_name_and_scales_them(
     assert [row["class"] for row in rows] == ["ab"[k] for k in logits.argmax(axis=1)]
 
 
+def test_data_that_are_not_those_of_the_run_are_refused(
+    cli: Cli, folder: Path, table: np.ndarray
+) -> None:
+    cli("train", "tiny.yaml", CSV_DATA, *NUMPY, "--out", "a", "--stop-after", "1")
+    file, text = folder / "table.csv", (folder / "table.csv").read_text()
+    file.write_text(text.replace("a\n", "b\n", 1))
+    for call in (("resume", "a"), ("evaluate", "a"), ("plot", "a"), ("predict", "a", "table.csv")):
+        called = cli(*call)
+        assert called.code == 2 and "table.csv is not the data that a was begun with" in called.err
+    file.unlink()
+    gone = cli("resume", "a")
+    assert gone.code == 2 and "[E401]" in gone.err
+    file.write_text(text)
+    assert cli("resume", "a", "--no-plots").code == 0
+
+
 def test_predict_writes_a_new_file_only(cli: Cli, folder: Path, table: np.ndarray) -> None:
     cli("train", "tiny.yaml", CSV_DATA, *NUMPY, "--out", "a")
     assert cli("predict", "a", "table.csv", "--out", "p.csv").code == 0
