@@ -22,6 +22,10 @@ class BackendError(Exception):
     """A backend or a device that is not to be had here; the message says what would help."""
 
 
+class NoDevice(BackendError):
+    """The machine has no such device."""
+
+
 @dataclass(frozen=True)
 class Backend:
     """`emit` gives the text of a program ('' for the reference); `runtime` is the module with

@@ -16,7 +16,7 @@ from ..compiler.ir.program import Program
 from .framework_model import FrameworkModel, NoForwardMode
 from .model import Array, Targets, Weights, checked_targets
 from .optimizers import Rates, Updater, global_norm
-from .registry import BackendError
+from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 
 RUN_ONCE = {"xla_backend_optimization_level": 0}
@@ -38,7 +38,7 @@ def _device(name: str) -> Any:
             raise ValueError(index)
         return jax.devices(platform)[int(index or 0)]
     except (RuntimeError, IndexError, ValueError):
-        raise BackendError(f"jax sees no device {name}") from None
+        raise NoDevice(f"jax sees no device {name}") from None
 
 
 def _enable_x64(on: bool) -> Any:

@@ -16,7 +16,7 @@ from ..compiler.ir.program import Program
 from .framework_model import FrameworkModel, NoForwardMode
 from .model import Array, Targets, Weights, checked_targets
 from .optimizers import Rates, Updater, global_norm
-from .registry import BackendError
+from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 
 
@@ -35,7 +35,7 @@ def _device(name: str) -> str:
         raise BackendError(f"there is no device {name}: cpu or cuda")
     count = 1 if platform == "cpu" else torch.cuda.device_count()
     if (index and not index.isdecimal()) or int(index or 0) >= count:
-        raise BackendError(f"torch sees no device {name}")
+        raise NoDevice(f"torch sees no device {name}")
     return f"{platform}:{index}" if index else platform
 
 

@@ -31,6 +31,9 @@ from .rungs import level
 
 QUANTITIES = (FIELD, TRAJECTORY, FINAL, LOGITS, LOSS, GRADIENT)
 DEVICES = ("cpu", "cuda")
+VERDICT = "float64"
+ABSENT = ("NoDevice: ", "InvalidCxxCompiler: ")
+"""What is said where the machine has no GPU, or no C++ compiler for torch.compile."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +53,31 @@ class Way:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Distances of every pair of ways, by quantity; `missing` says which ways were not to be had.
+    """Distances of every pair of ways, by quantity.
 
-    `distances[quantity][i, j]` is NaN where one of the two has no such answer.
+    `distances[quantity][i, j]` is NaN where one of the two has no such answer. `missing` says which
+    ways this machine does not have, `failed` which ones gave no answer for another reason.
     """
 
     spec: str
     ways: tuple[Way, ...]
     distances: Mapping[str, np.ndarray]
     allowed: Mapping[tuple[str, str], float]
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether no two ways are farther apart than rounding lets them be."""
-        return not any(self.departures())
+        """Whether no two ways, of two at least, are farther apart than rounding lets them be."""
+        return len(self.ways) > 1 and not any(self.departures())
 
     def departures(self) -> Iterator[str]:
-        """For every two ways that disagree, the first quantity in which they do."""
+        """The ways that failed, the quantities of which nothing can be said, and for every two
+        ways that disagree the first quantity in which they do."""
+        yield from self.failed
+        for quantity in self.distances:
+            if not np.isfinite(self.allowed[quantity, VERDICT]):
+                yield f"{level(quantity)}, {quantity}: not judged, the spec is ill-posed"
         for i, j in combinations(range(len(self.ways)), 2):
             beyond = [q for q in self.distances if not self._agree(q, i, j)]
             if beyond:
@@ -76,8 +86,13 @@ class Matrix:
                 yield f"{pair} part at {level(beyond[0])}, {beyond[0]}: {apart:.1e}"
 
     def _agree(self, quantity: str, i: int, j: int) -> bool:
-        """Two programs may each be one tolerance off the reference; NaN agrees with nothing."""
+        """Two programs may each be one tolerance off the reference; NaN agrees with nothing.
+
+        Where nothing can be said of a dtype, that has been said.
+        """
         allowed = sum(self.allowed[quantity, self.ways[k].dtype] for k in (i, j))
+        if not np.isfinite(allowed):
+            return True
         return bool(self.distances[quantity][i, j] <= allowed)
 
     def rows(self, quantity: str) -> Iterable[tuple[str, ...]]:
@@ -97,6 +112,7 @@ class Matrix:
             "distances": tables,
             "departures": [*self.departures()],
             "missing": [*self.missing],
+            "failed": [*self.failed],
         }
 
 
@@ -108,8 +124,9 @@ def matrix(spec: Spec, backends: Iterable[str] = ("torch", "jax")) -> Matrix:
     jobs = _jobs(spec, program, probes, keys, tuple(backends))
     with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(lambda job: process.run(job, OWN_LIMIT), jobs))
-    missing = [_absence(j, o) for j, o in zip(jobs, outcomes, strict=True) if not _there(o)]
-    there = [(job, o) for job, o in zip(jobs, outcomes, strict=True) if _there(o)]
+    done = [(job, o, _reason(o)) for job, o in zip(jobs, outcomes, strict=True)]
+    there = [(job, o) for job, o, reason in done if not reason]
+    lacking = [f"{_name(job)}: {reason}" for job, _, reason in done if reason]
     expected = expectation(program, keys, probes).standards
     answers = {way: _leaves(o, way) for job, o in there for way in _ways(job)}
     standards = {k.quantity: expected[k] for k in keys if k.dtype == "float64"}
@@ -120,7 +137,8 @@ def matrix(spec: Spec, backends: Iterable[str] = ("torch", "jax")) -> Matrix:
         ways=tuple(everything),
         distances=_distances(everything, standards),
         allowed={(k.quantity, k.dtype): _largest(expected[k]) for k in keys},
-        missing=tuple(missing),
+        missing=tuple(words for words in lacking if _is_absence(words)),
+        failed=tuple(words for words in lacking if not _is_absence(words)),
     )
 
 
@@ -145,14 +163,18 @@ def _ways(job: Job) -> list[Way]:
     return [Way(job.backend, dtype, job.device, job.compiled) for dtype in DTYPES]
 
 
-def _there(outcome: Outcome) -> bool:
-    return not outcome.ending and all(not answer.reason for answer in outcome.answers.values())
-
-
-def _absence(job: Job, outcome: Outcome) -> str:
+def _reason(outcome: Outcome) -> str:
+    """Why there are not all the answers; '' where there are."""
     reasons = (answer.reason for answer in outcome.answers.values())
-    name = str(replace(_ways(job)[0], dtype="")).replace("  ", " ").strip()
-    return f"{name}: {outcome.ending or next(filter(None, reasons))}"
+    return outcome.ending or next(filter(None, reasons), "")
+
+
+def _is_absence(words: str) -> bool:
+    return any(kind in words for kind in ABSENT)
+
+
+def _name(job: Job) -> str:
+    return str(replace(_ways(job)[0], dtype="")).replace("  ", " ").strip()
 
 
 def _leaves(outcome: Outcome, way: Way) -> dict[str, Leaves]:

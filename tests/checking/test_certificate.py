@@ -12,12 +12,16 @@ import pytest
 from planting import check_text, edited, in_process, specs
 
 import wellposed
+from wellposed.checking import inline, process
+from wellposed.checking.job import Job
 from wellposed.checking.ladder import check
 from wellposed.checking.matrix import Matrix, Way, matrix
+from wellposed.checking.process import Outcome
 from wellposed.checking.quantities import TRAJECTORY
 from wellposed.spec.node import content_hash
 
 SPECS = specs()
+ALLOWED = {(TRAJECTORY, "float64"): 1e-6}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +80,7 @@ def test_a_way_that_departs_is_named_with_its_level():
     apart = np.array([[0.0, 1e-3], [1e-3, 0.0]])
     near = np.array([[0.0, 1e-7], [1e-7, 0.0]])
     allowed = {(q, d): 1e-6 for q in ("vector field", "trajectory") for d in ("float64", "float32")}
-    found = Matrix("net", ways, {"vector field": near, "trajectory": apart}, allowed, ())
+    found = Matrix("net", ways, {"vector field": near, "trajectory": apart}, allowed)
     assert not found.passed
     (said,) = found.departures()
     assert said == "numpy float64 and jax float32 cuda part at L2, trajectory: 1.0e-03"
@@ -85,9 +89,46 @@ def test_a_way_that_departs_is_named_with_its_level():
 def test_nothing_is_no_agreement():
     ways = (Way("numpy", "float64"), Way("jax", "float64"))
     none = np.full((2, 2), np.nan)
-    found = Matrix("net", ways, {TRAJECTORY: none}, {(TRAJECTORY, "float64"): 1e-6}, ())
+    found = Matrix("net", ways, {TRAJECTORY: none}, ALLOWED)
     assert not found.passed
     assert next(iter(found.rows(TRAJECTORY)))[1] == "–"
+
+
+def test_the_reference_alone_is_no_agreement():
+    only = Matrix("net", (Way("numpy", "float64"),), {TRAJECTORY: np.zeros((1, 1))}, ALLOWED)
+    assert not only.passed and not [*only.departures()]
+
+
+def test_what_cannot_be_judged_is_no_agreement():
+    ways = (Way("numpy", "float64"), Way("jax", "float64"))
+    allowed = {(TRAJECTORY, "float64"): np.inf}
+    found = Matrix("net", ways, {TRAJECTORY: np.full((2, 2), np.inf)}, allowed)
+    assert not found.passed
+    assert [*found.departures()] == ["L2, trajectory: not judged, the spec is ill-posed"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "passed"),
+    [
+        ("NoDevice: torch sees no device cuda", True),
+        ("InductorError: InvalidCxxCompiler: none found", True),
+        ("BackendError: torch is not installed: pip install …", False),
+        ("the process died of signal 11", False),
+    ],
+)
+def test_a_way_may_be_missing_but_not_fail(
+    reason: str, passed: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """Of the two ways through torch, the compiled one gives no answer."""
+
+    def run(job: Job, limit: float) -> Outcome:
+        return Outcome({}, reason) if job.compiled or job.device != "cpu" else inline.run(job, 0)
+
+    monkeypatch.setattr(process, "run", run)
+    found = matrix(SPECS["shared"], ["torch"])
+    assert found.passed is passed
+    said = found.missing if passed else found.failed
+    assert f"torch.compile: {reason}" in said and "torch float64" in map(str, found.ways)
 
 
 def test_the_compiled_way_runs_the_compiled_step(monkeypatch: pytest.MonkeyPatch):
