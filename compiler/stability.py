@@ -48,8 +48,12 @@ CURE_FOR_OSCILLATIONS = (
 
 @dataclass(frozen=True)
 class Numbers:
-    """At the initial weights: extremes of Re λ, the largest |λ|, growth by the method."""
+    """At the initial weights: extremes of Re λ, the largest |λ|, growth by the method.
 
+    They say nothing unless all of them are `finite`.
+    """
+
+    finite: bool
     lower: float
     upper: float
     modulus: float
@@ -68,6 +72,8 @@ def analyse(program: Program) -> tuple[Finding, ...]:
     if program.size > LARGEST:
         return tuple(_for_all_weights(program, known, f"{program.size} eigenvalues are too many"))
     numbers = _numbers(program)
+    if not numbers.finite:
+        return tuple(_without_numbers(program, known, numbers.where))
     found = [*_of_field(program, known, numbers), *_of_method(program, known, numbers)]
     return tuple(found)
 
@@ -89,6 +95,15 @@ def _of_field(program: Program, known: Spectrum | None, numbers: Numbers) -> Ite
         yield _by_value(program, numbers)
     else:
         yield from _for_all_weights(program, known, f"{numbers.where}: {numbers.range}")
+
+
+def _without_numbers(program: Program, known: Spectrum | None, where: str) -> Iterator[Finding]:
+    """The field overflows on the way, or has a singularity there: its slopes say nothing."""
+    seen = f"{where}: not finite"
+    claim = "∂f/∂y is not finite"
+    cure = "a smaller h, smaller initial weights, or a field without a singularity there"
+    yield Finding("W204", "warning", claim, "the initial weights", seen, cure, _field_span(program))
+    yield from _for_all_weights(program, known, seen)
 
 
 def _for_all_weights(program: Program, known: Spectrum | None, seen: str) -> Iterator[Finding]:
@@ -181,7 +196,8 @@ def _is_imaginary(program: Program, known: Spectrum | None, numbers: Numbers) ->
     if known is not None:
         return known.is_imaginary
     still = max(abs(numbers.lower), abs(numbers.upper)) <= NEGLIGIBLE
-    return _given_by_value(program) and still and program.order == 1
+    oscillates = still and numbers.modulus > NEGLIGIBLE
+    return _given_by_value(program) and oscillates and program.order == 1
 
 
 def _on_imaginary_axis(program: Program, numbers: Numbers) -> Finding:
@@ -271,10 +287,11 @@ def _numbers(program: Program) -> Numbers:
         x = stream(program.spec.seed, "probe").normal(size=(samples, program.features))
         x[0] = 0  # where σ' is largest
         times, found = eigenvalues(program, initial_weights(program), x)
-        finite: NDArray[np.complex128] = np.nan_to_num(found, nan=inf, posinf=inf, neginf=-inf)
+        finite: NDArray[np.complex128] = np.where(np.isfinite(found), found, 0)
         per_step = amplification(program.integrator, program.h * finite).max(axis=(1, 2))
         growth = float(np.exp(program.steps * np.log(np.maximum(per_step, 1)).mean()))
     return Numbers(
+        bool(np.isfinite(found).all()),
         float(np.real(finite).min()),
         float(np.real(finite).max()),
         float(np.abs(finite).max()),

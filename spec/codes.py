@@ -68,6 +68,7 @@ CODES: dict[str, str] = {
     "W201": "the method amplifies what the field does not",
     "W202": "the step is beyond the method's limit",
     "W203": "the field itself amplifies",
+    "W204": "the field has no finite slopes at the initial weights",
     "N201": "stable by construction",
     "N202": "nothing is known by construction",
     "N203": "decays",

@@ -251,3 +251,19 @@ def test_eigenvalues_of_a_state_that_is_not_finite_are_not_numbers() -> None:
 def test_planned_kinds_are_refused() -> None:
     with pytest.raises((SpecError, ValueError), match="not supported by this version"):
         program("planar-mixture")
+
+
+@pytest.mark.parametrize("equation", ["log(b) * y", "exp(900 + y * y) - exp(900 + y * y) + b"])
+def test_slopes_that_are_not_finite_are_said_to_be_so(equation: str):
+    """They are −∞ or NaN, which is no growth."""
+    field = {"kind": "custom", "weights": {"b": {"shape": ["y"]}}, "equations": {"y": equation}}
+    with np.errstate(all="ignore"):
+        found = analyse(program(field))
+    assert [f.code for f in found if f.level == "warning"] == ["W204"]
+
+
+def test_a_field_without_slopes_has_no_oscillations_to_amplify():
+    equation = {"y": "b + 1 / (t - 5)"}
+    field = {"kind": "custom", "weights": {"b": {"shape": ["y"]}}, "equations": equation}
+    found = analyse(program(field, integrator="euler"))
+    assert [f.code for f in found] == ["N201"]
