@@ -63,6 +63,11 @@ class FrameworkModel(ABC):
         """As `array`, on these very arrays: their memory and strides are what the program sees."""
         return np.asarray(self._call(function, dict(weights), *arguments))
 
+    def after(self, function: str, before: Weights, weights: Weights, *arguments: Any) -> Array:
+        """As `direct`, after the same call with other weights: a program keeps nothing of them."""
+        self.direct(function, before, *arguments)
+        return self.direct(function, weights, *arguments)
+
     @abstractmethod
     def parts(self, function: str, weights: Weights | None, *arguments: Any) -> tuple[Array, ...]:
         """What a function beside the protocol gives (`operands`, `step`, …): one array or several.

@@ -21,6 +21,12 @@ from .stepper import Proposal, Stepper
 
 RUN_ONCE = {"xla_backend_optimization_level": 0}
 """How XLA compiles what is run once: in half the time and less, to slower code."""
+NEEDS_VALUES = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+"""Raised by a function that is right and cannot be compiled, such as one that takes int(t)."""
 
 
 def load(program: Program, source: str, device: str, dtype: str) -> JaxModel:
@@ -84,7 +90,11 @@ class JaxModel(FrameworkModel):
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
         with self.settings():
-            value = self.compiled(function)(_placed(weights), *map(_placed, arguments))
+            given = (_placed(weights), *map(_placed, arguments))
+            try:
+                value = self.compiled(function)(*given)
+            except NEEDS_VALUES:
+                value = getattr(self.native, function)(*given)
             if not isinstance(value, jax.Array):
                 raise TypeError(f"{function} returns a {type(value).__name__}, not an array")
             return np.asarray(value)

@@ -54,10 +54,21 @@ class TorchModel(FrameworkModel):
         return self.native.Network(weights).to(self.device)
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
-        network = self.network(weights)
+        return self._called(self.network(weights), function, *arguments)
+
+    def _called(self, network: Any, function: str, *arguments: Any) -> Array:
         with torch.no_grad():
             value = getattr(network, function)(*(self._put(a) for a in arguments))
         return value.detach().cpu().numpy()
+
+    def after(self, function: str, before: Weights, weights: Weights, *arguments: Any) -> Array:
+        """In one network, whose weights are changed in place, and which is then set to evaluate."""
+        network = self.network(dict(before))
+        self._called(network, function, *arguments)
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(self._put(weights[name]))
+        return self._called(network.eval(), function, *arguments)
 
     def parts(self, function: str, weights: Weights | None, *arguments: Any) -> tuple[Array, ...]:
         owner = self.native if weights is None else self.network(self._weights(weights))
@@ -89,11 +100,9 @@ class TorchModel(FrameworkModel):
 
     def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
         network, rows = self.network(weights), self._put(x).requires_grad_()
-        value, parameters = network(rows), dict(network.named_parameters())
-        wrt = (*parameters.values(), rows)
-        found = torch.autograd.grad(value, wrt, self._put(w), materialize_grads=True)
-        *pulled, dx = (g.cpu().numpy() for g in found)
-        return dict(zip(parameters, pulled, strict=True)), dx
+        network(rows).backward(self._put(w))  # unlike autograd.grad, checkpoints of all kinds do it
+        pulled = {n: _gradient_of(p).cpu().numpy() for n, p in network.named_parameters()}
+        return pulled, _gradient_of(rows).cpu().numpy()
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> TorchStepper:
         return TorchStepper(self, updater, x, targets)
@@ -114,7 +123,7 @@ def _forward_mode() -> Iterator[None]:
 
 
 def _gradient_of(parameter: torch.Tensor) -> torch.Tensor:
-    """A weight that the loss does not depend on has no .grad: its gradient is zero."""
+    """A weight that the value does not depend on has no .grad: its gradient is zero."""
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
 
 

@@ -163,7 +163,7 @@ def _text(backend: str, program: Program, given: Mapping[str, Path]) -> str | Ou
     try:
         if not stat.S_ISREG(given[backend].stat().st_mode):
             raise OSError(None, "it is not a regular file")  # a device would be read without end
-        return given[backend].read_bytes().decode()
+        return given[backend].read_bytes().decode("utf-8-sig")
     except OSError as error:
         reason = f"{given[backend]} cannot be read: {error.strerror}"
     except UnicodeDecodeError:

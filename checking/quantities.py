@@ -58,9 +58,9 @@ class NotOffered(Exception):
 
 
 def weights(model: Model, probes: Probes) -> Answers:
-    """init() and init(seed) with a seed that is not the spec's."""
-    other = model.program.spec.seed + 1
-    drawn = {"init()": model.init(), f"init({other})": model.init(other)}
+    """init() and init(seed) with seeds that are not the spec's."""
+    others = [model.program.spec.seed + more for more in (1, 1_000_000)]
+    drawn = {"init()": model.init()} | {f"init({other})": model.init(other) for other in others}
     for call, found in drawn.items():
         if not isinstance(found, dict):
             raise TypeError(f"{call} gives {type(found).__name__}, not a dict of arrays")

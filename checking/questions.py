@@ -60,7 +60,8 @@ class Question:
     `when` says for which programs it is asked, `stated` gives the standards of Judge.STATED and
     `basis` says where they come from;
     `lenient` leaves that the reference cannot judge are passed over; `own` questions emit further
-    programs of the same spec, so that they say nothing of a file of the user's. What has no level
+    programs of the same spec, or look at functions that are ours to shape, so that they say nothing
+    of a file of the user's. What has no level
     is asked where a check has failed (`locate`).
     """
 
@@ -147,7 +148,7 @@ QUESTIONS = {
             "equality: every example once an epoch, in the sizes of the spec, in a new order",
         ),
         Question("L5", TRAINING, drift.ask, _trains, Judge.PEER, DOUBLE),
-        Question("L6", OPERANDS, operands.ask, operands.applies, dtypes=DOUBLE),
+        Question("L6", OPERANDS, operands.ask, operands.applies, dtypes=DOUBLE, own=True),
         Question(
             "L6",
             STRUCTURE,
@@ -157,6 +158,7 @@ QUESTIONS = {
             DOUBLE,
             structure.expected,
             "what the parametrization promises: exactly, or n ε where products are rounded",
+            own=True,
         ),
         Question(
             "L6",

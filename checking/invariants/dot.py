@@ -17,13 +17,17 @@ from ...compiler.reference import Reference
 from ...data.streams import stream
 from ...spec.node import content_hash
 from ..compare import Array, Standard
-from ..probes import RANDOM, Probes
+from ..probes import RANDOM, Probes, Weights
 from ..quantities import LOGITS, Answers, Key, NotOffered
 from ..tolerances import EPSILON, MOVES, VALUES, standards
 
 LEAF = f"{RANDOM}/<Jv, w> - <v, J'w>"
 ALLOWED = 1e-12
 """For a spec without growth, relative to Σ|vᵢ (Jᵀw)ᵢ| + Σ|wᵢ (Jv)ᵢ|."""
+STEP, VISIBLE = 1e-6, 1e-4
+"""Of a difference quotient, and the part of the terms that it can tell from zero. It is the arbiter
+where torch's forward mode passes over a derivative that it has not been told of: then reverse mode
+is right and forward mode is not there."""
 
 
 def applies(program: Program, probes: Probes) -> bool:
@@ -47,11 +51,27 @@ def _terms(model: FrameworkModel, probes: Probes) -> list[Array]:
     leaves = {**pulled, "": pulled_x}
     v = {name: rng.normal(size=g.shape) / _size(g) for name, g in leaves.items()}
     dx = v.pop("")
+    reverse = [-dx * pulled_x, *(-v[name] * g for name, g in pulled.items())]
     try:
-        pushed = model.jvp(weights, x, v, dx)
+        terms = [w * model.jvp(weights, x, v, dx), *reverse]
     except NoForwardMode as error:
         raise NotOffered(str(error)) from None
-    return [w * pushed, -dx * pulled_x, *(-v[name] * g for name, g in pulled.items())]
+    if (
+        _residual(terms) > VISIBLE
+        and _residual([w * _quotient(model, probes, v, dx), *reverse]) < VISIBLE
+    ):
+        raise NotOffered("forward mode: an operation drops the tangent and says nothing")
+    return terms
+
+
+def _quotient(model: FrameworkModel, probes: Probes, v: Weights, dx: Array) -> Array:
+    """(F(θ + δ v) − F(θ − δ v)) / 2 δ."""
+    weights, x = probes.weights[RANDOM], probes.x
+    ahead, back = (
+        model.forward({n: a + d * v[n] for n, a in weights.items()}, x + d * dx)
+        for d in (STEP, -STEP)
+    )
+    return (ahead - back) / (2 * STEP)
 
 
 def _size(g: Array) -> float:

@@ -155,7 +155,10 @@ def _training(case: Case) -> Cause:
     return _optimizer(case)
 
 
+KEPT = "right in a new network, wrong in one that had other weights and is then set to evaluate"
+
 AWKWARD_RULES: dict[str, Callable[[Case], Cause]] = {
+    "other weights before": lambda case: Cause("path", ("forward",), note=KEPT),
     "vector field": values.some_field,
     "trajectory": lambda case: Cause("path", ("trajectory",)),
     "gradient": _gradient,

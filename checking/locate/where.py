@@ -11,7 +11,7 @@ from ...compiler.ir.program import Program
 from ...compiler.reference import locate as place_in_time
 from ..compare import Array, Standard, Verdict, errors
 from ..probes import Probes
-from ..quantities import FIELD, GRADIENT, TRAJECTORY, WEIGHTS
+from ..quantities import AWKWARD, FIELD, GRADIENT, TRAJECTORY, WEIGHTS
 from .difference import Where
 from .evidence import Evidence, worst
 
@@ -89,5 +89,6 @@ FINDERS: dict[str, Callable[[Leaf], Where]] = {
     FIELD: _of_field,
     TRAJECTORY: _of_path,
     GRADIENT: _of_weight,
+    AWKWARD: lambda leaf: _values(leaf, worst(leaf.found, leaf.standard)),
     WEIGHTS: _of_weight,
 }
