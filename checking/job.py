@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 from contextlib import chdir
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError
+from safetensors.numpy import load, load_file, save
 
 from ..backends import registry
 from ..backends.model import Compilable, Model
@@ -29,6 +31,11 @@ from .quantities import Answer, Key
 
 FORMAT = "wellposed check 1"
 FACTS, TEXT, PROBES, ANSWERS = "job.json", "program.py", "probes.safetensors", "answers"
+ANSWER, UNFINISHED = re.compile(r"\d{4,}\.safetensors"), re.compile(r"\d{4,}\.new")
+MOST_BYTES = 2**31
+"""Of one answer that are read."""
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError, SafetensorError)
+"""What reading a file raises that anyone may have written."""
 
 
 class StaleAnswer(Exception):
@@ -121,18 +128,39 @@ def write_answer(folder: Path, number: int, digest: str, key: Key, answer: Answe
 
 
 def read_answers(folder: Path, digest: str) -> dict[Key, Answer]:
-    """The answers in a folder. Raises StaleAnswer for a file of another job."""
-    paths = sorted((folder / ANSWERS).glob("*.safetensors"))
-    return dict(_read_answer(path, digest) for path in paths)
+    """The answers in a folder. Raises StaleAnswer for a file of another job, or none of a job's."""
+    try:
+        names = sorted(os.listdir(folder / ANSWERS))
+    except OSError as error:
+        raise StaleAnswer(f"{ANSWERS} cannot be read: {error.strerror}") from None
+    finished = (name for name in names if not UNFINISHED.fullmatch(name))
+    return dict(_read_answer(folder / ANSWERS / name, digest) for name in finished)
 
 
 def _read_answer(path: Path, digest: str) -> tuple[Key, Answer]:
+    if not ANSWER.fullmatch(path.name):
+        raise StaleAnswer(f"{path.name[:100]!r} is no name of an answer")
     try:
-        with safe_open(path, framework="numpy") as file:
-            facts = json.loads((file.metadata() or {})[FORMAT])
-            leaves = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (KeyError, SafetensorError) as error:
+        content = _content(path)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        facts = json.loads(header["__metadata__"][FORMAT])
+        stale = facts["digest"] != digest
+        key, reason = Key(*map(str, facts["key"])), str(facts["reason"])
+        answer = Answer(load(content), reason, bool(facts["offered"]))
+    except UNREADABLE as error:
         raise StaleAnswer(f"{path.name} is no answer of a check: {error}") from None
-    if facts["digest"] != digest:
+    if stale:
         raise StaleAnswer(f"{path.name} answers for another spec, program or probe")
-    return Key(*facts["key"]), Answer(leaves, facts["reason"], facts["offered"])
+    return key, answer
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a regular file; a pipe, which would have no end, is not waited for."""
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError("it is not a regular file")
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it is longer than {MOST_BYTES} bytes")
+    return content

@@ -6,15 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
 
+from .child import Child, scratch, started
 from .job import Job, StaleAnswer, read_answers
 from .quantities import Answer, Key
 
+NO_ANSWER, OF_PROCESS = "no answer within", "the process"
+"""How the words begin that say why no answer came."""
 _TAIL = 4096  # bytes of the last output of a process that are kept
 
 
@@ -28,34 +29,29 @@ class Outcome:
 
 def run(job: Job, limit: float) -> Outcome:
     """Run the job for at most `limit` seconds."""
-    with TemporaryDirectory(prefix="wellposed-check-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with scratch("wellposed-check-") as folder:
         job.write(folder)
         ending = _run(folder, job.device, limit)
         try:
             return Outcome(read_answers(folder, job.digest), ending)
         except StaleAnswer as error:
-            return Outcome({}, str(error))
+            return Outcome({}, ending or f"{OF_PROCESS} left what is no answer: {error}")
+
+
+def is_ending(reason: str) -> bool:
+    """Does a reason say that a process gave no answer: it hung, died or left early?"""
+    return reason.startswith((NO_ANSWER, OF_PROCESS))
 
 
 def _run(folder: Path, device: str, limit: float) -> str:
     """Start, wait, kill the whole group; how it ended."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", f"{__package__}.worker", str(folder)],
-        cwd=folder,
-        env=_environment(device),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    tail = _Tail(process)
-    try:
-        code = process.wait(limit)
-    except subprocess.TimeoutExpired:
-        return f"no answer within {limit:g} s: the process was stopped"
-    finally:
-        _kill(process)
+    command = [sys.executable, "-P", "-m", f"{__package__}.worker", str(folder)]
+    with started(command, folder, _environment(device), stderr=subprocess.PIPE) as process:
+        tail = _Tail(process)
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return f"{NO_ANSWER} {limit:g} s: the process was stopped"
     return _ending(code, tail.last_line())
 
 
@@ -64,8 +60,8 @@ def _ending(code: int, last_line: str) -> str:
         return ""
     said = f": {last_line}" if last_line else ""
     if code < 0:
-        return f"the process died of {_signal(-code)}{said}"
-    return f"the process ended with exit code {code}{said}"
+        return f"{OF_PROCESS} died of {_signal(-code)}{said}"
+    return f"{OF_PROCESS} ended with exit code {code}{said}"
 
 
 def _signal(number: int) -> str:
@@ -76,17 +72,10 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all that it started and left in its group."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 class _Tail:
     """The end of what a process prints, read as it comes: it neither blocks nor piles up."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: Child) -> None:
         assert process.stderr is not None
         self.stream = process.stderr
         self.kept = b""

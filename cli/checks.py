@@ -56,6 +56,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Compare the programs with the float64 reference, rung by rung."""
+    from ..checking.child import interruptible
     from .errors import CallError
 
     if not (spec or self_test):
@@ -64,13 +65,15 @@ def check(
         raise CallError("--self-test brings its own specs", "`wellposed check --self-test`")
     if matrix and program:
         raise CallError("--matrix is of emitted programs", "leave out --program")
-    if self_test:
-        passed = _self_test(emitting(backend), json)
-    elif matrix:
-        passed = _matrix(read_spec(spec, overrides), emitting(backend), json)
-    else:
-        asked = _Asked(emitting(backend), _programs(program or []), device, _levels(to), updates)
-        passed = _check(read_spec(spec, overrides), asked, repro, verbose, json)
+    with interruptible():
+        if self_test:
+            passed = _self_test(emitting(backend), json)
+        elif matrix:
+            passed = _matrix(read_spec(spec, overrides), emitting(backend), json)
+        else:
+            levels, programs = _levels(to), _programs(program or [])
+            asked = _Asked(emitting(backend), programs, device, levels, updates)
+            passed = _check(read_spec(spec, overrides), asked, repro, verbose, json)
     raise typer.Exit(0 if passed else 1)
 
 

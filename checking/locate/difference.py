@@ -61,7 +61,8 @@ class Difference:
     functions of an emitted program that compute it; `element` is the worst one in words, `reason`
     why there was none to compare. `note` is a second suspect. `agree` says that both programs were
     compared and say the same, so that what they share, or the reference, is wrong. `departures`
-    are there for a file that is not the emitted text; `rewritten` says that it is another program.
+    are there for a file that is not the emitted text; `rewritten` says that it is another program,
+    `stopped` that it hung or died when it was asked: nothing of it is to be run again.
     """
 
     rung: str
@@ -80,6 +81,7 @@ class Difference:
     excerpts: tuple[Excerpt, ...] = ()
     departures: tuple[Departure, ...] = ()
     rewritten: bool = False
+    stopped: bool = False
 
     @property
     def step(self) -> int | None:

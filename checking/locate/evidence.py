@@ -23,10 +23,12 @@ Runner = Callable[[Job, float], Outcome]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Leaves of all questions as found and as they should be, by the name of the leaf."""
+    """Leaves of all questions as found and as they should be, by the name of the leaf; `ending`
+    says why the program did not answer them all, '' where it did."""
 
     found: Mapping[str, Leaves] = field(default_factory=dict)
     expected: Mapping[str, Mapping[str, Standard]] = field(default_factory=dict)
+    ending: str = ""
 
     def comparison(self, quantity: str, leaf: str) -> Comparison | None:
         """One leaf; None where either side has none of that shape."""
@@ -73,12 +75,13 @@ def gather(
 ) -> Evidence:
     """Ask a program's text these questions (all in one dtype) and the reference the same."""
     job = Job(backend, device, text, program.spec, base_folder(program.spec), probes, keys)
-    answers = run(job, limit).answers
+    outcome = run(job, limit)
     expected = expectation(program, keys, probes)
     standards = {key.quantity: found for key, found in expected.standards.items()}
     return Evidence(
-        {key.quantity: answer.leaves for key, answer in answers.items()},
+        {key.quantity: answer.leaves for key, answer in outcome.answers.items()},
         standards | {WEIGHTS: _exact(expected.weights)},
+        outcome.ending,
     )
 
 

@@ -24,7 +24,7 @@ from .spec_place import spec_place
 from .where import first
 
 BACKENDS = ("torch", "jax")
-LIMIT = 60.0
+LIMIT = 30.0
 """Seconds that a program has for the further questions."""
 
 ASKED = {
@@ -49,7 +49,7 @@ def locate(
     `texts` are the programs that were checked, by backend. The one that failed is run again, in a
     process of its own for at most `limit` seconds, and asked for its pieces; a program that gave no
     answer is not asked again, its reason is the finding. The finding is in words, whatever the
-    program does.
+    program does, and `stopped` where it hung or died now or in the check.
     """
     rung = report.first_failure
     if rung is None or rung.ill_posed:
@@ -60,7 +60,8 @@ def locate(
     given = texts.get(rung.backend, "")
     passed = frozenset(r.quantity for r in report.rungs if r.backend == rung.backend and r.passed)
     found = _cause(Case(rung, program, evidence, where, passed), quantity, given)
-    return _difference(rung, program, texts, found, where)
+    stopped = bool(evidence.ending) or process.is_ending(rung.reason)
+    return replace(_difference(rung, program, texts, found, where), stopped=stopped)
 
 
 def _probes(rung: Rung, program: Program) -> Probes:

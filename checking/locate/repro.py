@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,13 +18,13 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import numpy as np
 
 from ...backends import registry
 from ...compiler.ir.program import Program
+from ..child import scratch, started
 from ..compare import Array
 from ..report import NAMES
 from ..tolerances import EPSILON
@@ -47,6 +46,10 @@ held to a difference quotient, a part of it."""
 BACKENDS = ("torch", "jax")
 
 
+class TooSlow(Exception):
+    """A file did not end in its time."""
+
+
 @dataclass(frozen=True)
 class Repro:
     """The files that were written, and in words what they show or why there are none."""
@@ -66,9 +69,12 @@ def write_repro(
     """Write `<name>_repro_torch.py` and `<name>_repro_jax.py`, of at most 40 lines each.
 
     Slices of the programs' own texts, inputs drawn in the file, no import of this package. Where
-    one framework is not installed, or no pair of that length shows the difference, there are no
-    files and `words` say so.
+    one framework is not installed, the program hung or died when it was asked, a file takes more
+    than `limit` seconds, or no pair of that length shows the difference, there are no files and
+    `words` say so.
     """
+    if difference.stopped:
+        return Repro((), "No standalone pair: the program gave no answer and is not run again.")
     if _is_no_value(difference, program):
         return Repro((), "No standalone pair: what differs is not a value of the two programs.")
     missing = [n for n in BACKENDS if not _is_installed(n)]
@@ -76,10 +82,16 @@ def write_repro(
         return Repro((), f"No standalone pair: it needs both frameworks, {missing[0]} is not here.")
     sources = {n: texts.get(n) or registry.get(n).emit(program) for n in BACKENDS}
     lead = sources.get(difference.backend, "")
-    for target, seed in _tries(difference, program, lead):
-        pair = _pair(difference, program, sources, target, seed, limit)
-        if pair is not None:
-            return _written(pair, difference, program, folder)
+    try:
+        found = (
+            _pair(difference, program, sources, target, seed, limit)
+            for target, seed in _tries(difference, program, lead)
+        )
+        pair = next(filter(None, found), None)
+    except TooSlow:
+        return Repro((), f"No standalone pair: a file for it took more than {limit:g} s.")
+    if pair is not None:
+        return _written(pair, difference, program, folder)
     return Repro((), f"No standalone pair of at most {LONGEST} lines shows it.")
 
 
@@ -219,31 +231,23 @@ def _error(output: str) -> float | None:
 
 
 def _run(text: str, limit: float) -> str:
-    """What the file prints; '' for one that takes too long. Its whole group is ended."""
-    with TemporaryDirectory(prefix="wellposed-repro-", ignore_cleanup_errors=True) as name:
-        path, printed = Path(name) / "repro.py", Path(name) / "printed"
+    """What the file prints. Its whole group is ended. Raises TooSlow."""
+    with scratch("wellposed-repro-") as folder:
+        path, printed = folder / "repro.py", folder / "printed"
         path.write_text(text, encoding="utf-8")
-        with printed.open("wb") as stream:
+        with printed.open("w+b") as stream:
             _execute(path, stream, limit)
-        with printed.open("rb") as stream:
+            stream.seek(0)
             return stream.read(MOST_BYTES).decode(errors="replace")
 
 
 def _execute(path: Path, stream: BinaryIO, limit: float) -> None:
-    process = subprocess.Popen(
-        [sys.executable, str(path)],
-        cwd=path.parent,
-        env={"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"} | dict(os.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=stream,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(limit)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    env = {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"} | dict(os.environ)
+    with started([sys.executable, str(path)], path.parent, env, stdout=stream) as process:
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise TooSlow from None
 
 
 def _written(

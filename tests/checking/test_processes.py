@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
+import numpy as np
 import pytest
 from planting import check_text, edited, spec, specs
+from safetensors.numpy import save_file
 
 from wellposed import load
 from wellposed.backends.registry import BackendError
 from wellposed.checking import Report, check
-from wellposed.checking.job import Job, StaleAnswer, base_folder, read_answers, write_answer
+from wellposed.checking.child import scratch
+from wellposed.checking.job import FORMAT, Job, StaleAnswer, base_folder, read_answers, write_answer
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import Answer
 from wellposed.checking.questions import plan
@@ -127,6 +135,68 @@ def _runs(pid: int) -> bool:
     return True
 
 
+START = """
+import sys
+from pathlib import Path
+from wellposed.checking.child import interruptible, scratch, started
+
+with interruptible(), scratch("wellposed-test-") as folder:
+    with started([sys.executable, "-c", "import time; time.sleep(600)"], folder, {}) as process:
+        print(process.pid, folder, flush=True)
+        process.wait()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_a_process_ends_with_the_one_that_started_it(number: signal.Signals):
+    env = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", START]
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        pid, folder = starter.stdout.readline().split()
+        starter.send_signal(number)
+        assert starter.wait(60) == -number
+    assert not _runs(int(pid))
+    if number == signal.SIGKILL:  # nobody is left to remove it
+        Path(folder).rmdir()
+    assert not Path(folder).exists()
+
+
+def test_the_exit_code_of_a_process_is_that_of_its_command(tmp_path: Path):
+    crash = "\nimport os, signal; os.kill(os.getpid(), signal.SIGSEGV)\ndef init("
+    text = edited(LEAPFROG, "torch", "\ndef init(", crash)
+    assert "the process died of SIGSEGV" in only_failure(in_its_process(text, tmp_path))
+
+
+def _nest(path: Path) -> None:
+    """1500 folders, one in the other, a file in the last."""
+    before = Path.cwd()
+    try:
+        os.chdir(path)
+        for _ in range(1500):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("file").touch()
+    finally:
+        os.chdir(before)
+
+
+def test_a_folder_is_removed_whatever_is_in_it(tmp_path: Path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    with scratch("wellposed-test-") as folder:
+        _nest(folder)
+        (folder / "link").symlink_to(outside)
+        os.mkfifo(folder / "pipe")
+        (folder / "locked" / "inner").mkdir(parents=True)
+        (folder / "locked").chmod(0)
+    assert not folder.exists()
+    assert (outside / "kept").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "said"), [(None, "cannot be read: No such file"), (b"\xff\xfe", "no text in UTF-8")]
 )
@@ -171,6 +241,56 @@ def test_a_stale_answer_is_never_compared(tmp_path: Path):
     (tmp_path / "answers" / "0001.safetensors").write_bytes(b"half a file")
     with pytest.raises(StaleAnswer):
         read_answers(tmp_path, job.digest)
+
+
+def _tensors(facts: str) -> Callable[[Path], object]:
+    return lambda path: save_file({"a": np.zeros(1)}, path, {FORMAT: facts})
+
+
+@pytest.mark.parametrize(
+    ("name", "leave"),
+    [
+        ("zz.safetensors", os.mkfifo),
+        ("0000.safetensors", os.mkfifo),
+        ("0000.safetensors", os.mkdir),
+        ("0000.safetensors", lambda path: path.symlink_to("/dev/zero")),
+        ("0000.safetensors", lambda path: path.write_bytes(b"")),
+        ("0000.safetensors", lambda path: path.write_bytes(b"\xff" * 99)),
+        ("0000.safetensors", _tensors("not json")),
+        ("0000.safetensors", _tensors("[]")),
+        ("0000.safetensors", _tensors("{}")),
+        ("0000.safetensors", _tensors('{"digest": "", "key": [[]], "reason": 0, "offered": 0}')),
+        ("0000.safetensors", _tensors("[" * 100_000)),
+        (".", os.rmdir),
+    ],
+)
+def test_what_is_no_answer_is_said_to_be_none(
+    name: str, leave: Callable[[Path], object], tmp_path: Path
+):
+    """In a thread: a pipe that is opened as a file is waited for without end."""
+    (tmp_path / "answers").mkdir()
+    leave(tmp_path / "answers" / name)
+    raised: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            read_answers(tmp_path, "")
+        except BaseException as error:
+            raised.append(error)
+
+    thread = Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(10.0)
+    assert [type(error) for error in raised] == [StaleAnswer]
+
+
+def test_a_program_that_meddles_with_the_answers_fails_in_words(tmp_path: Path):
+    meddling = "\nimport os; os.mkfifo('answers/zz.safetensors')\ndef init("
+    text = edited(LEAPFROG, "torch", "\ndef init(", meddling)
+    reason = only_failure(in_its_process(text, tmp_path))
+    assert reason == (
+        "the process left what is no answer: 'zz.safetensors' is no name of an answer"
+    )
 
 
 @pytest.mark.parametrize("name", ["ellipses-antisymmetric", "stability-zero"])
