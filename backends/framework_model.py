@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,15 @@ class FrameworkModel(ABC):
     def __init__(self, program: Program, source: str, device: str, dtype: str) -> None:
         self.program, self.source, self.device, self.dtype = program, source, device, dtype
         self.native = load_module(source, f"{program.module_name}_{self.backend}")
+
+    @contextmanager
+    def briefly(self) -> Iterator[None]:
+        """Within it functions are taken to be run once or twice only."""
+        before, self.is_brief = self.is_brief, True
+        try:
+            yield
+        finally:
+            self.is_brief = before
 
     def init(self, seed: int | None = None) -> dict[str, Array]:
         return self.native.init() if seed is None else self.native.init(seed)

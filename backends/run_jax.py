@@ -63,7 +63,7 @@ class JaxModel(FrameworkModel):
         self.placed = _device(device)
         with _enable_x64(dtype == "float64"):
             super().__init__(program, source, device, dtype)
-        self._compiled: dict[str, Callable[..., Any]] = {}
+        self._compiled: dict[tuple[str, bool, bool], Callable[..., Any]] = {}
 
     @contextmanager
     def settings(self) -> Iterator[None]:
@@ -75,18 +75,15 @@ class JaxModel(FrameworkModel):
         ):
             yield
 
-    def compiled(self, function: str) -> Callable[..., Any]:
-        """A function of the program, compiled once."""
-        if function not in self._compiled:
+    def compiled(self, function: str, differentiated: bool = False) -> Callable[..., Any]:
+        """A function of the program, or its value and gradient, compiled once."""
+        key = function, differentiated, self.is_brief
+        if key not in self._compiled:
+            native = getattr(self.native, function)
+            wanted = jax.value_and_grad(native) if differentiated else native
             options = RUN_ONCE if self.is_brief else None
-            self._compiled[function] = jax.jit(
-                getattr(self.native, function), compiler_options=options
-            )
-        return self._compiled[function]
-
-    @cached_property
-    def loss_and_gradient(self) -> Callable[..., Any]:
-        return jax.jit(jax.value_and_grad(self.native.loss))
+            self._compiled[key] = jax.jit(wanted, compiler_options=options)
+        return self._compiled[key]
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
         with self.settings():
@@ -108,7 +105,7 @@ class JaxModel(FrameworkModel):
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         with self.settings():
-            _, gradient = self.loss_and_gradient(weights, x, targets)
+            _, gradient = self.compiled("loss", differentiated=True)(weights, x, targets)
             return {name: np.asarray(gradient[name]) for name in weights}
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,6 +81,11 @@ def direct(model: Model, function: str, *arguments: Any) -> Array:
     if isinstance(model, FrameworkModel):
         return np.array(model.direct(function, *arguments), order="C")
     return np.array(getattr(model, function)(*arguments), order="C")
+
+
+def briefly(model: Model) -> AbstractContextManager[None]:
+    """For batches of a size that comes once: a function is compiled for every size."""
+    return model.briefly() if isinstance(model, FrameworkModel) else nullcontext()
 
 
 def after(model: Model, function: str, given: Inputs) -> Array:
