@@ -24,7 +24,7 @@ from .spec_place import spec_place
 from .where import first
 
 BACKENDS = ("torch", "jax")
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds that a program has for the further questions."""
 
 ASKED = {

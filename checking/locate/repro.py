@@ -33,7 +33,7 @@ from .script import LONGEST, Script, TooLong
 from .slice import NoSlice, sliced
 from .targets import Target, targets
 
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds for one file."""
 MOST_BYTES = 50_000_000
 """Of what a file prints that are read."""
