@@ -136,10 +136,12 @@ def _runs(pid: int) -> bool:
 
 
 START = """
+import signal
 import sys
 from pathlib import Path
 from wellposed.checking.child import interruptible, scratch, started
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 with interruptible(), scratch("wellposed-test-") as folder:
     with started([sys.executable, "-c", "import time; time.sleep(600)"], folder, {}) as process:
         print(process.pid, folder, flush=True)
