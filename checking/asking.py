@@ -25,15 +25,16 @@ def answers(
     `load` gives the model of a dtype, which is asked on numbers of that dtype. A program that
     does not load answers one question, that for PROGRAM, with the reason.
     """
-    models: dict[str, Model] = {}
+    ready: dict[str, tuple[Model, Probes]] = {}
     for key in keys:
         try:
-            if key.dtype not in models:
-                models[key.dtype] = load(key.dtype)
+            if key.dtype not in ready:
+                ready[key.dtype] = load(key.dtype), probes.rounded(key.dtype)
         except (Exception, SystemExit) as error:
             yield Key(key.dtype, PROGRAM), Answer(reason=in_words(error))
             return
-        yield key, _answer(models[key.dtype], key.quantity, probes.rounded(key.dtype))
+        model, given = ready[key.dtype]
+        yield key, _answer(model, key.quantity, given)
 
 
 def _answer(model: Model, quantity: str, probes: Probes) -> Answer:

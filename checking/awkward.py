@@ -210,9 +210,9 @@ def _unchanged(model: Model, given: Inputs) -> Answers:
     asked = dict.fromkeys(ARGUMENTS, True)
     asked |= {"loss": given.targets is not None, "regularizer": bool(model.program.penalties)}
     for function, names in ARGUMENTS.items():
-        own = given.laid_out()
         if not asked[function]:
             continue
+        own = given.laid_out()
         direct(model, function, *(getattr(own, name) for name in names))
         found |= {f"{function}/{n}": _same(getattr(given, n), getattr(own, n)) for n in names}
     return found
