@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..spec.model import LinearLift
-from .evaluate import Evaluator, evaluate
+from .evaluate import Evaluator, evaluate, rounded
 from .ir.expr import Expr, variable
 from .passes import inline
-from .passes.derive import gradient, vjp
+from .passes.derive import by_use, gradient, vjp
 
 if TYPE_CHECKING:
     from .reference import Reference
@@ -98,17 +98,21 @@ class ReferenceGradient:
         return {n: found.get(n, np.zeros_like(like[n])) for n in self.program.states if n in like}
 
     def _definition_gradient(self, weights: Weights, bars: dict[str, Array]) -> dict[str, Array]:
-        """From the operands of all steps to the stacks of raw weights."""
+        """From the operands of all steps to the stacks of raw weights.
+
+        Use by use, as a program adds them up in any order, and a penalty's slope between them: of
+        K = W − Wᵀ with one component it sees ± the same number, in which a small slope is lost.
+        """
         total: dict[str, Array] = {}
         for (operand, node), definition in self.reference.definitions.items():
             name = self.program.stage_name(operand, node)
             seed = variable(BAR, definition.shape, stacked=definition.type.stacked)
-            (found,) = gradient(definition, [operand.raw.stack], seed)
-            assert found is not None
             raw = operand.raw
+            (parts,) = by_use([(definition, seed)], [raw.stack])
             bar = bars[name].reshape(_without_column(bars[name], definition))
             values = {raw.name: np.asarray(weights[raw.name]), BAR: bar}
-            _accumulate(total, {raw.name: evaluate(found, values)})
+            for part in parts:
+                _accumulate(total, {raw.name: rounded(evaluate(part, values))})
         return total
 
     def _penalty_gradient(self, weights: Weights) -> dict[str, Array]:

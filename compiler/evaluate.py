@@ -47,6 +47,12 @@ def rounding(size: float, rng: np.random.Generator) -> Iterator[None]:
         _rounding.reset(token)
 
 
+def rounded(value: Array) -> Array:
+    """A value that an operation rounds: within `rounding` it is off, else it is as it was."""
+    moved = _rounding.get()
+    return value if moved is None else moved(value)
+
+
 class Evaluator:
     """Evaluates expressions that share parts, each part once."""
 
@@ -62,19 +68,18 @@ class Evaluator:
         return [done[i] for i in self.results]
 
     def every(
-        self, values: Mapping[str, Array], rounded: Callable[[Array], Array] | None = None
+        self, values: Mapping[str, Array], narrowed: Callable[[Array], Array] | None = None
     ) -> list[Array]:
-        """Values of all nodes in `order`; each `rounded`, as in a narrower dtype."""
+        """Values of all nodes in `order`; each `narrowed`, as in a narrower dtype."""
         done: list[Array] = []
-        moved = _rounding.get()
         for node, operands in zip(self.order, self.operands, strict=True):
             if node.op == "variable":
                 value = values[str(node.attributes[0])]
             else:
                 value = MEANING[node.op](node, *(done[i] for i in operands))
-            if moved is not None and node.op not in EXACT:
-                value = moved(value)
-            done.append(value if rounded is None else rounded(value))
+            if node.op not in EXACT:
+                value = rounded(value)
+            done.append(value if narrowed is None else narrowed(value))
         return done
 
 

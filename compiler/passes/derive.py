@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 
 from ..elaborate import elaborate
 from ..ir.expr import (
@@ -36,21 +38,32 @@ def gradient(output: Expr, wrt: list[Expr], cotangent: Expr) -> list[Expr | None
 @checked(claims.cotangents)
 def vjp(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[Expr | None]:
     """Cotangents of the variables `wrt`, given outputs with a cotangent each."""
-    total: dict[Expr, Expr] = {}
+    return [simplify(_sum_of(parts)) if parts else None for parts in _parts(outputs, wrt)]
+
+
+def by_use(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[list[Expr]]:
+    """The cotangents of `vjp` before they are added up: one for every use of a variable."""
+    return [[simplify(part) for part in parts] for parts in _parts(outputs, wrt)]
+
+
+def _parts(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[list[Expr]]:
+    found: dict[Expr, list[Expr]] = {}
     for output, g in outputs:
-        total[output] = g if output not in total else total[output] + g
-    order = list(walk(*total))
+        found.setdefault(output, []).append(g)
+    order = list(walk(*found))
     needed = _depends_on(order, set(wrt))
     for node in reversed(order):
-        g = total.get(node)
-        if g is None or node not in needed or not node.args:
+        if node not in found or node not in needed or not node.args:
             continue
+        g = _sum_of(found[node])
         for arg, part in zip(node.args, _pulled(RULES[node.op], node, g), strict=True):
-            if part is None or arg not in needed:
-                continue
-            part = unbroadcast(part, arg.type)
-            total[arg] = part if arg not in total else total[arg] + part
-    return [simplify(total[x]) if x in total else None for x in wrt]
+            if part is not None and arg in needed:
+                found.setdefault(arg, []).append(unbroadcast(part, arg.type))
+    return [found.get(x, []) for x in wrt]
+
+
+def _sum_of(parts: list[Expr]) -> Expr:
+    return reduce(add, parts)
 
 
 @checked(claims.rule)

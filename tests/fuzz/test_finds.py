@@ -86,6 +86,12 @@ VALID: dict[str, dict[str, Any]] = {
             "readout": CLASSIFIER,
         }
     },
+    # W − Wᵀ of one component is 0: W is pulled by g − g, between which the slope of α is lost
+    "a penalty beside what cancels": {
+        "model": {"state": 1, "parametrization": "antisymmetric", "readout": "regression"},
+        "task": "regression",
+        "regularizers": [{"kind": "weight-decay", "of": ["K"], "alpha": 1e-20}],
+    },
     # the check failed, since there were no weights to compare
     "no weights": {"model": {"vector_field": {"kind": "custom", "equations": {"y": "tanh(y)"}}}},
 }
