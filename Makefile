@@ -29,7 +29,7 @@ demo: $(VENV)/.demo ## train an example on PyTorch and JAX, check them against e
 
 # One thread per process: pytest runs two processes, and more threads than cores slow each other down.
 test: lint ## what has to pass: make lint, then the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.test .links/wellposed ## style and types: ruff and pyright
 	$(BIN)/ruff check

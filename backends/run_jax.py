@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
 
@@ -19,14 +19,28 @@ from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 
-RUN_ONCE = {"xla_backend_optimization_level": 0}
-"""How XLA compiles what is run once: in half the time and less, to slower code."""
+RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""How XLA compiles what is run once: in a third of the time, to slower code."""
 NEEDS_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerIntegerConversionError,
 )
 """Raised by a function that is right and cannot be compiled, such as one that takes int(t)."""
+
+
+@cache
+def _run_once() -> dict[str, Any]:
+    """The options of RUN_ONCE that the installed XLA knows: they come and go."""
+    return {name: value for name, value in RUN_ONCE.items() if _is_known(name, value)}
+
+
+def _is_known(name: str, value: Any) -> bool:
+    try:
+        jax.jit(lambda: jnp.zeros(()), compiler_options={name: value})()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 def load(program: Program, source: str, device: str, dtype: str) -> JaxModel:
@@ -75,14 +89,18 @@ class JaxModel(FrameworkModel):
         ):
             yield
 
+    @property
+    def options(self) -> dict[str, Any] | None:
+        """How XLA compiles what is asked now; None for as it comes."""
+        return _run_once() if self.is_brief else None
+
     def compiled(self, function: str, differentiated: bool = False) -> Callable[..., Any]:
         """A function of the program, or its value and gradient, compiled once."""
         key = function, differentiated, self.is_brief
         if key not in self._compiled:
             native = getattr(self.native, function)
             wanted = jax.value_and_grad(native) if differentiated else native
-            options = RUN_ONCE if self.is_brief else None
-            self._compiled[key] = jax.jit(wanted, compiler_options=options)
+            self._compiled[key] = jax.jit(wanted, compiler_options=self.options)
         return self._compiled[key]
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
@@ -113,14 +131,14 @@ class JaxModel(FrameworkModel):
         def pushed(at: Any, along: Any) -> Any:
             return jax.jvp(self.native.forward, at, along)[1]
 
-        return jax.jit(pushed, compiler_options=RUN_ONCE)
+        return jax.jit(pushed, compiler_options=_run_once())
 
     @cached_property
     def _pulled(self) -> Callable[..., Any]:
         def pulled(at: Any, w: Any) -> Any:
             return jax.vjp(self.native.forward, *at)[1](w)
 
-        return jax.jit(pulled, compiler_options=RUN_ONCE)
+        return jax.jit(pulled, compiler_options=_run_once())
 
     def _jvp(
         self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
@@ -167,7 +185,7 @@ class JaxStepper(Stepper):
             norm = global_norm(gradient)
             return loss, norm, *self.updater.apply(gradient, norm, moments, weights, rates)
 
-        return jax.jit(update)
+        return jax.jit(update, compiler_options=self.model.options)
 
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
         with self.model.settings():
@@ -179,7 +197,7 @@ class JaxStepper(Stepper):
         def apply(gradient: Any, moments: Any, weights: Any, rates: Any) -> tuple[Any, Any]:
             return self.updater.apply(gradient, global_norm(gradient), moments, weights, rates)
 
-        return jax.jit(apply)
+        return jax.jit(apply, compiler_options=self.model.options)
 
     def updated(self, gradient: dict[str, Any], rates: Rates) -> tuple[Any, Any]:
         with self.model.settings():

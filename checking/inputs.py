@@ -88,6 +88,13 @@ def briefly(model: Model) -> AbstractContextManager[None]:
     return model.briefly() if isinstance(model, FrameworkModel) else nullcontext()
 
 
+def asked_once(model: Model) -> Model:
+    """The model, from now on compiled quickly to slow code: for programs that come in numbers."""
+    if isinstance(model, FrameworkModel):
+        model.is_brief = True
+    return model
+
+
 def after(model: Model, function: str, given: Inputs) -> Array:
     """What a function gives after it was called with the weights `before`."""
     own = given.laid_out()

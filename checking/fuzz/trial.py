@@ -123,7 +123,7 @@ def _equal(folder: Path, scope: Scope) -> Outcome:
         dtypes=("float64",),
         levels=scope.levels,
         backends=scope.backends,
-        run=inline.run,
+        run=inline.run_briefly,
     )
     return _judged(report)
 

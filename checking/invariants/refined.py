@@ -13,7 +13,6 @@ import itertools
 import numpy as np
 
 from ...backends import registry
-from ...backends.framework_model import FrameworkModel
 from ...backends.model import Model
 from ...compiler.ir.expr import walk
 from ...compiler.ir.program import Program
@@ -22,6 +21,7 @@ from ...compiler.reference import Reference
 from ...data.streams import stream
 from ...spec.model import Spec
 from ..compare import Array
+from ..inputs import asked_once
 from ..probes import Weights
 
 KEPT = ("state", "vector_field", "parametrization", "integrator")
@@ -49,10 +49,7 @@ def refined(program: Program, horizon: float, steps: int) -> Program:
 def loaded(program: Program, like: Model) -> Model:
     """The program emitted and loaded by the backend of a model, on its device."""
     backend = registry.get(like.backend)
-    model = backend.load(program, backend.emit(program), like.device, "float64")
-    if isinstance(model, FrameworkModel):
-        model.is_brief = True
-    return model
+    return asked_once(backend.load(program, backend.emit(program), like.device, "float64"))
 
 
 def is_smooth(program: Program) -> bool:

@@ -39,5 +39,5 @@ def _report(spec: Spec, backends: Sequence[str], dtypes: tuple[str, ...], level:
         dtypes=dtypes,
         levels=LEVELS if level == SINGLE else (level,),
         steps=UPDATES,
-        run=inline.run,
+        run=inline.run_briefly,
     )

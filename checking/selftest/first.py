@@ -15,6 +15,7 @@ from ...compiler.ir.program import Program
 from ...compiler.lower import lower
 from ..asking import answers
 from ..expectation import Expectation, expectation
+from ..inputs import asked_once
 from ..probes import Probes, draw
 from ..quantities import Key
 from ..questions import plan
@@ -50,7 +51,7 @@ def first_failure(name: str, backend: str, text: str) -> Rung | None:
     given = prepared(name)
 
     def load(dtype: str) -> Model:
-        return registry.get(backend).load(given.program, text, dtype=dtype)
+        return asked_once(registry.get(backend).load(given.program, text, dtype=dtype))
 
     judged = (
         rung

@@ -190,5 +190,5 @@ def _quiet_passes() -> AbstractContextManager[None]:
 def _located(spec: Spec, backends: Sequence[str], report: Report) -> str:
     program = lower(spec)
     texts = {name: registry.get(name).emit(program) for name in backends}
-    found = locate(report, program, texts, run=inline.run)
+    found = locate(report, program, texts, run=inline.run_briefly)
     return found.equation if found is not None else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import linecache
 import sys
 
+import pytest
+
 from wellposed.backends.load import KEPT, load_module
 
 
@@ -27,3 +29,10 @@ def test_old_modules_are_forgotten_and_go_on_running() -> None:
     assert len(known) <= KEPT and len(lines) <= KEPT
     assert modules[0].__name__ not in sys.modules and modules[-1].__name__ in sys.modules
     assert [module.answer() for module in modules] == list(range(KEPT + 3))
+
+
+def test_an_option_that_xla_does_not_know_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_jax = pytest.importorskip("wellposed.backends.run_jax")
+    known = {"xla_backend_optimization_level": 0}
+    monkeypatch.setattr(run_jax, "RUN_ONCE", {**known, "xla_of_another_version": True})
+    assert run_jax._run_once.__wrapped__() == known

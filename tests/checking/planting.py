@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wellposed.backends import registry
-from wellposed.checking.inline import run as in_process
+from wellposed.checking.inline import run_briefly as in_process
 from wellposed.checking.ladder import check
 from wellposed.checking.questions import LEVELS
 from wellposed.checking.report import Report

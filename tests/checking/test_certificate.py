@@ -26,7 +26,7 @@ ALLOWED = {(TRAJECTORY, "float64"): 1e-6}
 
 @pytest.fixture(scope="module")
 def certificate() -> dict[str, Any]:
-    report = check(SPECS["rk4"], run=in_process)
+    report = check(SPECS["rk4"], steps=20, run=in_process)
     assert report.passed, report.message
     return json.loads(json.dumps(report.to_json(), allow_nan=False))
 

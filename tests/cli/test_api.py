@@ -68,10 +68,10 @@ def test_a_spec_that_cannot_be_trained_is_a_located_error(folder: Path) -> None:
 
 
 def test_check_reports(folder: Path) -> None:
-    pytest.importorskip("jax")
+    pytest.importorskip("torch")
     spec = wellposed.load("tiny.yaml")
-    report = wellposed.check(spec, backends=["jax"])
+    report = wellposed.check(spec, backends=["torch"])
     assert report.passed and report.to_json()["passed"]
     (folder / "broken.py").write_text("raise SystemExit\n")
-    broken = wellposed.check(spec, backends=["jax"], programs={"jax": "broken.py"})
+    broken = wellposed.check(spec, backends=["torch"], programs={"torch": "broken.py"})
     assert not broken.passed and broken.message
