@@ -7,6 +7,8 @@ variables, so that the same law is tried once for all expressions of that form.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -82,6 +84,14 @@ def cotangents(
     if error is not None:
         before = "; ".join(short(f) for f, _ in outputs)
         yield PassViolation("derive", "", cut(before), cut("; ".join(map(short, result))), error)
+
+
+def cotangents_by_use(
+    result: Sequence[Sequence[Expr]], outputs: Sequence[tuple[Expr, Expr]], wrt: Sequence[Expr]
+) -> Iterator[PassViolation]:
+    """The cotangents of all uses of a variable add up to that of the variable."""
+    total = [reduce(add, parts) if parts else None for parts in result]
+    yield from cotangents(total, outputs, wrt)
 
 
 def _slopes(

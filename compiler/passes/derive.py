@@ -41,6 +41,7 @@ def vjp(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[Expr | No
     return [simplify(_sum_of(parts)) if parts else None for parts in _parts(outputs, wrt)]
 
 
+@checked(claims.cotangents_by_use)
 def by_use(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[list[Expr]]:
     """The cotangents of `vjp` before they are added up: one for every use of a variable."""
     return [[simplify(part) for part in parts] for parts in _parts(outputs, wrt)]

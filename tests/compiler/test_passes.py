@@ -195,6 +195,18 @@ def test_a_cotangent_that_is_lost_is_caught(monkeypatch: Patch):
     assert (violation.pass_, violation.law) == ("derive", "")
 
 
+def test_the_cotangents_of_all_uses_are_there(monkeypatch: Patch):
+    product, y = elaborate("y * tanh(y)", SCOPE), SCOPE["y"]
+    g = variable("g", product.shape, batched=True)
+    with value_checked():
+        (parts,) = derive.by_use([(product, g)], [y])
+    assert len(parts) == 2
+    collected = derive._parts
+    monkeypatch.setattr(derive, "_parts", lambda *given: [p[:1] for p in collected(*given)])
+    violation = caught(lambda: derive.by_use([(product, g)], [y]))
+    assert (violation.pass_, violation.law) == ("derive", "")
+
+
 # --- the switch -------------------------------------------------------------------------------
 
 
