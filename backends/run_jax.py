@@ -20,7 +20,7 @@ from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 
 RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-"""How XLA compiles what is run once: in a third of the time, to slower code."""
+"""How XLA compiles for the CPU what is run once: in a third of the time, to slower code."""
 NEEDS_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -92,7 +92,11 @@ class JaxModel(FrameworkModel):
     @property
     def options(self) -> dict[str, Any] | None:
         """How XLA compiles what is asked now; None for as it comes."""
-        return _run_once() if self.is_brief else None
+        return self._quickly if self.is_brief else None
+
+    @property
+    def _quickly(self) -> dict[str, Any] | None:
+        return _run_once() if self.placed.platform == "cpu" else None
 
     def compiled(self, function: str, differentiated: bool = False) -> Callable[..., Any]:
         """A function of the program, or its value and gradient, compiled once."""
@@ -131,14 +135,14 @@ class JaxModel(FrameworkModel):
         def pushed(at: Any, along: Any) -> Any:
             return jax.jvp(self.native.forward, at, along)[1]
 
-        return jax.jit(pushed, compiler_options=_run_once())
+        return jax.jit(pushed, compiler_options=self._quickly)
 
     @cached_property
     def _pulled(self) -> Callable[..., Any]:
         def pulled(at: Any, w: Any) -> Any:
             return jax.vjp(self.native.forward, *at)[1](w)
 
-        return jax.jit(pulled, compiler_options=_run_once())
+        return jax.jit(pulled, compiler_options=self._quickly)
 
     def _jvp(
         self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array

@@ -5,11 +5,13 @@ from __future__ import annotations
 import linecache
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 
 from ..backends.model import Model
+from .inputs import briefly
 from .probes import Probes
 from .quantities import PROGRAM, Answer, Key, NotOffered
-from .questions import QUESTIONS
+from .questions import AS_TRAINED, QUESTIONS
 
 FUNCTIONS = frozenset(
     {"Network", "init", "vector_field", "trajectory", "forward", "regularizer", "loss"}
@@ -39,7 +41,8 @@ def answers(
 
 def _answer(model: Model, quantity: str, probes: Probes) -> Answer:
     try:
-        return Answer(QUESTIONS[quantity].ask(model, probes))
+        with nullcontext() if quantity in AS_TRAINED else briefly(model):
+            return Answer(QUESTIONS[quantity].ask(model, probes))
     except NotOffered:
         return Answer(offered=False)
     except (Exception, SystemExit) as error:

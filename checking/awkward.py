@@ -28,7 +28,6 @@ from .inputs import (
     after,
     apart,
     backwards,
-    briefly,
     copied,
     direct,
     flags,
@@ -85,19 +84,17 @@ def _jumps(program: Program) -> bool:
 def _no_row(model: Model, given: Inputs) -> Answers:
     """Shape and bytes of a number; the mean loss of no example is no number, so not asked."""
     none = given.rows(slice(0, 0)).laid_out()
-    with briefly(model):
-        found = {
-            "forward": forward(model, none),
-            "trajectory": direct(model, "trajectory", none.weights, none.x),
-            "vector field": vector_field(model, none),
-        }
+    found = {
+        "forward": forward(model, none),
+        "trajectory": direct(model, "trajectory", none.weights, none.x),
+        "vector field": vector_field(model, none),
+    }
     return {name: flags([*array.shape, array.itemsize]) for name, array in found.items()}
 
 
 def _one_row(model: Model, given: Inputs) -> Answers:
     one = given.rows(slice(ODD, ODD + 1))
-    with briefly(model):
-        return {"forward": forward(model, one)} | gradient(model, one)
+    return {"forward": forward(model, one)} | gradient(model, one)
 
 
 def _repeated(model: Model, given: Inputs) -> Answers:
@@ -114,8 +111,7 @@ def _many_rows(model: Model, given: Inputs) -> Answers:
     program = model.program
     counts = (count for count in COUNTS if count * program.steps * program.size <= NUMBERS)
     many = given.many(next(counts, 0))
-    with briefly(model):
-        return {"forward": forward(model, many)} | gradient(model, many) if len(many.x) else {}
+    return {"forward": forward(model, many)} | gradient(model, many) if len(many.x) else {}
 
 
 def _other_weights(model: Model, given: Inputs) -> Answers:

@@ -84,7 +84,7 @@ def direct(model: Model, function: str, *arguments: Any) -> Array:
 
 
 def briefly(model: Model) -> AbstractContextManager[None]:
-    """For batches of a size that comes once: a function is compiled for every size."""
+    """Within it the model is compiled quickly, to slow code."""
     return model.briefly() if isinstance(model, FrameworkModel) else nullcontext()
 
 

@@ -209,6 +209,9 @@ QUESTIONS = {
         *(Question("", quantity, ask) for quantity, ask in pieces.PIECES.items()),
     )
 }
+AS_TRAINED = frozenset({TRAJECTORY, GRADIENT, TRAINING})
+"""Answered by code that is compiled as it is for training: all functions of a program are part of
+it. To compile the others in full as well takes most of the time of a check."""
 LEVELS = ("L0", "L1", "L2", "L3", "L4", "L5", "L6", "L7")
 
 
