@@ -92,11 +92,7 @@ class JaxModel(FrameworkModel):
     @property
     def options(self) -> dict[str, Any] | None:
         """How XLA compiles what is asked now; None for as it comes."""
-        return self._quickly if self.is_brief else None
-
-    @property
-    def _quickly(self) -> dict[str, Any] | None:
-        return _run_once() if self.placed.platform == "cpu" else None
+        return _run_once() if self.is_brief and self.placed.platform == "cpu" else None
 
     def compiled(self, function: str, differentiated: bool = False) -> Callable[..., Any]:
         """A function of the program, or its value and gradient, compiled once."""
@@ -135,14 +131,14 @@ class JaxModel(FrameworkModel):
         def pushed(at: Any, along: Any) -> Any:
             return jax.jvp(self.native.forward, at, along)[1]
 
-        return jax.jit(pushed, compiler_options=self._quickly)
+        return jax.jit(pushed, compiler_options=self.options)
 
     @cached_property
     def _pulled(self) -> Callable[..., Any]:
         def pulled(at: Any, w: Any) -> Any:
             return jax.vjp(self.native.forward, *at)[1](w)
 
-        return jax.jit(pulled, compiler_options=self._quickly)
+        return jax.jit(pulled, compiler_options=self.options)
 
     def _jvp(
         self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array

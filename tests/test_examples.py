@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,12 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tool(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *command],
-        cwd=cwd,
-        env=os.environ | {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"},  # compiles quickly
-        capture_output=True,
-        text=True,
-        timeout=300,
+        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=300
     )
 
 

@@ -12,12 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-XLA_FLAGS = (
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false"
-)
-"""Programs of this size run once: compiling them is all the time there is."""
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a campaign and say what it found."""
@@ -27,7 +21,6 @@ def main(arguments: list[str] | None = None) -> int:
         if find_spec(module) is None:
             print(f"fuzzing needs {module}: pip install 'wellposed[{extra}]'", file=sys.stderr)
             return 2
-    os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     if given.out is None:
         with TemporaryDirectory(prefix="wellposed-fuzz-") as folder:

@@ -124,9 +124,9 @@ def tool(name: str) -> str:
 
 
 def ran(command: list[str], cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    quickly = {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"}  # JAX compiles in half the time
-    env = {**os.environ, **quickly, **env}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240, env=env)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=240, env={**os.environ, **env}
+    )
 
 
 # --- style and types ------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ FIELD_IN_TORCH = Scope(("L0", "L1"), ("torch",))
 
 
 def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, whose settings make JAX compile faster."""
+    """The command in a process of its own."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     return subprocess.run(
         [sys.executable, "-m", "wellposed.checking.fuzz", *arguments],
