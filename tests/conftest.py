@@ -20,6 +20,11 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help = "write tests/golden/ anew from what is emitted now"
+    parser.addoption("--update-golden", action="store_true", help=help)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     line = "covers(*columns, by, of, through, names): what the test shows, for tests/census.py"
     config.addinivalue_line("markers", line)

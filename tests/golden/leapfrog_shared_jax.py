@@ -1,0 +1,162 @@
+"""leapfrog-shared: y'' = tanh(K y + b); y'(0) = 0,  0 <= t <= T.
+
+Vector field   second-order, y in R^3
+Integrator     leapfrog, N = 3 steps of h = T/N = 1/3 = 0.333333
+Weights        one weight shared by all steps; 24 numbers
+Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
+Regularizer    weight-decay of W, mu, α = 0.1
+Stability      nothing is known of the spectrum by construction
+
+Written by wellposed 0.1.0 (JAX) from the spec leapfrog-shared, 3148e96c.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from safetensors.numpy import load_file
+
+Weights = dict[str, Array]
+State = tuple[Array, Array]
+
+FEATURES = 3  # d
+OUTPUTS = 3  # classes or numbers per example
+HORIZON, STEPS = 1, 3  # T, N
+H = HORIZON / STEPS  # h
+ALPHA = 0.1  # α
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """A stream of its own for every weight: they do not depend on each other."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
+def init(seed: int = 1) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "K": stream(seed, "K").normal(0.0, 3**-0.5, (3, 3)),
+        "b": np.zeros(3),
+        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
+        "mu": np.zeros(3),
+    }
+    return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def d2y_dt2(y: Array, K: Array, b: Array) -> Array:
+    """y'' = tanh(K y + b)."""
+    return jnp.tanh(K @ y + b)
+
+
+def step(y: Array, v: Array, K: Array, b: Array) -> State:
+    """Leapfrog: v ← v + h f_j(y), y ← y + h v; for y alone y_{j+1} = 2 y_j − y_{j−1}
+    + h² f_j(y_j).
+    """
+    v = v + H * d2y_dt2(y, K, b)
+    y = y + H * v
+    return y, v
+
+
+def operands(weights: Weights) -> tuple[Array, ...]:
+    """The one layer's weights: vectors as columns."""
+    K = weights["K"]
+    b = weights["b"][..., None]
+    return K, b
+
+
+def initial_state(weights: Weights, x: Array) -> State:
+    """y(0) = x, v at -h/2 from y'(0) = 0; one column per example."""
+    y = x.T
+    K, b = operands(weights)
+    v = -(H / 2 * d2y_dt2(y, K, b))
+    return y, v
+
+
+def final_state(weights: Weights, x: Array) -> Array:
+    """y(T), one column per example."""
+    start = initial_state(weights, x)
+    shared = operands(weights)
+
+    def advance(state: State, _: None) -> tuple[State, None]:
+        state = step(*state, *shared)
+        return state, None
+
+    state, _ = jax.lax.scan(advance, start, None, length=STEPS)
+    return state[0]
+
+
+def trajectory(weights: Weights, x: Array) -> Array:
+    """y at t_0, ..., t_N: (N + 1, s, 3)."""
+    start = initial_state(weights, x)
+    shared = operands(weights)
+
+    def advance(state: State, _: None) -> tuple[State, State]:
+        state = step(*state, *shared)
+        return state, state
+
+    _, path = jax.lax.scan(advance, start, None, length=STEPS)
+    return jnp.concatenate([start[0][None], path[0]]).mT
+
+
+def vector_field(weights: Weights, t: float, y: Array) -> Array:
+    """y'', rows (s, 3) in and out."""
+    K = weights["K"]
+    b = weights["b"][..., None]
+    y = y.T
+    return d2y_dt2(y, K, b).T
+
+
+def forward(weights: Weights, x: Array) -> Array:
+    """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+    y = final_state(weights, x)
+    logits = weights["W"].T @ y + weights["mu"][:, None]
+    return logits.T
+
+
+def regularizer(weights: Weights) -> Array:
+    """R = alpha/2 sum |w|^2."""
+    of = (weights["W"], weights["mu"])
+    terms = jnp.stack([(w**2).sum() for w in of])
+    return ALPHA / 2 * terms.sum()
+
+
+def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
+    return targets
+
+
+def loss(weights: Weights, x: Array, targets: Array) -> Array:
+    """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
+    (s,) or likelihoods (s, classes).
+    """
+    logits = forward(weights, x).T
+    C = likelihoods(targets, logits.dtype).T
+    losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
+    return losses.mean() + regularizer(weights)
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    jax.config.update("jax_enable_x64", True)
+    print(__doc__)
+    beside = Path(__file__).with_name("leapfrog_shared.safetensors")
+    arrays = load_file(beside) if beside.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % OUTPUTS
+    weights = {name: jnp.asarray(value) for name, value in arrays.items()}
+    value, gradient = jax.value_and_grad(loss)(
+        weights, jnp.asarray(x), jnp.asarray(targets)
+    )
+    norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5
+    print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")
+
+
+if __name__ == "__main__":
+    main()

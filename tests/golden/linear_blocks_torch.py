@@ -1,0 +1,209 @@
+"""linear-blocks: y' = softplus(K z + b); z' = −softplus(Kᵀ y + c),  0 <= t <= T.
+
+Vector field   hamiltonian, y in R^3, z in R^3
+Integrator     classical Runge–Kutta 4, N = 3 steps of h = T/N = 1/3 = 0.333333
+Weights        linear in time between N + 1 nodes; 72 numbers
+Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
+Regularizer    weight-decay of K, W, α = 0.1
+               smoothness of K, b, c, α = 0.2
+Stability      Re λ(∂f/∂y) = 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂(y, z) = D
+               [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix
+
+Written by wellposed 0.1.0 (PyTorch) from the spec linear-blocks, a0b601a0.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+
+FEATURES = 3  # d
+OUTPUTS = 3  # classes or numbers per example
+HORIZON, STEPS = 1, 3  # T, N
+H = HORIZON / STEPS  # h
+ALPHA_1 = 0.1  # α
+ALPHA_2 = 0.2  # α
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """A stream of its own for every weight: they do not depend on each other."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
+def init(seed: int = 1) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "K": np.repeat(
+            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS + 1, axis=0
+        ),
+        "b": np.zeros((STEPS + 1, 3)),
+        "c": np.zeros((STEPS + 1, 3)),
+        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
+        "mu": np.zeros(3),
+    }
+    return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def dy_dt(z: Tensor, K: Tensor, b: Tensor) -> Tensor:
+    """y' = softplus(K z + b)."""
+    return F.softplus(K @ z + b, threshold=40)
+
+
+def dz_dt(y: Tensor, K: Tensor, c: Tensor) -> Tensor:
+    """z' = −softplus(Kᵀ y + c)."""
+    return -F.softplus(K.T @ y + c, threshold=40)
+
+
+def step(
+    y: Tensor,
+    z: Tensor,
+    K_start: Tensor,
+    b_start: Tensor,
+    c_start: Tensor,
+    K_mid: Tensor,
+    b_mid: Tensor,
+    c_mid: Tensor,
+    K_end: Tensor,
+    b_end: Tensor,
+    c_end: Tensor,
+) -> State:
+    """Classical Runge–Kutta 4: The classical fourth-order method (not the 3/8 rule)."""
+    k1_y = dy_dt(z, K_start, b_start)
+    k1_z = dz_dt(y, K_start, c_start)
+    k2_y = dy_dt(z + H / 2 * k1_z, K_mid, b_mid)
+    k2_z = dz_dt(y + H / 2 * k1_y, K_mid, c_mid)
+    k3_y = dy_dt(z + H / 2 * k2_z, K_mid, b_mid)
+    k3_z = dz_dt(y + H / 2 * k2_y, K_mid, c_mid)
+    k4_y = dy_dt(z + H * k3_z, K_end, b_end)
+    k4_z = dz_dt(y + H * k3_y, K_end, c_end)
+    return (
+        y + H / 6 * (k1_y + 2 * k2_y + 2 * k3_y + k4_y),
+        z + H / 6 * (k1_z + 2 * k2_z + 2 * k3_z + k4_z),
+    )
+
+
+def likelihoods(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
+    if targets.ndim == 1:
+        return F.one_hot(targets, OUTPUTS).to(dtype)
+    return targets
+
+
+class Network(nn.Module):
+    """linear-blocks: see the head of this file."""
+
+    def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
+        super().__init__()
+        weights = init() if weights is None else weights
+        self.K = nn.Parameter(torch.tensor(weights["K"]))  # (N+1, n, m)
+        self.b = nn.Parameter(torch.tensor(weights["b"]))  # (N+1, n)
+        self.c = nn.Parameter(torch.tensor(weights["c"]))  # (N+1, m)
+        self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
+        self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
+
+    def operands(self) -> tuple[Tensor, ...]:
+        """The weights of all steps: vectors as columns."""
+        K_start = self.K[:-1]
+        b_start = self.b[:-1][..., None]
+        c_start = self.c[:-1][..., None]
+        K_mid = (self.K[:-1] + self.K[1:]) / 2
+        b_mid = ((self.b[:-1] + self.b[1:]) / 2)[..., None]
+        c_mid = ((self.c[:-1] + self.c[1:]) / 2)[..., None]
+        K_end = self.K[1:]
+        b_end = self.b[1:][..., None]
+        c_end = self.c[1:][..., None]
+        return K_start, b_start, c_start, K_mid, b_mid, c_mid, K_end, b_end, c_end
+
+    def layers(self) -> Iterator[tuple[Tensor, ...]]:
+        """The weights of one step after the other."""
+        return zip(*(w.unbind() for w in self.operands()), strict=True)
+
+    def initial_state(self, x: Tensor) -> State:
+        """y(0) = x, z(0) = 0; one column per example."""
+        y = x.T.contiguous()
+        z = x.new_zeros(3, x.shape[0])
+        return y, z
+
+    def final_state(self, x: Tensor) -> Tensor:
+        """y(T), one column per example."""
+        state = self.initial_state(x)
+        for layer in self.layers():
+            state = step(*state, *layer)
+        return state[0]
+
+    def trajectory(self, x: Tensor) -> Tensor:
+        """(y, z) at t_0, ..., t_N: (N + 1, s, 6)."""
+        state = self.initial_state(x)
+        path = [torch.cat(state)]
+        for layer in self.layers():
+            state = step(*state, *layer)
+            path.append(torch.cat(state))
+        return torch.stack(path).mT
+
+    def vector_field(self, t: float, y: Tensor) -> Tensor:
+        """f(t, y), rows (s, 6) in and out, with weights interpolated at t."""
+        j = min(max(int(t / H + 1e-9), 0), STEPS - 1)
+        theta = t / H - j
+        K = (1 - theta) * self.K[j] + theta * self.K[j + 1]
+        b = ((1 - theta) * self.b[j] + theta * self.b[j + 1])[..., None]
+        c = ((1 - theta) * self.c[j] + theta * self.c[j + 1])[..., None]
+        columns = y.T
+        y = columns[:3]
+        z = columns[3:]
+        y_rate = dy_dt(z, K, b)
+        z_rate = dz_dt(y, K, c)
+        return torch.cat([y_rate, z_rate]).T
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+        y = self.final_state(x)
+        logits = self.W.T @ y + self.mu[:, None]
+        return logits.T
+
+    def regularizer(self) -> Tensor:
+        """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
+        of = (self.K, self.W)
+        terms = torch.stack([(w**2).sum() for w in of])
+        weight_decay = ALPHA_1 / 2 * terms.sum()
+        of = (self.K, self.b, self.c)
+        terms = torch.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
+        smoothness = ALPHA_2 / (2 * H) * terms.sum()
+        return weight_decay + smoothness
+
+    def loss(self, x: Tensor, targets: Tensor) -> Tensor:
+        """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
+        (s,) or likelihoods (s, classes).
+        """
+        logits = self(x).T
+        C = likelihoods(targets, logits.dtype).T
+        losses = -(C * torch.log_softmax(logits, dim=0)).sum(dim=0)
+        return losses.mean() + self.regularizer()
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    print(__doc__)
+    beside = Path(__file__).with_name("linear_blocks.safetensors")
+    arrays = load_file(beside) if beside.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
+    network = Network(arrays)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % OUTPUTS
+    value = network.loss(torch.tensor(x), torch.tensor(targets))
+    value.backward()
+    gradients = [w.grad for w in network.parameters() if w.grad is not None]
+    norm = sum(g.square().sum().item() for g in gradients) ** 0.5
+    print(f"loss {value.item():.6g}, gradient norm {norm:.6g} on 8 examples")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""stability-minus: y' = tanh(K y),  0 <= t <= T.
+
+Vector field   layer, y in R^2
+Integrator     forward Euler, N = 10 steps of h = T/N = 1/10 = 0.1
+Weights        one weight shared by all steps; 4 numbers
+Stability      nothing is known of the spectrum by construction
+Reference      Haber & Ruthotto, Stable architectures for deep neural networks, Inverse
+               Problems 34 (2017) 014004, arXiv:1705.03341
+
+Written by wellposed 0.1.0 (PyTorch) from the spec stability-minus, 094a7367.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+FEATURES = 2  # d
+HORIZON, STEPS = 1, 10  # T, N
+H = HORIZON / STEPS  # h
+
+
+def init(seed: int = 0) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "K": np.array([[-2, 0], [2, -1]], dtype=np.float64),
+    }
+    return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def dy_dt(y: Tensor, K: Tensor) -> Tensor:
+    """y' = tanh(K y)."""
+    return torch.tanh(K @ y)
+
+
+def step(y: Tensor, K: Tensor) -> Tensor:
+    """Forward Euler: y + h f(t, y)."""
+    return y + H * dy_dt(y, K)
+
+
+class Network(nn.Module):
+    """stability-minus: see the head of this file."""
+
+    def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
+        super().__init__()
+        weights = init() if weights is None else weights
+        self.K = nn.Parameter(torch.tensor(weights["K"]))  # (n, n)
+
+    def operands(self) -> tuple[Tensor, ...]:
+        """The one layer's weights."""
+        K = self.K
+        return (K,)
+
+    def layers(self) -> Iterator[tuple[Tensor, ...]]:
+        """The weights of one step after the other."""
+        return iter([self.operands()] * STEPS)
+
+    def initial_state(self, x: Tensor) -> Tensor:
+        """y(0) = x; one column per example."""
+        return x.T.contiguous()
+
+    def final_state(self, x: Tensor) -> Tensor:
+        """y(T), one column per example."""
+        y = self.initial_state(x)
+        for layer in self.layers():
+            y = step(y, *layer)
+        return y
+
+    def trajectory(self, x: Tensor) -> Tensor:
+        """y at t_0, ..., t_N: (N + 1, s, 2)."""
+        y = self.initial_state(x)
+        path = [y]
+        for layer in self.layers():
+            y = step(y, *layer)
+            path.append(y)
+        return torch.stack(path).mT
+
+    def vector_field(self, t: float, y: Tensor) -> Tensor:
+        """f(t, y), rows (s, 2) in and out."""
+        K = self.K
+        y = y.T
+        return dy_dt(y, K).T
+
+    def forward(self, x: Tensor) -> Tensor:
+        """y(T), one row per example."""
+        return self.final_state(x).T
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    print(__doc__)
+    beside = Path(__file__).with_name("stability_minus.safetensors")
+    arrays = load_file(beside) if beside.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
+    network = Network(arrays)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, FEATURES)).astype("float64")
+    print(f"y(T) = {network(torch.tensor(x)).tolist()}")
+
+
+if __name__ == "__main__":
+    main()

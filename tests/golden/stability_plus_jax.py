@@ -1,0 +1,111 @@
+"""stability-plus: y' = tanh(K y),  0 <= t <= T.
+
+Vector field   layer, y in R^2
+Integrator     forward Euler, N = 10 steps of h = T/N = 1/10 = 0.1
+Weights        one weight shared by all steps; 4 numbers
+Stability      nothing is known of the spectrum by construction
+Reference      Haber & Ruthotto, Stable architectures for deep neural networks, Inverse
+               Problems 34 (2017) 014004, arXiv:1705.03341
+
+Written by wellposed 0.1.0 (JAX) from the spec stability-plus, da911c26.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from safetensors.numpy import load_file
+
+Weights = dict[str, Array]
+
+FEATURES = 2  # d
+HORIZON, STEPS = 1, 10  # T, N
+H = HORIZON / STEPS  # h
+
+
+def init(seed: int = 0) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "K": np.array([[2, -2], [0, 2]], dtype=np.float64),
+    }
+    return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def dy_dt(y: Array, K: Array) -> Array:
+    """y' = tanh(K y)."""
+    return jnp.tanh(K @ y)
+
+
+def step(y: Array, K: Array) -> Array:
+    """Forward Euler: y + h f(t, y)."""
+    return y + H * dy_dt(y, K)
+
+
+def operands(weights: Weights) -> tuple[Array, ...]:
+    """The one layer's weights."""
+    K = weights["K"]
+    return (K,)
+
+
+def initial_state(weights: Weights, x: Array) -> Array:
+    """y(0) = x; one column per example."""
+    return x.T
+
+
+def final_state(weights: Weights, x: Array) -> Array:
+    """y(T), one column per example."""
+    start = initial_state(weights, x)
+    shared = operands(weights)
+
+    def advance(y: Array, _: None) -> tuple[Array, None]:
+        y = step(y, *shared)
+        return y, None
+
+    y, _ = jax.lax.scan(advance, start, None, length=STEPS)
+    return y
+
+
+def trajectory(weights: Weights, x: Array) -> Array:
+    """y at t_0, ..., t_N: (N + 1, s, 2)."""
+    start = initial_state(weights, x)
+    shared = operands(weights)
+
+    def advance(y: Array, _: None) -> tuple[Array, Array]:
+        y = step(y, *shared)
+        return y, y
+
+    _, path = jax.lax.scan(advance, start, None, length=STEPS)
+    return jnp.concatenate([start[None], path]).mT
+
+
+def vector_field(weights: Weights, t: float, y: Array) -> Array:
+    """f(t, y), rows (s, 2) in and out."""
+    K = weights["K"]
+    y = y.T
+    return dy_dt(y, K).T
+
+
+def forward(weights: Weights, x: Array) -> Array:
+    """y(T), one row per example."""
+    return final_state(weights, x).T
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    jax.config.update("jax_enable_x64", True)
+    print(__doc__)
+    beside = Path(__file__).with_name("stability_plus.safetensors")
+    arrays = load_file(beside) if beside.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, FEATURES)).astype("float64")
+    weights = {name: jnp.asarray(value) for name, value in arrays.items()}
+    print(f"y(T) = {forward(weights, jnp.asarray(x))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""steps-layer: y' = tanh(K y + b),  0 <= t <= T.
+
+Vector field   layer, y in R^3
+               K ↦ ½ (K − Kᵀ − γ I), γ = 0.3
+Integrator     Heun, N = 3 steps of h = T/N = 1/3 = 0.333333
+Weights        one weight for each step; 48 numbers
+Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
+Regularizer    weight-decay of K, W, α = 0.1
+               smoothness of K, b, α = 0.2
+Stability      Re λ(∂f/∂y) ∈ [-0.15, 0] for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂y =
+               D M with D = diag σ' is similar to D^½ M D^½
+
+Written by wellposed 0.1.0 (JAX) from the spec steps-layer, 1b968f75.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from safetensors.numpy import load_file
+
+Weights = dict[str, Array]
+Layer = tuple[Array, ...]
+
+FEATURES = 3  # d
+OUTPUTS = 3  # classes or numbers per example
+HORIZON, STEPS = 1, 3  # T, N
+H = HORIZON / STEPS  # h
+GAMMA = 0.3  # γ
+ALPHA_1 = 0.1  # α
+ALPHA_2 = 0.2  # α
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """A stream of its own for every weight: they do not depend on each other."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
+def init(seed: int = 1) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "K": np.repeat(
+            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS, axis=0
+        ),
+        "b": np.zeros((STEPS, 3)),
+        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
+        "mu": np.zeros(3),
+    }
+    return {name: value.astype("float32") for name, value in weights.items()}
+
+
+def antisymmetric(K: Array) -> Array:
+    """½ (K − Kᵀ − γ I), of one matrix or of a stack of them."""
+    return (K - K.mT - GAMMA * jnp.eye(3, dtype=K.dtype)) / 2
+
+
+def dy_dt(y: Array, K: Array, b: Array) -> Array:
+    """y' = tanh(K y + b)."""
+    return jnp.tanh(K @ y + b)
+
+
+def step(y: Array, K: Array, b: Array) -> Array:
+    """Heun: k₂ = f(t + h, y + h k₁), y + h/2 (k₁ + k₂)."""
+    k1 = dy_dt(y, K, b)
+    k2 = dy_dt(y + H * k1, K, b)
+    return y + H / 2 * (k1 + k2)
+
+
+def operands(weights: Weights) -> tuple[Array, ...]:
+    """The weights of all steps: K ↦ ½ (K − Kᵀ − γ I); vectors as columns."""
+    K = antisymmetric(weights["K"])
+    b = weights["b"][..., None]
+    return K, b
+
+
+def initial_state(weights: Weights, x: Array) -> Array:
+    """y(0) = x; one column per example."""
+    return x.T
+
+
+def final_state(weights: Weights, x: Array) -> Array:
+    """y(T), one column per example."""
+    start = initial_state(weights, x)
+
+    def advance(y: Array, layer: Layer) -> tuple[Array, None]:
+        y = step(y, *layer)
+        return y, None
+
+    y, _ = jax.lax.scan(advance, start, operands(weights))
+    return y
+
+
+def trajectory(weights: Weights, x: Array) -> Array:
+    """y at t_0, ..., t_N: (N + 1, s, 3)."""
+    start = initial_state(weights, x)
+
+    def advance(y: Array, layer: Layer) -> tuple[Array, Array]:
+        y = step(y, *layer)
+        return y, y
+
+    _, path = jax.lax.scan(advance, start, operands(weights))
+    return jnp.concatenate([start[None], path]).mT
+
+
+def vector_field(weights: Weights, t: float, y: Array) -> Array:
+    """f(t, y), rows (s, 3) in and out, with weight j for t_j <= t < t_{j+1}."""
+    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
+    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
+    K = antisymmetric(weights["K"][j])
+    b = weights["b"][j][..., None]
+    y = y.T
+    return dy_dt(y, K, b).T
+
+
+def forward(weights: Weights, x: Array) -> Array:
+    """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+    y = final_state(weights, x)
+    logits = weights["W"].T @ y + weights["mu"][:, None]
+    return logits.T
+
+
+def regularizer(weights: Weights) -> Array:
+    """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
+    of = (weights["K"], weights["W"])
+    terms = jnp.stack([(w**2).sum() for w in of])
+    weight_decay = ALPHA_1 / 2 * terms.sum()
+    of = (weights["K"], weights["b"])
+    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
+    smoothness = ALPHA_2 / (2 * H) * terms.sum()
+    return weight_decay + smoothness
+
+
+def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
+    return targets
+
+
+def loss(weights: Weights, x: Array, targets: Array) -> Array:
+    """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
+    (s,) or likelihoods (s, classes).
+    """
+    logits = forward(weights, x).T
+    C = likelihoods(targets, logits.dtype).T
+    losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
+    return losses.mean() + regularizer(weights)
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    print(__doc__)
+    beside = Path(__file__).with_name("steps_layer.safetensors")
+    arrays = load_file(beside) if beside.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, FEATURES)).astype("float32")
+    targets = np.arange(8) % OUTPUTS
+    weights = {name: jnp.asarray(value) for name, value in arrays.items()}
+    value, gradient = jax.value_and_grad(loss)(
+        weights, jnp.asarray(x), jnp.asarray(targets)
+    )
+    norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5
+    print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Two small specs for each program shape: what is emitted for them is kept in tests/golden/."""
+
+from __future__ import annotations
+
+from specs import Case, Plain, regularizers
+
+PENDULUM = {
+    "kind": "custom",
+    "weights": {"w2": {"shape": []}},
+    "hamiltonian": "z.T @ z / 2 - w2 * sum(cos(y))",
+}
+"""H of a pendulum: y the angle, z its velocity, w2 = ω²."""
+DRIVEN = {
+    "kind": "custom",
+    "weights": {"A": {"shape": ["y", "y"], "parametrization": "negative-gram"}},
+    "equations": {"y": "A @ y + q", "q": "-0.5 * q * sum(y**2) + cos(t)"},
+}
+"""An oscillation y that is driven by a block of another size and by time."""
+
+
+def regularized(case: Case, **changes) -> Plain:
+    return case.plain(regularizers=regularizers(case.program()), **changes)
+
+
+SHAPES: dict[str, Plain] = {
+    # one block, a weight for each step
+    "steps-layer": regularized(Case("layer", "antisymmetric", "heun"), dtype="float32"),
+    "steps-parabolic": regularized(Case("parabolic", bias="scalar", lift="linear", readout=4)),
+    # one weight for all steps, with and without time
+    "shared-layer": Case("layer", "negative-gram", "midpoint", "shared", "gelu").plain(),
+    "shared-mlp": Case("mlp", integrator="euler", mode="shared", readout=3).plain(),
+    # weights that are linear in time, taken at several places of a step
+    "linear-mlp": regularized(Case("mlp", integrator="rk4", mode="linear")),
+    "linear-blocks": regularized(Case("hamiltonian", "free", "rk4", "linear", "softplus")),
+    # two halves that move in turn
+    "verlet-hamiltonian": regularized(Case("hamiltonian", integrator="verlet", readout=2)),
+    "verlet-linear": regularized(
+        Case("double-layer-hamiltonian", "antisymmetric", "verlet", "linear")
+    ),
+    # second order
+    "leapfrog-steps": regularized(Case("second-order", "negative-gram", "leapfrog", "linear")),
+    "leapfrog-shared": Case("second-order", integrator="leapfrog", mode="shared").plain(),
+    # a field of the user's own: equations, a Hamiltonian
+    "custom-blocks": Case("one-block", integrator="rk4", mode="shared").plain(
+        vector_field=DRIVEN,
+        state={"y": 2, "q": 2},
+        regularizers=[
+            {"kind": "weight-decay", "of": ["A"], "alpha": 0.1},
+            {"kind": "weight-decay", "of": ["W", "mu"], "alpha": 0.2},
+        ],
+    ),
+    "pendulum": Case("hamiltonian-H", integrator="verlet").plain(
+        vector_field=PENDULUM, state={"y": 1, "z": 1}
+    ),
+    # no readout, no weights
+    "field-alone": Case("three-blocks", integrator="midpoint", mode="linear").plain(
+        readout=None, regularizers=[]
+    ),
+    "no-weights": Case("one-block").plain(
+        vector_field={"kind": "custom", "equations": {"y": "sin(t) - y"}},
+        state=2,
+        readout=None,
+        regularizers=[],
+    ),
+}
