@@ -47,6 +47,7 @@ CODES: dict[str, str] = {
     "E211": "regularizer without a loss",
     "E212": "equation missing or too many",
     "E213": "blocks of the state do not fit",
+    "E214": "a backend has no words for it",
     # expressions
     "E301": "not in the expression grammar",
     "E302": "unknown name or function",

@@ -4,8 +4,9 @@ By default one layer is drawn and repeated over all time steps, a path of weight
 in time (as Meganet.m does, Haber & Ruthotto's own program); `repeat: false` draws every step.
 """
 
+from dataclasses import dataclass
 from math import isinf
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -14,8 +15,39 @@ from .node import Family, refuse
 Positive = Annotated[float, Field(gt=0)]
 
 
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a NumPy call that depends on the weight."""
+
+    name: str
+
+
+SHAPE, ROWS, COLUMNS = Argument("shape"), Argument("rows"), Argument("columns")
+DEVIATION = Argument("deviation")
+"""1/√(number of terms in an entry of a product with the weight)."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """`scale · function(arguments)`, a function of NumPy or of a random generator.
+
+    It is what the reference calls and what both programs say.
+    """
+
+    function: str
+    arguments: tuple[Any, ...]
+    scale: float = 1.0
+
+
 class Initializer(Family, title="initializer"):
     """How the first value of a weight is chosen."""
+
+    is_plain: ClassVar[bool] = False
+    """May the whole weight be made at once, all steps being equal?"""
+
+    def draw(self) -> Draw:
+        """The call that makes the weight of one step."""
+        raise NotImplementedError
 
 
 class Random(Initializer):
@@ -27,11 +59,21 @@ class Random(Initializer):
 class Zeros(Initializer, kind="zeros"):
     """θ = 0."""
 
+    is_plain: ClassVar[bool] = True
+
+    def draw(self) -> Draw:
+        return Draw("zeros", (SHAPE,))
+
 
 class Constant(Initializer, kind="constant"):
     """θ = value, every entry."""
 
+    is_plain: ClassVar[bool] = True
+
     value: float
+
+    def draw(self) -> Draw:
+        return Draw("full", (SHAPE, float(self.value)))
 
 
 class Identity(Initializer, kind="identity"):
@@ -39,12 +81,22 @@ class Identity(Initializer, kind="identity"):
 
     scale: float = 1.0
 
+    def draw(self) -> Draw:
+        return Draw("eye", (ROWS, COLUMNS), self.scale)
+
 
 class Normal(Random, kind="normal"):
-    """θ ~ N(mean, std²); std defaults to 1/√(columns), which keeps |K y| ≈ |y|."""
+    """θ ~ N(mean, std²); std defaults to 1/√(fan-in), which keeps |K y| ≈ |y|.
+
+    The fan-in is the number of terms in an entry of a product with the weight: the columns of K,
+    the rows of W, which is used as Wᵀ.
+    """
 
     mean: float = 0.0
     std: Positive | None = None
+
+    def draw(self) -> Draw:
+        return Draw("normal", (self.mean, DEVIATION if self.std is None else self.std, SHAPE))
 
 
 class Uniform(Random, kind="uniform"):
@@ -52,6 +104,9 @@ class Uniform(Random, kind="uniform"):
 
     low: float = -1.0
     high: float = 1.0
+
+    def draw(self) -> Draw:
+        return Draw("uniform", (self.low, self.high, SHAPE))
 
     @model_validator(mode="after")
     def _is_an_interval(self) -> Self:
@@ -67,3 +122,6 @@ class Values(Initializer, kind="values"):
     """θ given by value: nested lists, either one step's weight (repeated) or the whole stack."""
 
     values: Any
+
+    def draw(self) -> Draw:
+        return Draw("array", (self.values,))

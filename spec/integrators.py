@@ -1,4 +1,4 @@
-"""One-step methods: Runge–Kutta tableaux as exact fractions, and the two staggered methods.
+"""One-step methods: Runge–Kutta tableaux as exact fractions, and methods that move halves in turn.
 
 From a tableau everything else is derived: the emitted stages, the stability function, the order
 conditions (which are checked when the class is made). Hairer, Nørsett & Wanner, "Solving Ordinary
@@ -7,9 +7,17 @@ Differential Equations I", II.1; Hairer, Lubich & Wanner, "Geometric Numerical I
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from . import regions
 from .node import Family
+
+Array = NDArray[np.inexact[Any]]
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,16 @@ class Tableau:
         """Coefficients of R(z) = 1 + Σ_k (bᵀ Aᵏ 1) z^{k+1}, constant first."""
         return (Fraction(1), *self.elementary_weights())
 
+    def formula(self) -> str:
+        """The method in words of mathematics: `y + h k₂; k₂ = f(t + h/2, y + h/2 k₁)`."""
+        stages = [
+            f"{_k(i)} = f({_shifted('t', c)}, {_sum('y', a)})"
+            for i, (a, c) in enumerate(zip(self.a, self.c, strict=True))
+        ]
+        if len(stages) == 1:
+            return "y + h f(t, y)"
+        return f"{_sum('y', self.b)}; " + ", ".join(stages)
+
     def order(self) -> int:
         """The order p ≤ 4 by the order conditions (HNW I, table II.2.1)."""
         b, c = self.b, self.c
@@ -71,6 +89,40 @@ class Tableau:
         return next((p for p, holds in enumerate(conditions) if not holds), len(conditions))
 
 
+def _k(i: int) -> str:
+    """k₁, k₂, …"""
+    return f"k{str(i + 1).translate(_SUBSCRIPTS)}"
+
+
+def _shifted(t: str, c: Fraction) -> str:
+    return f"{t} + {_times_h(c)}" if c else t
+
+
+def _times_h(factor: Fraction) -> str:
+    """h, h/2, 2h/3."""
+    numerator = "" if factor.numerator == 1 else str(factor.numerator)
+    return f"{numerator}h" + ("" if factor.denominator == 1 else f"/{factor.denominator}")
+
+
+def _sum(y: str, factors: tuple[Fraction, ...]) -> str:
+    """y + h/6 (k₁ + 2 k₂ + …), the common denominator drawn out."""
+    denominator = lcm(*(a.denominator for a in factors)) if factors else 1
+    terms = [(int(a * denominator), _k(i)) for i, a in enumerate(factors) if a]
+    if not terms:
+        return y
+    if len(terms) == 1:
+        (count, k) = terms[0]
+        sign = "−" if count < 0 else "+"
+        return f"{y} {sign} {_times_h(Fraction(abs(count), denominator))} {k}"
+    signed = [f"{'−' if n < 0 else '+'} {_multiple(abs(n), k)}" for n, k in terms]
+    inside = " ".join(signed).removeprefix("+ ")
+    return f"{y} + {_times_h(Fraction(1, denominator))} ({inside})"
+
+
+def _multiple(count: int, k: str) -> str:
+    return k if count == 1 else f"{count} {k}"
+
+
 class Integrator(Family, title="integrator"):
     """The method that steps from t_j to t_j + h."""
 
@@ -80,6 +132,22 @@ class Integrator(Family, title="integrator"):
     }
     order: ClassVar[int]
     name: ClassVar[str]
+    formula: ClassVar[str]
+    """One step, in the docstring of an emitted program."""
+    field_order: ClassVar[int] = 1
+    """1 for y' = f, 2 for y'' = f."""
+    needs_separable: ClassVar[bool] = False
+    """Only for y' = f(t, z), z' = g(t, y)?"""
+
+    @classmethod
+    def amplification(cls, z: Array) -> Array:
+        """|R(z)|, how a step multiplies the mode z = h λ."""
+        raise NotImplementedError
+
+    @classmethod
+    def imaginary_limit(cls) -> float:
+        """The largest r with |R(iω)| ≤ 1 for 0 ≤ ω ≤ r; 0 where every oscillation grows."""
+        raise NotImplementedError
 
 
 class RungeKutta(Integrator):
@@ -92,6 +160,21 @@ class RungeKutta(Integrator):
         super().__pydantic_init_subclass__(kind=kind, **kwargs)
         if kind and cls.tableau.order() != cls.order:
             raise ValueError(f"{kind}: declared order {cls.order}, found {cls.tableau.order()}")
+        if kind and "formula" not in cls.__dict__:
+            cls.formula = cls.tableau.formula()
+
+    @classmethod
+    def amplification(cls, z: Array) -> Array:
+        return regions.growth_of_polynomial(cls.tableau.stability_polynomial(), z)
+
+    @classmethod
+    def imaginary_limit(cls) -> float:
+        return regions.imaginary_limit(cls.tableau.stability_polynomial())
+
+    @classmethod
+    def leading_growth(cls) -> tuple[Fraction, int]:
+        """(c, p) of |R(iω)| = 1 + c ω^p + …, for small ω."""
+        return regions.leading_growth(cls.tableau.stability_polynomial())
 
 
 class Euler(RungeKutta, kind="euler"):
@@ -126,17 +209,61 @@ class RK4(RungeKutta, kind="rk4"):
     tableau: ClassVar[Tableau] = Tableau.parse(("", "1/2", "0 1/2", "0 0 1"), "1/6 1/3 1/3 1/6")
 
 
-class Leapfrog(Integrator, kind="leapfrog"):
+@dataclass(frozen=True)
+class Move:
+    """One half of the state moves by a part of h along its right-hand side.
+
+    `half` is "position" (y) or "momentum" (all other blocks, or y' of a second-order field); `at`
+    is where in the step the right-hand side is taken: time t + at h, with the weights there.
+    """
+
+    half: str
+    by: Fraction
+    at: Fraction
+
+
+class Splitting(Integrator):
+    """Position and momentum move in turn, each by the right-hand side that the other one gives."""
+
+    moves: ClassVar[tuple[Move, ...]]
+    start: ClassVar[Fraction] = Fraction(0)
+    """The momentum before the first step, from that at t = 0: moved by this part of h."""
+
+    @classmethod
+    def amplification(cls, z: Array) -> Array:
+        return regions.growth_of_trace(cls._trace(), z)
+
+    @classmethod
+    def imaginary_limit(cls) -> float:
+        return regions.imaginary_limit_of_trace(cls._trace())
+
+    @classmethod
+    def _trace(cls) -> regions.Polynomial:
+        """tr M(z²) of the step (y, p) ↦ M (y, p) on y' = λ p, p' = λ y, whose det M is 1."""
+        return regions.trace_of_shears([(m.half == "position", m.by) for m in cls.moves])
+
+
+KICK = Move("momentum", Fraction(1), at=Fraction(0))
+DRIFT = Move("position", Fraction(1), at=Fraction(1, 2))
+
+
+class Leapfrog(Splitting, kind="leapfrog"):
     """v ← v + h f_j(y), y ← y + h v; for y alone y_{j+1} = 2 y_j − y_{j−1} + h² f_j(y_j).
 
-    Started by y₁ = y₀ + (h²/2) f₀(y₀); for second-order fields.
+    Started by y₁ = y₀ + (h²/2) f₀(y₀), which is v_{−½} = −(h/2) f₀(y₀); for second-order fields.
+    The recurrence for y alone loses O(N²) units of rounding, this one O(N) (Hairer, Lubich &
+    Wanner, Geometric Numerical Integration, VIII.5).
     """
 
     name: ClassVar[str] = "leapfrog"
     order: ClassVar[int] = 2
+    formula: ClassVar[str] = "v + h y''(y), then y + h v with the new v"
+    field_order: ClassVar[int] = 2
+    moves: ClassVar[tuple[Move, ...]] = (KICK, DRIFT)
+    start: ClassVar[Fraction] = Fraction(-1, 2)
 
 
-class Verlet(Integrator, kind="verlet"):
+class Verlet(Splitting, kind="verlet"):
     """z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h f_j(z_{j+½}).
 
     For separable fields y' = f(t, z), z' = g(t, y).
@@ -144,3 +271,6 @@ class Verlet(Integrator, kind="verlet"):
 
     name: ClassVar[str] = "Störmer–Verlet"
     order: ClassVar[int] = 2
+    formula: ClassVar[str] = "z + h z'(y), then y + h y'(z) with the new z"
+    needs_separable: ClassVar[bool] = True
+    moves: ClassVar[tuple[Move, ...]] = (KICK, DRIFT)

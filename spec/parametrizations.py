@@ -24,6 +24,11 @@ class Parametrization(Family, title="parametrization"):
         """The operator in terms of its raw weight, in the grammar of the language."""
         raise NotImplementedError
 
+    def numbers(self) -> dict[str, float]:
+        """The keys that are numbers, which the expression may name."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return {n: v for n, v in given.items() if isinstance(v, int | float) and v is not True}
+
 
 class Free(Parametrization, kind="free"):
     """K = K: every matrix; nothing is known of its spectrum."""

@@ -1,6 +1,6 @@
 """Readouts: from y(T) to logits (one affine map) and the loss of one example, as text.
 
-In the texts `x` is the column of logits of one example and `C` its target column.
+In the texts `u` is the column of logits of one example and `C` its target column.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -21,28 +21,28 @@ class Readout(Family, title="readout"):
 
     @property
     def hypothesis_expression(self) -> str:
-        """h(x): what the logits stand for."""
+        """h(u): what the logits stand for."""
         raise NotImplementedError
 
     @property
     def loss_expression(self) -> str:
-        """The loss of one example in terms of its logits x and its target C."""
+        """The loss of one example in terms of its logits u and its target C."""
         raise NotImplementedError
 
 
 class Classifier(Readout, kind="classifier"):
-    """Softmax or logistic hypothesis; cross-entropy or ½ ‖h(x) − C‖²."""
+    """Softmax or logistic hypothesis; cross-entropy or ½ ‖h(u) − C‖²."""
 
     classes: Annotated[Size, Field(ge=2)]
     hypothesis: Literal["softmax", "logistic"] = "softmax"
     loss: Literal["cross-entropy", "least-squares"] = "cross-entropy"
 
     LOSSES: ClassVar[dict[tuple[str, str], str]] = {
-        ("softmax", "cross-entropy"): "-sum(C * log_softmax(x))",
-        # −[C log h + (1 − C) log(1 − h)] with h = 1/(1 + e⁻ˣ), without cancellation
-        ("logistic", "cross-entropy"): "sum(softplus(x) - C * x)",
-        ("softmax", "least-squares"): "sum((softmax(x) - C) ** 2) / 2",
-        ("logistic", "least-squares"): "sum((sigmoid(x) - C) ** 2) / 2",
+        ("softmax", "cross-entropy"): "-sum(C * log_softmax(u))",
+        # −[C log h + (1 − C) log(1 − h)] with h = 1/(1 + e⁻ᵘ), without cancellation
+        ("logistic", "cross-entropy"): "sum(softplus(u) - C * u)",
+        ("softmax", "least-squares"): "sum((softmax(u) - C) ** 2) / 2",
+        ("logistic", "least-squares"): "sum((sigmoid(u) - C) ** 2) / 2",
     }
 
     @property
@@ -51,7 +51,7 @@ class Classifier(Readout, kind="classifier"):
 
     @property
     def hypothesis_expression(self) -> str:
-        return "softmax(x)" if self.hypothesis == "softmax" else "sigmoid(x)"
+        return "softmax(u)" if self.hypothesis == "softmax" else "sigmoid(u)"
 
     @property
     def loss_expression(self) -> str:
@@ -59,7 +59,7 @@ class Classifier(Readout, kind="classifier"):
 
 
 class Regression(Readout, kind="regression"):
-    """logits are the prediction, the loss is ½ ‖x − C‖²."""
+    """logits are the prediction, the loss is ½ ‖u − C‖²."""
 
     outputs: Size = 1
 
@@ -69,8 +69,8 @@ class Regression(Readout, kind="regression"):
 
     @property
     def hypothesis_expression(self) -> str:
-        return "x"
+        return "u"
 
     @property
     def loss_expression(self) -> str:
-        return "sum((x - C) ** 2) / 2"
+        return "sum((u - C) ** 2) / 2"

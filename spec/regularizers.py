@@ -8,7 +8,7 @@ from .node import Family, Why
 
 
 class Regularizer(Family, title="regularizer"):
-    """A penalty added to the mean loss: a factor times the sum of one term for each weight."""
+    """A penalty added to the mean loss: the sum of one number for each weight."""
 
     planned: ClassVar[dict[str, str]] = {
         "readout-smoothness": "images",
@@ -17,10 +17,8 @@ class Regularizer(Family, title="regularizer"):
     }
     needs_path: ClassVar[bool] = False
     """Does it compare the weights of neighbouring time steps?"""
-    factor: ClassVar[str]
-    """In terms of alpha and h."""
-    term: ClassVar[str]
-    """In terms of w, which stands for the whole stack of a weight over time."""
+    expression: ClassVar[str]
+    """In terms of alpha, h and w, which stands for the whole of a weight over time."""
 
     formula: ClassVar[str]
     """The penalty in the docstring of an emitted program."""
@@ -32,15 +30,13 @@ class Regularizer(Family, title="regularizer"):
 class WeightDecay(Regularizer, kind="weight-decay"):
     """α/2 Σ ‖θ‖²_F (Tikhonov)."""
 
-    factor: ClassVar[str] = "alpha / 2"
-    term: ClassVar[str] = "sum(w ** 2)"
-    formula: ClassVar[str] = "alpha/2 sum |w|^2"
+    expression: ClassVar[str] = "alpha / 2 * sum(w ** 2)"
+    formula: ClassVar[str] = "α/2 ‖w‖²"
 
 
 class Smoothness(Regularizer, kind="smoothness"):
     """α/(2h) Σ_j ‖θ_j − θ_{j−1}‖²: weights that vary slowly in time."""
 
     needs_path: ClassVar[bool] = True
-    factor: ClassVar[str] = "alpha / (2 * h)"
-    term: ClassVar[str] = "sum((tail(w) - head(w)) ** 2)"
-    formula: ClassVar[str] = "alpha/(2h) sum_j |w_{j+1} - w_j|^2"
+    expression: ClassVar[str] = "alpha / (2 * h) * sum((tail(w) - head(w)) ** 2)"
+    formula: ClassVar[str] = "α/(2h) Σ_j ‖w_{j+1} − w_j‖²"

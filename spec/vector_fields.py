@@ -96,7 +96,7 @@ class Layer(WithActivation, kind="layer"):
     def _hamiltonian(self, blocks: dict[str, int], k: Parametrization) -> Equations:
         """σ([[0, K], [−Kᵀ, 0]] (y, z) + b): its two rows, with one bias (y first)."""
         n, m = blocks[Y], blocks[Z]
-        upper, lower = (f"rows(b, 0, {n})", f"rows(b, {n}, {n + m})")
+        upper, lower = (f"slice(b, 0, {n})", f"slice(b, {n}, {n + m})")
         if self.bias == "scalar":
             upper = lower = "b"
         weights = (Weight("K", (Y, Z), k), *self._biases(b=n + m))
@@ -159,8 +159,7 @@ class Mlp(VectorField, kind="mlp"):
     bias: Bias = "vector"
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
-        n = blocks[Y]
-        widths = (n + 1 if self.time_input else n, *self.hidden, n)
+        widths = (blocks[Y] + 1 if self.time_input else Y, *self.hidden, Y)
         weights: list[Weight] = []
         text = "append(y, t)" if self.time_input else "y"
         for i, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=1):
