@@ -3,7 +3,7 @@
 from .dataset import Dataset, Scaling, Split
 from .loading import features, load, read_features
 from .of_spec import dataset_of
-from .streams import batches, stream
+from .rng import batches, rng
 
 __all__ = [
     "Dataset",
@@ -14,5 +14,5 @@ __all__ = [
     "features",
     "load",
     "read_features",
-    "stream",
+    "rng",
 ]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from .dataset import Floats, Integers, Split
+from .rng import rng
 from .splits import every_other
-from .streams import stream
 
 ELLIPSE_ASPECT = 0.4
 ROLL_TURNS = 2
@@ -35,7 +35,7 @@ def ellipses(train: int, validation: int, noise: float, seed: int) -> tuple[Spli
 
 
 def _ellipses(size: int, noise: float, seed: int, part: str) -> Split:
-    random = stream(seed, "data", "ellipses", part)
+    random = rng(seed, "data", "ellipses", part)
     labels = np.arange(size) % 2
     radius = random.random(size) + labels
     angle = 2 * np.pi * random.random(size)
@@ -55,7 +55,7 @@ def swiss_roll(train: int, validation: int, noise: float, seed: int) -> tuple[Sp
     inner, outer = _spiral((size + 1) // 2, 0.0), _spiral(size // 2, ROLL_OFFSET)
     points = np.concatenate([inner, outer])
     labels = np.repeat([0, 1], [len(inner), len(outer)])
-    points += noise * stream(seed, "data", "swiss-roll").standard_normal(points.shape)
+    points += noise * rng(seed, "data", "swiss-roll").standard_normal(points.shape)
     return every_other(Split(points, labels), validation)
 
 
@@ -97,7 +97,7 @@ def peaks(train: int, validation: int, classes: int, seed: int) -> tuple[Split, 
     Source: setupPeaks.m, which draws with replacement. Raises ValueError beyond `peaks_capacity`.
     """
     nodes, node_labels = peaks_grid(classes)
-    random = stream(seed, "data", "peaks")
+    random = rng(seed, "data", "peaks")
     train_labels, validation_labels = np.arange(train) % classes, np.arange(validation) % classes
     labels = np.concatenate([train_labels, validation_labels])
     points = np.empty((len(labels), 2))

@@ -15,9 +15,9 @@ from .csv_file import csv_names, read_csv, read_named
 from .dataset import Dataset, Floats, Kind, Scaling, Split, Targets
 from .labels import encode
 from .npz_file import npz_dimension, read_features_array, read_npz
+from .rng import rng
 from .sources import Place, Source, Table, counted
 from .splits import holdout
-from .streams import stream
 
 PLANE = ("x1", "x2")
 PIXELS = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8))
@@ -129,7 +129,7 @@ def _digits(node: Digits, seed: int) -> Dataset:
 
     pixels, labels = load_digits(return_X_y=True)
     examples = Split(np.asarray(pixels) / 16, np.asarray(labels, dtype=np.int64))
-    parts = holdout(examples, node.validation, stream(seed, "data", "digits"))
+    parts = holdout(examples, node.validation, rng(seed, "data", "digits"))
     dataset = Dataset(*parts, PIXELS, _numerals(10), "classes")
     return _standardized(dataset) if node.standardize else dataset
 
@@ -154,7 +154,7 @@ def _file(node: Csv | Npz, seed: int, base: Path, place: Place, least: int) -> D
         parts = examples, _second_file(other, node, table, names)
     else:
         count = _validation_count(source, node.validation, len(examples), place("validation"))
-        parts = holdout(examples, count, stream(seed, "data", node.kind))
+        parts = holdout(examples, count, rng(seed, "data", node.kind))
     dataset = Dataset(*parts, table.names, names, _kind(table))
     return _standardized(dataset) if node.standardize else dataset
 

@@ -1,4 +1,4 @@
-"""Random numbers: NumPy streams keyed by a seed and names.
+"""Random numbers: NumPy generators keyed by a seed and names.
 
 Points, noise, splits, mini-batches and probes are drawn from here, initial weights by
 `compiler.initial` (in a form that emitted programs can repeat), so that both frameworks see the
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 
-def stream(seed: int, *names: str) -> np.random.Generator:
+def rng(seed: int, *names: str) -> np.random.Generator:
     """The generator that belongs to (seed, names): equal keys give equal draws, on every platform.
 
     The names enter the seed sequence by their SHA-256, as Python's own `hash` differs from run to
@@ -40,6 +40,6 @@ def batches(seed: int, epoch: int, size: int, batch: int | None) -> Iterator[Ind
     if batch is None or batch >= size:
         yield np.arange(size)
         return
-    order = stream(seed, "batches", str(epoch)).permutation(size)
+    order = rng(seed, "batches", str(epoch)).permutation(size)
     for start in range(0, size, batch):
         yield order[start : start + batch]

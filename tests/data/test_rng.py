@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from wellposed.data import batches, stream
+from wellposed.data import batches, rng
 
 PINNED = [745, 498, 236, 846, 605]
-PROBE = "from wellposed.data import stream; print(stream(7, 'a', 'b').integers(2**62))"
+PROBE = "from wellposed.data import rng; print(rng(7, 'a', 'b').integers(2**62))"
 
 
 def test_a_key_gives_the_same_draws_in_another_process() -> None:
@@ -22,22 +22,22 @@ def test_a_key_gives_the_same_draws_in_another_process() -> None:
         check=True,
         env={"PYTHONHASHSEED": "123", "PYTHONPATH": ":".join(sys.path)},
     ).stdout
-    assert int(output) == stream(7, "a", "b").integers(2**62)
+    assert int(output) == rng(7, "a", "b").integers(2**62)
 
 
 def test_the_first_draws_are_pinned() -> None:
-    draws = stream(0, "pinned").integers(1000, size=5)
+    draws = rng(0, "pinned").integers(1000, size=5)
     assert draws.tolist() == PINNED
 
 
 def test_keys_do_not_run_into_each_other() -> None:
     keys = [(0, "a", "b"), (0, "ab"), (0, "a b"), (0, "b", "a"), (1, "a", "b"), (0, "a/b"), (0,)]
-    draws = {int(stream(seed, *names).integers(2**62)) for seed, *names in keys}
+    draws = {int(rng(seed, *names).integers(2**62)) for seed, *names in keys}
     assert len(draws) == len(keys)
 
 
 def test_two_streams_are_uncorrelated() -> None:
-    a, b = (stream(0, name).standard_normal(10_000) for name in ("x", "y"))
+    a, b = (rng(0, name).standard_normal(10_000) for name in ("x", "y"))
     assert abs(np.corrcoef(a, b)[0, 1]) < 5 / np.sqrt(10_000)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from wellposed.data import Split, stream
+from wellposed.data import Split, rng
 from wellposed.data.splits import every_other, holdout
 
 
@@ -34,7 +34,7 @@ def check_partition(parts: tuple[Split, Split], size: int, validation: int) -> N
 def test_both_ways_part_the_examples(labels: list[int], data: st.DataObject) -> None:
     count = data.draw(st.integers(0, len(labels) - 1))
     check_partition(every_other(examples(labels), count), len(labels), count)
-    parts = holdout(examples(labels), count, stream(0, "split"))
+    parts = holdout(examples(labels), count, rng(0, "split"))
     check_partition(parts, len(labels), count)
     exact = np.bincount(labels, minlength=5) * count / len(labels)
     assert np.all(np.abs(np.bincount(targets(parts[1]), minlength=5) - exact) < 1)
@@ -51,13 +51,13 @@ def test_quotas_are_those_of_scikit_learn(count: int) -> None:
     (_, theirs), *_ = StratifiedShuffleSplit(1, test_size=count, random_state=0).split(
         labels, labels
     )
-    _, ours = holdout(examples(labels), count, stream(0, "split"))
+    _, ours = holdout(examples(labels), count, rng(0, "split"))
     difference = np.bincount(targets(ours)) - np.bincount(np.array(labels)[theirs])
     assert np.abs(difference).max() <= 1  # both round largest remainders; ties differ
 
 
 def test_values_are_split_without_strata() -> None:
     values = Split(np.arange(20.0)[:, None], np.arange(20.0)[:, None])
-    train, held = holdout(values, 5, stream(0, "split"))
+    train, held = holdout(values, 5, rng(0, "split"))
     assert (len(train), len(held)) == (15, 5)
     np.testing.assert_array_equal(held.x, targets(held))
