@@ -5,36 +5,37 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec.model import Spec
-from .initial import initial_weights
-from .ir.program import Program
-from .lower import lower
-from .passes.checked import PassViolation, value_checked
-from .reference import Reference
+from .front.facts import Facts
+from .ir.module import Module
+from .pipeline import compiled
+from .promises.checked import PassViolation, value_checked
+from .reference.reference import Reference
 
 
-def violations(spec: Spec) -> list[PassViolation]:
-    """Lower the spec, then run and differentiate its reference once, all passes checked.
+def violations(spec: Spec, facts: Facts | None = None) -> list[PassViolation]:
+    """Compile the spec, then run and differentiate its reference once, all passes checked.
 
-    The first violation is the innermost: a law before the simplification it is part of. Raises
-    SpecError for a spec that does not compile.
+    The first violation is the innermost: a rule before what uses it. Raises SpecError for a spec
+    that does not compile.
     """
     found: list[PassViolation] = []
     with value_checked(found.append):
         try:
-            _use(lower(spec))
+            _use(compiled(spec, facts).module)
         except (ArithmeticError, LookupError, TypeError, ValueError):
             if not found:  # what a broken pass leaves behind may well not run
                 raise
     return list(dict.fromkeys(found))
 
 
-def _use(program: Program) -> None:
-    """Everything that the reference makes of a program's expressions, on one row."""
-    reference = Reference(program)
-    weights = initial_weights(program)
-    x = np.ones((1, program.features))
+def _use(module: Module) -> None:
+    """Everything that the reference makes of a module, on one row."""
+    reference = Reference(module)
+    weights = reference.init()
+    x = np.ones((1, module.signature.features))
     with np.errstate(all="ignore"):
-        if program.loss is None:
+        if not module.has_loss:
             reference.trajectory(weights, x)
         else:
-            reference.gradient(weights, x, np.ones((1, program.outputs)))
+            targets = np.ones((1, module.signature.outputs))
+            reference.gradient(weights, x, targets)

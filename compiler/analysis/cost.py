@@ -1,20 +1,25 @@
 """What a network costs: evaluations of the field, floating-point operations, memory for backprop.
 
-A product of matrices counts two operations per entry and column, every other operation one per
-component, a function (tanh, …) too. The backward pass is counted as two forward passes.
+A fold over the module: what the expressions of a function cost, what it calls, a scan as often as
+it has steps. A product of matrices counts two operations per entry and column, every other
+operation one per component, a function (tanh, …) too; what all examples share is not counted. The
+backward pass is counted as two forward passes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from math import prod
 from typing import Any
 
-from .ir.expr import LEAVES, Expr, walk
-from .ir.program import Program
-from .passes import inline
+from ..ir.expr import Expr, walk
+from ..ir.module import Call, Function, Module, Role, Scan
+from ..ir.operations import LEAVES, OPERATIONS
 
 BYTES = {"float32": 4, "float64": 8}
+Measure = Callable[[Expr], int]
 
 
 @dataclass(frozen=True)
@@ -35,46 +40,64 @@ class Cost:
         return asdict(self)
 
 
-def cost(program: Program) -> Cost:
-    """The cost of a program."""
-    step = list(walk(*inline.step(program).values()))
-    start = list(walk(*inline.start(program).values()))
-    around = [e for e in (program.lift, program.readout, program.loss) if e is not None]
-    forward = program.steps * _flops(step) + _flops(start) + _flops(list(walk(*around)))
-    size = BYTES[program.spec.dtype]
-    kept = sum(prod(e.shape) for e in step if e.type.batched and e.op not in LEAVES)
+def cost(module: Module) -> Cost:
+    """The cost of a module."""
+    whole = "loss" if module.has_loss else "forward"
+    forward = fold(module, whole, _flops)
+    size = BYTES[module.dtype]
+    count = sum(w.count for w in module.weights)
     return Cost(
-        field_evaluations=_evaluations(program),
+        field_evaluations=fold(module, whole, _evaluations(module)),
         forward_flops=forward,
         gradient_flops=3 * forward,
-        activation_bytes=program.steps * kept * size,
-        weights=program.weight_count,
-        weight_bytes=program.weight_count * size,
+        activation_bytes=fold(module, "step", _kept) * module.steps * size,
+        weights=count,
+        weight_bytes=count * size,
     )
 
 
-def _evaluations(program: Program) -> int:
-    """Rates of the block y: all blocks of a stage together are one evaluation of the field."""
-    once = sum(
-        e.attributes[0] == "y"
-        for e in walk(*(u.value for u in program.step.start))
-        if e.op == "rate"
-    )
-    lines = [*(u.value for u in program.step.lines), *program.step.results.values()]
-    per_step = sum(e.attributes[0] == "y" for e in walk(*lines) if e.op == "rate")
-    return program.steps * per_step + once
+def fold(module: Module, name: str, measure: Measure) -> int:
+    """The sum of a measure over all nodes that a function evaluates, as often as it does."""
+
+    @cache
+    def of_function(name: str) -> int:
+        return _of_function(module.functions[name], measure, of_function)
+
+    return of_function(name)
 
 
-def _flops(nodes: list[Expr]) -> int:
-    """Operations per example; what all examples share is not counted."""
-    return sum(_flops_of(e) for e in nodes if e.type.batched and e.op not in LEAVES)
+def _of_function(function: Function, measure: Measure, below: Callable[[str], int]) -> int:
+    total = _of_expressions(function.values, measure, below)
+    for let in function.body:
+        total += _of_expressions(let.operands, measure, below)
+        if isinstance(let.value, Scan):
+            total += let.value.length.value * below(let.value.step)
+        elif isinstance(let.value, Call):
+            total += below(let.value.function)
+    return total
 
 
-def _flops_of(e: Expr) -> int:
+def _of_expressions(roots: tuple[Expr, ...], measure: Measure, below: Callable[[str], int]) -> int:
+    nodes = list(walk(*roots))
+    called = sum(below(node.name) for node in nodes if node.op == "call")
+    return called + sum(map(measure, nodes))
+
+
+def _evaluations(module: Module) -> Measure:
+    """Calls of the right-hand side of y: all blocks of a stage together are one evaluation."""
+    names = {f.name for f in module.of_role(Role.FIELD) if f.subject == "y"}
+    return lambda e: int(e.op == "call" and e.name in names)
+
+
+def _kept(e: Expr) -> int:
+    """Numbers that backprop keeps of an operation: what it gives, for every example."""
+    return prod(e.shape) if e.type.batched and e.op not in LEAVES else 0
+
+
+def _flops(e: Expr) -> int:
+    """Operations of one node for one example."""
+    if not e.type.batched or e.op in LEAVES or OPERATIONS[e.op].moves:
+        return 0
     if e.op == "matmul":
         return 2 * prod(e.args[0].shape)
-    if e.op == "sum":
-        return prod(e.args[0].shape)
-    if e.op in ("rows", "pad", "append", "broadcast", "per_example"):
-        return 0
-    return prod(e.shape)
+    return prod(e.args[0].shape if e.op in ("sum", "inner_sum") else e.shape)

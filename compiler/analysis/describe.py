@@ -1,12 +1,11 @@
-"""A program in words and numbers: what `show` prints, as data."""
+"""A network in words and numbers: what `show` prints, as data."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import prod
 from typing import Any
 
-from ..spec.initializers import (
+from ...spec.initializers import (
     Constant,
     Identity,
     Initializer,
@@ -15,12 +14,16 @@ from ..spec.initializers import (
     Uniform,
     Values,
 )
-from ..spec.integrators import RungeKutta
+from ...spec.integrators import RungeKutta
+from ..builders.path import initial_blocks
+from ..ir.module import Function
+from ..ir.problem import Penalty, Problem, RawWeight
+from ..ir.text import definition, equations, mathematics, number
+from ..pipeline import Compiled
+from ..reference.initial import deviation
 from .cost import Cost, cost
 from .findings import Finding
-from .initial import standard_deviation
-from .ir.program import Program, RawWeight
-from .ir.text import definition, equations, initial_blocks, mathematics, number
+from .spectrum import in_text
 from .stability import analyse
 
 WEIGHTS_IN_TIME = {
@@ -63,35 +66,42 @@ class Description:
         }
 
 
-def describe(program: Program) -> Description:
+def describe(compiled: Compiled) -> Description:
     """Equations, weights, plan, cost and stability findings. Imports no framework."""
+    problem = compiled.problem
     return Description(
-        name=program.name,
-        equations=_equations(program),
-        weights=[_row(program, w) for w in program.weights],
-        integrator=_plan(program),
-        cost=cost(program),
-        findings=analyse(program),
+        name=problem.name,
+        equations=_equations(problem),
+        weights=[_row(w) for w in problem.weights],
+        integrator=_plan(compiled),
+        cost=cost(compiled.module),
+        findings=analyse(compiled),
     )
 
 
-def _equations(program: Program) -> list[str]:
-    lines = equations(program.field, program.order)
-    if program.hamiltonian is not None:
-        lines.append(f"from H = {mathematics(program.hamiltonian)}: y' = ∂H/∂z, z' = −∂H/∂y")
-    lines += [definition(o) for o in program.operands if not o.is_raw]
-    at_rest = ["y'(0) = 0"] if program.order == 2 else []
-    lines.append(", ".join([*initial_blocks(program), *at_rest]))
-    if program.readout is not None and program.loss is not None:
-        lines.append(f"logits x = {mathematics(program.readout)}, y = y(T)")
-        lines.append(f"loss = mean over the examples of {mathematics(program.loss)}")
-    lines += [f"+ {mathematics(p.value)}" for p in program.penalties]
-    return lines
+def _equations(problem: Problem) -> list[str]:
+    lines = equations(problem.rhs, problem.order)
+    if problem.hamiltonian is not None:
+        lines.append(f"from H = {mathematics(problem.hamiltonian)}: y' = ∂H/∂z, z' = −∂H/∂y")
+    lines += [definition(w.name, w.raw.name, w.definition) for w in problem.layer if not w.is_raw]
+    lines += in_text(problem)
+    at_rest = ["y'(0) = 0"] if problem.order == 2 else []
+    lines.append(", ".join([*initial_blocks(problem), *at_rest]))
+    if problem.readout is not None:
+        lines.append(f"logits u = {mathematics(problem.readout.logits)}, y = y(T)")
+        lines.append(f"loss = mean over the examples of {mathematics(problem.readout.loss)}")
+    return lines + [f"+ {_penalty(p)}" for p in problem.penalties]
 
 
-def _plan(program: Program) -> list[str]:
-    time = program.spec.model.time
-    integrator = program.integrator
+def _penalty(penalty: Penalty) -> str:
+    of = ", ".join(w.name for w in penalty.weights)
+    return f"{penalty.regularizer.formula} of {of}, α = {number(penalty.regularizer.alpha)}"
+
+
+def _plan(compiled: Compiled) -> list[str]:
+    problem = compiled.problem
+    time = problem.spec.model.time
+    integrator = problem.integrator
     kind = f"{integrator.name}, order {integrator.order}"
     if isinstance(integrator, RungeKutta):
         stages = len(integrator.tableau.b)
@@ -99,25 +109,30 @@ def _plan(program: Program) -> list[str]:
     lines = [
         kind,
         f"N = {time.steps} steps of h = T/N = {time.step:.6g}, T = {number(time.horizon)}",
-        f"weights: {WEIGHTS_IN_TIME[program.mode]}",
+        f"weights: {WEIGHTS_IN_TIME[problem.mode]}",
     ]
-    lines += [
-        f"before the first step: {u.name} = {mathematics(u.value)}" for u in program.step.start
-    ]
-    lines += [f"{u.name} = {mathematics(u.value)}" for u in program.step.lines]
-    results = program.step.results.items()
-    return lines + [f"{name} ← {mathematics(e)}" for name, e in results if e.op != "variable"]
+    if problem.order == 2:
+        start = compiled.module.functions["initial_state"].results[-1]
+        lines.append(f"before the first step: {start.name} = {mathematics(start.value)}")
+    return lines + _lines(compiled.module.functions["step"])
 
 
-def _row(program: Program, w: RawWeight) -> WeightRow:
-    return WeightRow(w.name, w.shape, w.axes, _initial(w), prod(w.shape))
+def _lines(step: Function) -> list[str]:
+    """The statements of a step as a reader would write them."""
+    lines = [f"{let.targets[0].name} = {mathematics(let.operands[0])}" for let in step.body]
+    moved = [r for r in step.results if r.value.op != "variable"]
+    return lines + [f"{r.name} ← {mathematics(r.value)}" for r in moved]
+
+
+def _row(w: RawWeight) -> WeightRow:
+    return WeightRow(w.name, w.shape, w.axes, _initial(w), w.count)
 
 
 def _initial(w: RawWeight) -> str:
     initializer = w.initializer
-    repeated = "" if not w.stacked else ", repeated over time"
+    repeated = "" if not w.nodes else ", repeated over time"
     if isinstance(initializer, Random):
-        each = ", one draw each" if w.stacked else ""
+        each = ", one draw each" if w.nodes else ""
         return f"{_law(initializer, w)}{repeated if initializer.repeat else each}"
     if isinstance(initializer, Values):
         return f"by value{repeated}"
@@ -127,7 +142,7 @@ def _initial(w: RawWeight) -> str:
 def _law(initializer: Initializer, w: RawWeight) -> str:
     match initializer:
         case Normal():
-            std = standard_deviation(initializer, w.step_shape)
+            std = deviation(w) if initializer.std is None else initializer.std
             return f"N({number(initializer.mean)}, {std:.4g}²)"
         case Uniform():
             return f"U({number(initializer.low)}, {number(initializer.high)})"
@@ -135,5 +150,4 @@ def _law(initializer: Initializer, w: RawWeight) -> str:
             return number(initializer.value)
         case Identity():
             return f"{number(initializer.scale)} I" if initializer.scale != 1 else "I"
-        case _:
-            return "0"
+    return initializer.kind if initializer.kind != "zeros" else "0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..spec.diagnostics import Diagnostic, Span
+from ...spec.diagnostics import Diagnostic, Span
 
 Level = Literal["warning", "note"]
 

@@ -1,4 +1,4 @@
-"""Jacobians of the field along trajectories, from the reference; and their eigenvalues."""
+"""Jacobians of the field along trajectories, from its words; and their eigenvalues."""
 
 from __future__ import annotations
 
@@ -8,105 +8,129 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluate import Evaluator
-from .ir.expr import Expr, substitute, variable
-from .ir.program import START, Program
-from .passes.derive import vjp
-from .reference import Reference
+from ..ir.expr import Expr
+from ..ir.problem import Problem
+from ..passes.words import Column, Diagonal, Factor, Matrix, Number, Part, Row, Words
+from ..pipeline import Compiled
+from ..reference.reference import Reference
+from ..semantics.evaluate import evaluate
+from .spectrum import jacobian_words
 
 Array = NDArray[Any]
+Values = Mapping[Expr, Array]
 
 
 def eigenvalues(
-    program: Program, weights: Mapping[str, Array], x: Array, most: int = 64
+    compiled: Compiled, weights: Mapping[str, Array], x: Array, most: int = 64
 ) -> tuple[Array, Array]:
     """Times (J,) of at most `most` steps, and λ of the first-order field there (J, s, n), complex.
 
-    The Jacobian of step j is that of f(t_j, ·) at y(t_j) with the step's weights. A second-order
-    field y'' = f has the eigenvalues ±√μ, μ those of ∂f/∂y.
+    The Jacobian of step j is that of f(t_j, ·) at y(t_j). A second-order field y'' = f has the
+    eigenvalues ±√μ, μ those of ∂f/∂y.
     """
-    trajectory = Reference(program).trajectory(weights, x)
-    count = min(most, program.steps)
-    steps = np.linspace(0, program.steps - 1, count).astype(int)
-    found = _eigenvalues(jacobians(program, weights, trajectory, steps))
-    return steps * program.h, _of_first_order(found) if program.order == 2 else found
+    problem = compiled.problem
+    trajectory = Reference(compiled.module).trajectory(weights, x)
+    count = min(most, problem.steps)
+    steps = np.linspace(0, problem.steps - 1, count).astype(int)
+    found = eigenvalues_of(jacobians(compiled, weights, trajectory, steps))
+    return steps * problem.h, of_first_order(found) if problem.order == 2 else found
 
 
 def jacobians(
-    program: Program, weights: Mapping[str, Array], trajectory: Array, steps: Array
+    compiled: Compiled, weights: Mapping[str, Array], trajectory: Array, steps: Array
 ) -> Array:
     """∂f/∂y (J, s, n, n) at the states trajectory[j] (s, n) of the given steps."""
-    adjoint, names = _adjoint(program)
-    reference = Reference(program)
-    stacks = reference.operand_stacks(weights)
+    problem, words = compiled.problem, jacobian_words(compiled.problem)
+    reference = Reference(compiled.module)
     found = []
-    for j in steps:
-        state = trajectory[j].T
-        columns = np.repeat(state, len(state), axis=1)
-        values = _split(program, columns) | reference.layer(stacks, j) | _seeds(program, state)
-        values["t"] = reference.time(int(j))
-        rows = dict(zip(names, adjoint(values), strict=True))
-        found.append(_assembled(program, rows, state.shape))
+    for j in map(int, steps):
+        values = _values(problem, reference, weights, trajectory[j].T, j)
+        blocks = [
+            [_matrix(words[of, by], values, n, m, len(trajectory[j])) for by, m in _sizes(problem)]
+            for of, n in _sizes(problem)
+        ]
+        found.append(np.block(blocks))
     return np.stack(found)
 
 
-def _adjoint(program: Program) -> tuple[Evaluator, list[str]]:
-    """Cotangents of the blocks for cotangents of the rates; zero ones are left out."""
-    states = {n: variable(n, (d,), batched=True) for n, d in program.blocks.items()}
-    outputs = [
-        (_at_start(program, program.field[n]), variable(f"g_{n}", y.shape, batched=True))
-        for n, y in states.items()
-    ]
-    parts = zip(states, vjp(outputs, list(states.values())), strict=True)
-    kept = [(name, part) for name, part in parts if part is not None]
-    return Evaluator(*(part for _, part in kept)), [name for name, _ in kept]
+def _sizes(problem: Problem) -> list[tuple[str, int]]:
+    return list(problem.sizes.items())
 
 
-def _at_start(program: Program, rate: Expr) -> Expr:
-    """A rate with the weights that a step takes at its start."""
-    names = {
-        o.name: variable(program.stage_name(o, _node_of(program, o.name)), o.variable.shape)
-        for o in program.operands
-    }
-    return substitute(rate, names)
-
-
-def _node_of(program: Program, operand: str) -> str:
-    """The first node where a step takes this operand (verlet takes some at the middle only)."""
-    nodes = [node for o, node in program.layer if o.name == operand]
-    return nodes[0] if nodes else START
-
-
-def _seeds(program: Program, state: Array) -> dict[str, Array]:
-    """One unit cotangent after the other, for every example."""
-    units = np.tile(np.eye(len(state)), (1, state.shape[1]))
-    parts = _split(program, units)
-    return {f"g_{name}": part for name, part in parts.items()}
-
-
-def _split(program: Program, columns: Array) -> dict[str, Array]:
-    parts: dict[str, Array] = {}
+def _values(
+    problem: Problem,
+    reference: Reference,
+    weights: Mapping[str, Array],
+    state: Array,
+    j: int,
+) -> dict[Expr, Array]:
+    """Values of everything that right-hand sides name, at the start of step j."""
+    t = np.asarray(j * problem.h)
+    values: dict[Expr, Array] = {problem.t: t}
+    function, args = ("layer_weights", ()) if problem.mode == "shared" else ("weights_at", (t,))
+    if function in reference.module.functions:  # which no right-hand side may need
+        found = reference.run(function, weights, *args)
+        values |= {w.variable: v for w, v in zip(problem.layer, found, strict=True)}
     at = 0
-    for name, n in program.blocks.items():
-        parts[name], at = columns[at : at + n], at + n
-    return parts
+    for name, n in _sizes(problem):
+        values[problem.blocks[name].variable] = state[at : at + n]
+        at += n
+    return values
 
 
-def _assembled(program: Program, rows: dict[str, Array], shape: tuple[int, ...]) -> Array:
-    """Cotangents of all unit vectors and examples as matrices (s, n, n)."""
-    n, s = shape
-    zeros = {name: np.zeros((d, s * n)) for name, d in program.blocks.items()}
-    stacked = np.concatenate([rows.get(name, zeros[name]) for name in program.blocks])
-    return stacked.reshape(n, s, n).transpose(1, 2, 0)
+def _matrix(words: Words, values: Values, rows: int, columns: int, examples: int) -> Array:
+    """A sum of words as matrices (s, rows, columns), one for each example."""
+    total = np.zeros((examples, rows, columns))
+    for word in words:
+        product = np.broadcast_to(np.eye(columns), (examples, columns, columns))
+        for factor in reversed(word.factors):
+            product = _applied(factor, values, product)
+        total = total + word.sign * product
+    return total
 
 
-def _eigenvalues(matrices: Array) -> Array:
+def _applied(factor: Factor, values: Values, product: Array) -> Array:
+    """factor · product, for matrices (s, m, n)."""
+    match factor:
+        case Matrix():
+            return evaluate(factor.operator, values) @ product
+        case Diagonal():
+            return _per_example(evaluate(factor.d, values)) * product
+        case Number():
+            return _per_example(np.atleast_2d(evaluate(factor.value, values))) * product
+        case Row():
+            r = 1.0 if factor.r is None else _per_example(evaluate(factor.r, values))
+            return (r * product).sum(axis=1, keepdims=True)
+        case Column():
+            c = np.ones((1, factor.size, 1))
+            return (
+                c if factor.c is None else _per_example(evaluate(factor.c, values)) * c
+            ) * product
+        case Part():
+            return _part(factor, product)
+
+
+def _per_example(columns: Array) -> Array:
+    """Columns (n, s) as (s, n, 1); one that all share as (1, n, 1)."""
+    return columns.T[..., None]
+
+
+def _part(part: Part, product: Array) -> Array:
+    if not part.padded:
+        return product[:, part.start : part.stop]
+    padded = np.zeros((len(product), part.total, product.shape[2]))
+    padded[:, part.start : part.stop] = product
+    return padded
+
+
+def eigenvalues_of(matrices: Array) -> Array:
     """Eigenvalues (…, n) of matrices (…, n, n); NaN for a matrix that is not finite."""
     finite: Array = np.all(np.isfinite(matrices), axis=(-1, -2), keepdims=True)
     found = np.linalg.eigvals(np.where(finite, matrices, 0.0)).astype(complex)
     return np.where(finite[..., 0], found, np.nan)
 
 
-def _of_first_order(mu: Array) -> Array:
+def of_first_order(mu: Array) -> Array:
+    """±√μ: the eigenvalues of y'' = f(y) as a first-order system."""
     root = np.sqrt(mu)
     return np.concatenate([root, -root], axis=-1)

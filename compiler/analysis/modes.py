@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .ir.program import Program
-from .jacobian import jacobians
-from .reference import Array, Reference
-from .regions import amplification
+from ...spec.integrators import Integrator
+from ..pipeline import Compiled
+from ..reference.reference import Array, Reference
+from .jacobian import jacobians, of_first_order
 
 LARGEST_STATE = 1024
 """Eigenvalues cost the cube of the state's length: a few seconds here."""
@@ -60,24 +60,27 @@ class Modes:
         }
 
 
-def modes_at(program: Program, weights: Mapping[str, Array], x: Array, layer: int) -> Modes | None:
+def modes_at(
+    compiled: Compiled, weights: Mapping[str, Array], x: Array, layer: int
+) -> Modes | None:
     """The modes of layer 1 … N at the state with which it begins, for one example x (d,).
 
     None where ∂f/∂y is not finite there, or the state is longer than LARGEST_STATE.
     """
-    if program.size > LARGEST_STATE:
+    problem = compiled.problem
+    if problem.size > LARGEST_STATE:
         return None
     with np.errstate(all="ignore"):
-        trajectory = Reference(program).trajectory(weights, np.asarray(x, float)[None])
-        (matrix,) = jacobians(program, weights, trajectory, np.array([layer - 1]))[0]
+        trajectory = Reference(compiled.module).trajectory(weights, np.asarray(x, float)[None])
+        (matrix,) = jacobians(compiled, weights, trajectory, np.array([layer - 1]))[0]
         if not np.isfinite(matrix).all():
             return None
         found = np.linalg.eigvals(matrix).astype(complex)
-        z = program.h * (_of_first_order(found) if program.order == 2 else found)
-        growths = amplification(program.integrator, z)
+        z = problem.h * (of_first_order(found) if problem.order == 2 else found)
+        growths = problem.integrator.amplification(z)
     worst = int(np.argmax(growths))
-    reach = _reach(program, z[worst])
-    name, size = program.integrator.kind, float(np.abs(z).max())
+    reach = _reach(problem.integrator, z[worst])
+    name, size = problem.integrator.kind, float(np.abs(z).max())
     return Modes(name, size, complex(z[worst]), float(growths[worst]), reach)
 
 
@@ -91,17 +94,12 @@ def plain(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _of_first_order(mu: Array) -> Array:
-    """±√μ: the eigenvalues of y'' = f(y) as a first-order system."""
-    return np.concatenate([np.sqrt(mu), -np.sqrt(mu)])
-
-
-def _reach(program: Program, z: complex) -> float:
+def _reach(integrator: Integrator, z: complex) -> float:
     """The largest r with |R(s z/|z|)| ≤ 1 for 0 ≤ s ≤ r, by a scan and bisection."""
     direction = z / abs(z) if z else 1.0
 
     def is_outside(s: Array) -> Array:
-        return amplification(program.integrator, s * direction) > 1 + NEGLIGIBLE
+        return integrator.amplification(s * direction) > 1 + NEGLIGIBLE
 
     grid = np.linspace(0, BOUND, 4097)
     outside = is_outside(grid)

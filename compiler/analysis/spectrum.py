@@ -1,34 +1,31 @@
-"""Where the eigenvalues of a field's Jacobian lie, by construction: read off the equations.
+"""Where the eigenvalues of a field's Jacobian lie, by construction: read off its words.
 
-Three forms are recognised, in the catalogue and in users' own equations alike. With D = diag σ',
-0 ≤ σ' ≤ d:
-  σ(M y + …)            J = D M is similar to D^½ M D^½
-  ± Mᵀ σ(M y + …)       J = ± Mᵀ D M is symmetric and semidefinite
+With D = diag σ', 0 ≤ σ' ≤ d:
+  D M                   is similar to D^½ M D^½
+  ± Mᵀ D M              is symmetric and semidefinite
   y' = f(z), z' = g(y)  J = [[0, A], [B, 0]]: eigenvalues are the roots of those of A B
 and sums of symmetric terms, linear terms and elementwise functions of y.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from .ir.expr import Expr, substitute, variable, variables
-from .ir.program import Program
-from .structure import POSITIVE, UNKNOWN, Structure, is_transpose, number, signed_terms, structure
-
-SLOPES: dict[str, tuple[float, float]] = {
-    "tanh": (0, 1),
-    "relu": (0, 1),
-    "sigmoid": (0, 0.25),
-    "softplus": (0, 1),
-    "sin": (-1, 1),
-    "cos": (-1, 1),
-    "gelu": (-0.129, 1.129),
-    "exp": (0, inf),
-    "sinh": (1, inf),
-}
-"""Range of σ' over the reals."""
+from ..ir.expr import Expr, substitute
+from ..ir.problem import Problem
+from ..ir.text import mathematics, number
+from ..passes.linearize import NotLinearized, linearize
+from ..passes.words import Diagonal, Factor, Matrix, Number, Range, Word, Words, in_words
+from .structure import (
+    POSITIVE,
+    UNKNOWN,
+    Structure,
+    is_transpose,
+    number_of,
+    structure,
+)
 
 
 @dataclass(frozen=True)
@@ -46,46 +43,209 @@ class Spectrum:
         return self.lower == self.upper == 0 and not self.real
 
 
-def spectrum(program: Program) -> Spectrum | None:
+@dataclass(frozen=True)
+class _Layer:
+    """D M: slopes between two bounds, and an operator with a sign."""
+
+    slopes: Range
+    operator: Expr
+    sign: int
+    has_diagonal: bool
+
+
+def jacobian_words(problem: Problem) -> dict[tuple[str, str], Words]:
+    """∂ y'/∂ z for every pair of blocks, in weights of a layer. Raises NotLinearized."""
+    return {
+        (of, by): linearize(side, block.variable)
+        for of, side in problem.rhs.items()
+        for by, block in problem.blocks.items()
+    }
+
+
+def in_text(problem: Problem) -> list[str]:
+    """`∂y'/∂y = diag tanh'(K y + b) · K`, for every pair of blocks that is not zero."""
+    try:
+        found = jacobian_words(problem)
+    except NotLinearized:
+        return []
+    mark = "'" * problem.order
+    return [f"∂{of}{mark}/∂{by} = {in_words(words)}" for (of, by), words in found.items() if words]
+
+
+def spectrum(problem: Problem) -> Spectrum | None:
     """What is known of Re λ(∂f/∂y) by construction; None when nothing is.
 
     Of a second-order field y'' = f(y) it speaks of ∂f/∂y.
     """
-    made = {o.name: o.definition for o in program.operands}
-    field = {block: _expanded(e, made) for block, e in program.field.items()}
-    if len(field) == 1:
-        return _one_block(field["y"])
-    if set(field) == {"y", "z"}:
-        return _two_blocks(field["y"], field["z"])
+    try:
+        words = jacobian_words(problem)
+    except NotLinearized:
+        return None
+    # in raw weights, so that what a parametrization makes of them is seen
+    made = {w.value: w.definition for w in problem.layer}
+    proof = _Proof(made, problem.names)
+    if len(problem.blocks) == 1:
+        return proof.one_block(words["y", "y"])
+    if set(problem.blocks) == {"y", "z"} and not (words["y", "y"] or words["z", "z"]):
+        return proof.two_blocks(words["y", "z"], words["z", "y"])
     return None
 
 
-def _expanded(e: Expr, made: dict[str, Expr]) -> Expr:
-    """The rate with operands written out in raw weights, so that their structure is seen."""
-    return substitute(e, made)
+def structural_claims(problem: Problem) -> list[str]:
+    """One line for the head of an emitted program: what holds for all weights, and why."""
+    known = spectrum(problem)
+    if known is None:
+        return ["nothing is known of the spectrum by construction"]
+    slopes = f" ({known.assumption})" if known.assumption else ""
+    return [f"{range_of(problem, known)} for all weights and states{slopes}: {known.why}"]
 
 
-def _one_block(rate: Expr) -> Spectrum | None:
-    y = variable("y", rate.shape, batched=True)
-    layer = _layer(rate, y)
-    if layer is not None:
-        (low, high), matrix, sign = layer
-        return _of_layer(low, high, structure(matrix).scaled(sign))
-    found = _symmetric_part(rate, y)
-    if not found.known:
+def range_of(problem: Problem, known: Spectrum) -> str:
+    """`Re λ(∂f/∂y) ∈ [-0.05, 0]`."""
+    state = "y" if len(problem.blocks) == 1 else f"({', '.join(problem.blocks)})"
+    jacobian = f"λ(∂f/∂{state})"
+    what = jacobian if problem.order == 2 or known.real else f"Re {jacobian}"
+    if known.lower == known.upper:
+        return f"{what} = {number(known.upper)}"
+    if known.lower == -inf:
+        return f"{what} ≤ {number(known.upper)}"
+    if known.upper == inf:
+        return f"{what} ≥ {number(known.lower)}"
+    return f"{what} ∈ [{number(known.lower)}, {number(known.upper)}]"
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """What follows from words, said in letters that no weight or block is called by."""
+
+    made: Mapping[Expr, Expr]
+    names: Collection[str]
+
+    def letter(self, *wanted: str) -> str:
+        """The first that is free: a letter of a proof means nothing else."""
+        rest = (c for c in "PQRSTUVABCDEFGHJLMN")
+        return next(c for c in (*wanted, *rest) if c not in self.names)
+
+    def one_block(self, words: Words) -> Spectrum | None:
+        layer = self._layer(words)
+        if layer is not None:
+            return self._of_layer(layer)
+        found = Structure(0, 0, True)
+        for word in words:
+            found = found + self._of_word(word)
+        if not found.known:
+            return None
+        why = "the symmetric part of ∂f/∂y is bounded term by term"
+        return Spectrum(found.lower, found.upper, why, real=found.symmetric)
+
+    def two_blocks(self, first: Words, second: Words) -> Spectrum | None:
+        """[[0, A], [B, 0]] has imaginary eigenvalues when A B has real eigenvalues ≤ 0."""
+        a, b = self._layer(first), self._layer(second)
+        if a is not None and b is not None and self._are_opposite(a, b):
+            return self._skew(a)
+        upper, lower = (self._total(words) for words in (first, second))
+        opposite = (upper.lower >= 0 and lower.upper <= 0) or (
+            upper.upper <= 0 and lower.lower >= 0
+        )
+        if upper.symmetric and lower.symmetric and opposite:
+            p = self.letter("P")
+            q = _Proof(self.made, {*self.names, p}).letter("Q")
+            blocks = f"∂f/∂(y, z) = [[0, {p}], [−{q}, 0]] or its negative"
+            return Spectrum(0, 0, f"{blocks}, with {p}, {q} symmetric and semidefinite")
         return None
-    why = "the symmetric part of ∂f/∂y is bounded term by term"
-    return Spectrum(found.lower, found.upper, why, real=found.symmetric)
 
+    # --- one word ------------------------------------------------------------------------------
 
-def _of_layer(low: float, high: float, m: Structure) -> Spectrum | None:
-    """Re λ(D M) for D = diag σ' with low ≤ σ' ≤ high."""
-    if low < 0 or not m.known:
-        return None
-    upper = _times(high if m.upper > 0 else low, m.upper)
-    lower = _times(high if m.lower < 0 else low, m.lower)
-    why = "∂f/∂y = D M with D = diag σ' is similar to D^½ M D^½"
-    return Spectrum(lower, upper, why, _slope_text(low, high), real=m.symmetric)
+    def _layer(self, words: Words) -> _Layer | None:
+        """± D M, D the same in all words, whose matrices then add up; M alone too."""
+        if not words or any(len(w.factors) not in (1, 2) for w in words):
+            return None
+        heads = {w.factors[0] for w in words if len(w.factors) == 2}
+        if len({len(w.factors) for w in words}) > 1 or len(heads) > 1:
+            return None
+        if not all(isinstance(w.factors[-1], Matrix) for w in words):
+            return None
+        head = next(iter(heads), None)
+        if head is not None and not isinstance(head, Diagonal):
+            return None
+        sign, operator = words[0].sign, self._operator(words[0])
+        for word in words[1:]:
+            other = self._operator(word)
+            operator = operator + other if word.sign == sign else operator - other
+        slopes = (1.0, 1.0) if head is None else head.slopes
+        return _Layer(slopes, operator, sign, head is not None)
+
+    def _operator(self, word: Word) -> Expr:
+        matrix = word.factors[-1]
+        assert isinstance(matrix, Matrix)
+        return substitute(matrix.operator, self.made)
+
+    def _of_layer(self, layer: _Layer) -> Spectrum | None:
+        """Re λ(D M) for D = diag σ' with low ≤ σ' ≤ high."""
+        (low, high), m = layer.slopes, structure(layer.operator).scaled(layer.sign)
+        if low < 0 or not m.known:
+            return None
+        upper = _times(high if m.upper > 0 else low, m.upper)
+        lower = _times(high if m.lower < 0 else low, m.lower)
+        if not layer.has_diagonal:
+            return Spectrum(lower, upper, "∂f/∂y is that matrix itself", real=m.symmetric)
+        d, m_ = self.letter("D"), self.letter("M")
+        why = f"∂f/∂y = {d} {m_} with {d} = diag σ' is similar to {d}^½ {m_} {d}^½"
+        return Spectrum(lower, upper, why, _slope_text(low, high), real=m.symmetric)
+
+    def _are_opposite(self, first: _Layer, second: _Layer) -> bool:
+        """σ(P z + …) and −σ(Pᵀ y + …), slopes not negative: a skew operator behind both."""
+        return (
+            first.slopes[0] >= 0
+            and second.slopes[0] >= 0
+            and first.sign == -second.sign
+            and is_transpose(first.operator, second.operator)
+        )
+
+    def _skew(self, first: _Layer) -> Spectrum:
+        d = self.letter("D")
+        p = mathematics(first.operator)
+        p = p if len(p) == 1 else self.letter("P")
+        block = f"[[0, {p}], [−{p}ᵀ, 0]]"
+        if not first.has_diagonal:
+            return Spectrum(0, 0, f"∂f/∂(y, z) = {block} is skew")
+        sign = "" if first.sign > 0 else "−"
+        why = f"∂f/∂(y, z) = {sign}{d} {block} with {d} = diag σ' is similar to a skew matrix"
+        return Spectrum(0, 0, why, _slope_text(*first.slopes))
+
+    def _total(self, words: Words) -> Structure:
+        """Bounds on the symmetric part, summed over the words."""
+        total = Structure(0, 0, True)
+        for word in words:
+            total = total + self._of_word(word)
+        return total
+
+    def _of_word(self, word: Word) -> Structure:
+        """Bounds on the symmetric part of one word."""
+        scale = float(word.sign)
+        factors = []
+        for factor in word.factors:
+            value = number_of(factor.value) if isinstance(factor, Number) else None
+            if value is None:
+                factors.append(factor)
+            else:
+                scale *= value
+        return self._of_factors(factors).scaled(scale) if scale else UNKNOWN
+
+    def _of_factors(self, factors: list[Factor]) -> Structure:
+        match factors:
+            case []:
+                return Structure(1, 1, True)
+            case [Matrix(operator)]:
+                return structure(substitute(operator, self.made))
+            case [Matrix(left), Matrix(right)]:
+                return structure(substitute(left @ right, self.made))
+            case [Diagonal(slopes=(low, high))]:
+                return Structure(low, high, True)
+            case [Matrix(left), Diagonal(slopes=(low, _)), Matrix(right)] if low >= 0:
+                left, right = (substitute(e, self.made) for e in (left, right))
+                return POSITIVE if is_transpose(left, right) else UNKNOWN
+        return UNKNOWN
 
 
 def _times(d: float, bound: float) -> float:
@@ -94,120 +254,3 @@ def _times(d: float, bound: float) -> float:
 
 def _slope_text(low: float, high: float) -> str:
     return f"{low:g} ≤ σ' ≤ {high:g}" if high < inf else f"σ' ≥ {low:g}"
-
-
-def _two_blocks(y_rate: Expr, z_rate: Expr) -> Spectrum | None:
-    """[[0, A], [B, 0]] has imaginary eigenvalues when A B has real eigenvalues ≤ 0."""
-    y = variable("y", y_rate.shape, batched=True)
-    z = variable("z", z_rate.shape, batched=True)
-    if "y" in variables(y_rate) or "z" in variables(z_rate):
-        return None
-    first, second = _layer(y_rate, z), _layer(z_rate, y)
-    if first is not None and second is not None and _are_opposite(first, second):
-        why = "∂f/∂(y, z) = D [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix"
-        return Spectrum(0, 0, why, _slope_text(first[0][0], first[0][1]))
-    a, b = _symmetric_part(y_rate, z), _symmetric_part(z_rate, y)
-    opposite = (a.lower >= 0 and b.upper <= 0) or (a.upper <= 0 and b.lower >= 0)
-    if a.symmetric and b.symmetric and opposite:
-        why = "∂f/∂(y, z) = [[0, A], [−B, 0]] with A, B symmetric and semidefinite"
-        return Spectrum(0, 0, why)
-    return None
-
-
-_Layer = tuple[tuple[float, float], Expr, int]
-
-
-def _are_opposite(first: _Layer, second: _Layer) -> bool:
-    """σ(P z + …) and −σ(Pᵀ y + …), slopes not negative: a skew operator behind both."""
-    (low1, _), p, sign1 = first
-    (low2, _), q, sign2 = second
-    return low1 >= 0 and low2 >= 0 and sign1 == -sign2 and is_transpose(p, q)
-
-
-def _layer(rate: Expr, y: Expr) -> _Layer | None:
-    """(slopes, M, sign) of ± σ(± M y + …)."""
-    sign, body = (-1, rate.args[0]) if rate.op == "neg" else (1, rate)
-    slopes = _slopes(body)
-    if slopes is None:
-        return None
-    inner = body if slopes == (1, 1) else body.args[0]
-    linear = [(s, m) for s, m in _affine(inner, y)] if _is_affine(inner, y) else []
-    if len(linear) != 1:
-        return None
-    inner_sign, matrix = linear[0]
-    return slopes, matrix, sign * inner_sign
-
-
-def _slopes(e: Expr) -> tuple[float, float] | None:
-    if e.op in SLOPES:
-        return SLOPES[e.op]
-    if e.op == "pow" and number(e.args[1]) == 3:
-        return (0, inf)
-    return (1, 1) if e.op in ("matmul", "add", "sub", "neg") else None
-
-
-def _is_affine(e: Expr, y: Expr) -> bool:
-    name = str(y.attributes[0])
-    return all(name not in variables(term) or _is_product(term, y) for _, term in signed_terms(e))
-
-
-def _affine(e: Expr, y: Expr) -> list[tuple[int, Expr]]:
-    """The matrices that multiply y in an affine expression, with their signs."""
-    found: list[tuple[int, Expr]] = []
-    for sign, term in signed_terms(e):
-        if _is_product(term, y):
-            left = term.args[0]
-            flipped = left.op == "neg"
-            found.append((-sign if flipped else sign, left.args[0] if flipped else left))
-    return found
-
-
-def _is_product(e: Expr, y: Expr) -> bool:
-    return e.op == "matmul" and e.args[1] is y and str(y.attributes[0]) not in variables(e.args[0])
-
-
-def _symmetric_part(rate: Expr, y: Expr) -> Structure:
-    """Bounds on the symmetric part of ∂ rate/∂y, summed over terms that have one."""
-    total = Structure(0, 0, True)
-    for sign, term in signed_terms(rate):
-        total = total + _term(term, y).scaled(sign)
-    return total
-
-
-def _term(e: Expr, y: Expr) -> Structure:
-    if str(y.attributes[0]) not in variables(e):
-        return Structure(0, 0, True)
-    if e is y:
-        return Structure(1, 1, True)
-    if _is_product(e, y):
-        return structure(e.args[0])
-    if e.op == "matmul":
-        return _gram_layer(e, y)
-    if e.op in ("mul", "div"):
-        return _scaled_term(e, y)
-    slopes = _slopes(e)
-    if slopes is not None and e.args[0] is y:
-        return Structure(slopes[0], slopes[1], True)
-    return UNKNOWN
-
-
-def _gram_layer(e: Expr, y: Expr) -> Structure:
-    """± Mᵀ σ(M y + …): Mᵀ D M."""
-    left, right = e.args
-    sign = -1 if left.op == "neg" else 1
-    left = left.args[0] if sign < 0 else left
-    layer = _layer(right, y)
-    if layer is None:
-        return UNKNOWN
-    (low, _), matrix, inner = layer
-    if low < 0 or not is_transpose(left, matrix):
-        return UNKNOWN
-    return POSITIVE.scaled(sign * inner)
-
-
-def _scaled_term(e: Expr, y: Expr) -> Structure:
-    a, b = e.args
-    factor, term = (number(a), b) if e.op == "mul" and number(a) is not None else (number(b), a)
-    if factor is None or factor == 0:
-        return UNKNOWN
-    return _term(term, y).scaled(1 / factor if e.op == "div" else factor)

@@ -9,28 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spec.diagnostics import Span
-from ..spec.initializers import Random
-from ..spec.integrators import Euler, Leapfrog, RungeKutta
-from ..spec.parametrizations import Antisymmetric, Free
+from ...spec.diagnostics import Span
+from ...spec.initializers import Random
+from ...spec.integrators import Euler, RungeKutta
+from ...spec.parametrizations import Free
+from ..ir.problem import Problem
+from ..ir.text import number
+from ..pipeline import Compiled
+from ..reference.initial import generator, initial_weights
 from .findings import Finding, Level
-from .initial import initial_weights, stream
-from .ir.program import Program
-from .ir.text import number
 from .jacobian import eigenvalues
-from .regions import (
-    STAGGERED_LIMIT,
-    amplification,
-    imaginary_limit,
-    leading_growth,
-    polynomial,
-)
-from .spectrum import Spectrum, spectrum
+from .spectrum import Spectrum, range_of, spectrum
+from .structure import structure
 
 SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
 """States that are looked at, fewer for a state above LARGE: eigenvalues cost its cube."""
@@ -66,78 +61,70 @@ class Numbers:
         return f"Re λ in [{self.lower:.3g}, {self.upper:.3g}]"
 
 
-def analyse(program: Program) -> tuple[Finding, ...]:
+def analyse(compiled: Compiled) -> tuple[Finding, ...]:
     """Findings on the field, then on the method. Imports no framework."""
-    known = spectrum(program)
-    if program.size > LARGEST:
-        return tuple(_for_all_weights(program, known, f"{program.size} eigenvalues are too many"))
-    numbers = _numbers(program)
+    problem = compiled.problem
+    known = spectrum(problem)
+    if problem.size > LARGEST:
+        return tuple(_for_all_weights(problem, known, f"{problem.size} eigenvalues are too many"))
+    numbers = _numbers(compiled)
     if not numbers.finite:
-        return tuple(_without_numbers(program, known, numbers.where))
-    found = [*_of_field(program, known, numbers), *_of_method(program, known, numbers)]
+        return tuple(_without_numbers(problem, known, numbers.where))
+    found = [*_of_field(problem, known, numbers), *_of_method(problem, known, numbers)]
     return tuple(found)
-
-
-def structural_claims(program: Program) -> list[str]:
-    """One line for the head of an emitted program: what holds for all weights, and why."""
-    known = spectrum(program)
-    if known is None:
-        return ["nothing is known of the spectrum by construction"]
-    slopes = f" ({known.assumption})" if known.assumption else ""
-    return [f"{_range(program, known)} for all weights and states{slopes}: {known.why}"]
 
 
 # --- the field -------------------------------------------------------------------------------
 
 
-def _of_field(program: Program, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
-    if _given_by_value(program):
-        yield _by_value(program, numbers)
+def _of_field(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
+    if _given_by_value(problem):
+        yield _by_value(problem, numbers)
     else:
-        yield from _for_all_weights(program, known, f"{numbers.where}: {numbers.range}")
+        yield from _for_all_weights(problem, known, f"{numbers.where}: {numbers.range}")
 
 
-def _without_numbers(program: Program, known: Spectrum | None, where: str) -> Iterator[Finding]:
+def _without_numbers(problem: Problem, known: Spectrum | None, where: str) -> Iterator[Finding]:
     """The field overflows on the way, or has a singularity there: its slopes say nothing."""
     seen = f"{where}: not finite"
     claim = "∂f/∂y is not finite"
     cure = "a smaller h, smaller initial weights, or a field without a singularity there"
-    yield Finding("W204", "warning", claim, "the initial weights", seen, cure, _field_span(program))
-    yield from _for_all_weights(program, known, seen)
+    yield Finding("W204", "warning", claim, "the initial weights", seen, cure, _field_span(problem))
+    yield from _for_all_weights(problem, known, seen)
 
 
-def _for_all_weights(program: Program, known: Spectrum | None, seen: str) -> Iterator[Finding]:
+def _for_all_weights(problem: Problem, known: Spectrum | None, seen: str) -> Iterator[Finding]:
     """What is known by construction, or that nothing is; `seen` is the evidence of numbers."""
     if known is not None:
-        yield _by_construction(program, known, seen)
+        yield _by_construction(problem, known, seen)
         return
     yield Finding(
         "N202",
         "note",
         "nothing is known of the spectrum of the field by construction",
         "any weights",
-        f"{_unknown_because(program)}; {seen}",
+        f"{_unknown_because(problem)}; {seen}",
         "antisymmetric, negative-gram or hamiltonian weights bound it",
-        _field_span(program),
+        _field_span(problem),
     )
 
 
-def _by_construction(program: Program, known: Spectrum, seen: str) -> Finding:
-    span = _field_span(program)
+def _by_construction(problem: Problem, known: Spectrum, seen: str) -> Finding:
+    span = _field_span(problem)
     assumption = "any weights and states" + (f", {known.assumption}" if known.assumption else "")
     evidence = f"{known.why}; {seen}"
-    if program.order == 2:
-        return _second_order(program, known, assumption, evidence)
+    if problem.order == 2:
+        return _second_order(problem, known, assumption, evidence)
     if known.upper > 0:
-        claim = f"the field may amplify: {_range(program, known)}"
+        claim = f"the field may amplify: {range_of(problem, known)}"
         return Finding("W203", "warning", claim, assumption, evidence, "", span)
-    claim = f"{_range(program, known)}: the continuous network does not amplify"
+    claim = f"{range_of(problem, known)}: the continuous network does not amplify"
     return Finding("N201", "note", claim, assumption, evidence, "", span)
 
 
-def _second_order(program: Program, known: Spectrum, assumption: str, evidence: str) -> Finding:
+def _second_order(problem: Problem, known: Spectrum, assumption: str, evidence: str) -> Finding:
     """y'' = f(y): bounded when ∂f/∂y has real eigenvalues ≤ 0, since λ = ±√μ."""
-    span = _field_span(program)
+    span = _field_span(problem)
     if known.real and known.upper <= 0:
         claim = "y oscillates and does not grow: the eigenvalues of ∂f/∂y are real and ≤ 0"
         return Finding("N201", "note", claim, assumption, evidence, "", span)
@@ -146,9 +133,9 @@ def _second_order(program: Program, known: Spectrum, assumption: str, evidence: 
     return Finding("W203", "warning", claim, assumption, evidence, cure, span)
 
 
-def _by_value(program: Program, numbers: Numbers) -> Finding:
+def _by_value(problem: Problem, numbers: Numbers) -> Finding:
     """The weights are given: their eigenvalues are facts."""
-    span = program.spec.span("model", "initializers")
+    span = problem.spec.span("model", "initializers")
     assumption = "the weights as given"
     evidence = f"eigenvalues of ∂f/∂y {numbers.where}: {numbers.range}"
     if numbers.upper > NEGLIGIBLE:
@@ -163,14 +150,12 @@ def _by_value(program: Program, numbers: Numbers) -> Finding:
     return Finding("N201", "note", claim, assumption, evidence, "", span)
 
 
-def _given_by_value(program: Program) -> bool:
-    return not any(isinstance(o.raw.initializer, Random) for o in program.operands)
+def _given_by_value(problem: Problem) -> bool:
+    return not any(isinstance(w.raw.initializer, Random) for w in problem.layer)
 
 
-def _unknown_because(program: Program) -> str:
-    if any(
-        isinstance(o.parametrization, Free) and o.name.startswith("K") for o in program.operands
-    ):
+def _unknown_because(problem: Problem) -> str:
+    if any(isinstance(w.parametrization, Free) and w.name.startswith("K") for w in problem.layer):
         return "K is free"
     return "the equations have none of the forms that bound it"
 
@@ -178,40 +163,40 @@ def _unknown_because(program: Program) -> str:
 # --- the method ------------------------------------------------------------------------------
 
 
-def _of_method(program: Program, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
-    if polynomial(program.integrator) is None:
-        yield _staggered(program, numbers)
-    elif _is_imaginary(program, known, numbers):
-        yield _on_imaginary_axis(program, numbers)
+def _of_method(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
+    if not isinstance(problem.integrator, RungeKutta):
+        yield _staggered(problem, numbers)
+    elif _is_imaginary(problem, known, numbers):
+        yield _on_imaginary_axis(problem, numbers)
     else:
-        is_damped = isinstance(program.integrator, Euler) and _gamma(program) > 0
-        found = [_damped_euler(program, numbers)] if is_damped else []
+        is_damped = isinstance(problem.integrator, Euler) and _gamma(problem) > 0
+        found = [_damped_euler(problem, numbers)] if is_damped else []
         warned = any(finding.level == "warning" for finding in found)
         if numbers.growth > TOLERATED_GROWTH and not _field_grows(numbers) and not warned:
-            found.append(_amplified(program, numbers))
+            found.append(_amplified(problem, numbers))
         yield from found
 
 
-def _is_imaginary(program: Program, known: Spectrum | None, numbers: Numbers) -> bool:
+def _is_imaginary(problem: Problem, known: Spectrum | None, numbers: Numbers) -> bool:
     if known is not None:
         return known.is_imaginary
     still = max(abs(numbers.lower), abs(numbers.upper)) <= NEGLIGIBLE
     oscillates = still and numbers.modulus > NEGLIGIBLE
-    return _given_by_value(program) and oscillates and program.order == 1
+    return _given_by_value(problem) and oscillates and problem.order == 1
 
 
-def _on_imaginary_axis(program: Program, numbers: Numbers) -> Finding:
+def _on_imaginary_axis(problem: Problem, numbers: Numbers) -> Finding:
     """Oscillations under a Runge–Kutta method."""
-    limit, h = imaginary_limit(program.integrator), program.h
-    name, reach = program.integrator.name, h * numbers.modulus
-    span = program.spec.span("model", "integrator")
-    evidence = f"{numbers.where}: |h ω| up to {reach:.3g}, {_growth(program, numbers)}"
-    if limit == 0 and isinstance(program.integrator, Euler):
+    limit, h = problem.integrator.imaginary_limit(), problem.h
+    name, reach = problem.integrator.name, h * numbers.modulus
+    span = problem.spec.span("model", "integrator")
+    evidence = f"{numbers.where}: |h ω| up to {reach:.3g}, {_growth(problem, numbers)}"
+    if limit == 0 and isinstance(problem.integrator, Euler):
         claim = f"{name} amplifies every oscillation: |1 + i h ω| > 1 for all ω ≠ 0"
         return Finding("W201", "warning", claim, "Re λ = 0", evidence, CURE_FOR_OSCILLATIONS, span)
     if limit == 0:
-        assert isinstance(program.integrator, RungeKutta)  # the staggered ones reach up to 2
-        coefficient, power = leading_growth(program.integrator)
+        assert isinstance(problem.integrator, RungeKutta)  # what else there is has a limit
+        coefficient, power = problem.integrator.leading_growth()
         rate = f"|R(i h ω)| ≈ 1 + {coefficient} (h ω)^{power}"
         claim = f"{name} amplifies every oscillation, slightly: {rate}"
         code, level = _amplification(numbers)
@@ -229,16 +214,16 @@ def _on_imaginary_axis(program: Program, numbers: Numbers) -> Finding:
     )
 
 
-def _damped_euler(program: Program, numbers: Numbers) -> Finding:
+def _damped_euler(problem: Problem, numbers: Numbers) -> Finding:
     """|1 + h λ| ≤ 1 for λ = −γ/2 ± iω means |λ|² ≤ γ/h, or ω² ≤ γ/h − γ²/4: most at γ = 2/h."""
-    gamma, h = _gamma(program), program.h
+    gamma, h = _gamma(problem), problem.h
     room, limit = gamma / h - gamma**2 / 4, sqrt(gamma / h)
-    span = program.spec.span("model", "parametrization", "gamma")
+    span = problem.spec.span("model", "parametrization", "gamma")
     claim = f"forward Euler amplifies every mode -γ/2 ± iω: h γ = {h * gamma:.3g} > 4"
     if room >= 0:
         reach = f"|ω| ≤ √(γ/h − γ²/4) = {sqrt(room):.3g}"
         claim = f"forward Euler amplifies no mode -γ/2 ± iω with {reach}"
-    evidence = f"{numbers.where}: |λ| up to {numbers.modulus:.3g}, {_growth(program, numbers)}"
+    evidence = f"{numbers.where}: |λ| up to {numbers.modulus:.3g}, {_growth(problem, numbers)}"
     beyond = room < 0 or numbers.modulus > limit
     if beyond and room >= 0:
         claim += f"; here |λ| reaches {numbers.modulus:.3g} > √(γ/h) = {limit:.3g}"
@@ -253,43 +238,46 @@ def _amplification(numbers: Numbers) -> tuple[str, Level]:
     return ("W201", "warning") if numbers.growth > TOLERATED_GROWTH else ("N205", "note")
 
 
-def _amplified(program: Program, numbers: Numbers) -> Finding:
-    claim = f"{program.integrator.name} amplifies modes that the field does not"
-    evidence = f"{numbers.where}: {_growth(program, numbers)}"
-    span = program.spec.span("model", "integrator")
+def _amplified(problem: Problem, numbers: Numbers) -> Finding:
+    claim = f"{problem.integrator.name} amplifies modes that the field does not"
+    evidence = f"{numbers.where}: {_growth(problem, numbers)}"
+    span = problem.spec.span("model", "integrator")
     return Finding("W201", "warning", claim, "the initial weights", evidence, "more steps", span)
 
 
-def _staggered(program: Program, numbers: Numbers) -> Finding:
-    """Verlet and leapfrog: h |ω| ≤ 2."""
-    reach, name = program.h * numbers.modulus, program.integrator.name
-    span = program.spec.span("model", "integrator")
+def _staggered(problem: Problem, numbers: Numbers) -> Finding:
+    """Methods with a limit on the imaginary axis, Verlet's and leapfrog's h |ω| ≤ 2."""
+    limit = problem.integrator.imaginary_limit()
+    reach, name = problem.h * numbers.modulus, problem.integrator.name
+    span = problem.spec.span("model", "integrator")
     evidence = f"{numbers.where}: h |λ| up to {reach:.3g}"
     what = (
-        "h²|μ| ≤ 4, μ the eigenvalues of ∂f/∂y"
-        if isinstance(program.integrator, Leapfrog)
-        else "h |ω| ≤ 2, ±iω the eigenvalues of ∂f/∂(y, z)"
+        f"h²|μ| ≤ {limit**2:g}, μ the eigenvalues of ∂f/∂y"
+        if problem.order == 2
+        else f"h |ω| ≤ {limit:g}, ±iω the eigenvalues of ∂f/∂(y, z)"
     )
-    if reach > STAGGERED_LIMIT:
-        claim = f"the step is beyond the limit of {name}: h |λ| = {reach:.3g} > 2"
+    if reach > limit:
+        claim = f"the step is beyond the limit of {name}: h |λ| = {reach:.3g} > {limit:g}"
         return Finding("W202", "warning", claim, what, evidence, "more steps", span)
-    claim = f"{name} is stable: h |λ| = {reach:.3g} ≤ 2"
+    claim = f"{name} is stable: h |λ| = {reach:.3g} ≤ {limit:g}"
     return Finding("N204", "note", claim, what, evidence, "", span)
 
 
 # --- numbers ---------------------------------------------------------------------------------
 
 
-def _numbers(program: Program) -> Numbers:
+def _numbers(compiled: Compiled) -> Numbers:
     """Eigenvalues along the trajectories of a few random states, at the initial weights."""
+    problem = compiled.problem
     with np.errstate(all="ignore"):
-        samples = SAMPLES if program.size <= LARGE else FEW_SAMPLES
-        x = stream(program.spec.seed, "probe").normal(size=(samples, program.features))
+        samples = SAMPLES if problem.size <= LARGE else FEW_SAMPLES
+        seed = problem.spec.seed
+        x = generator(seed, "probe").normal(size=(samples, problem.features.value))
         x[0] = 0  # where σ' is largest
-        times, found = eigenvalues(program, initial_weights(program), x)
+        times, found = eigenvalues(compiled, initial_weights(problem.weights, seed), x)
         finite: NDArray[np.complex128] = np.where(np.isfinite(found), found, 0)
-        per_step = amplification(program.integrator, program.h * finite).max(axis=(1, 2))
-        growth = float(np.exp(program.steps * np.log(np.maximum(per_step, 1)).mean()))
+        per_step = problem.integrator.amplification(problem.h * finite).max(axis=(1, 2))
+        growth = float(np.exp(problem.steps * np.log(np.maximum(per_step, 1)).mean()))
     return Numbers(
         bool(np.isfinite(found).all()),
         float(np.real(finite).min()),
@@ -300,33 +288,23 @@ def _numbers(program: Program) -> Numbers:
     )
 
 
-def _growth(program: Program, numbers: Numbers) -> str:
+def _growth(problem: Problem, numbers: Numbers) -> str:
     if numbers.growth <= 1 + 1e-12:
         return "no mode grows"
-    return f"growth by at most {numbers.growth:.3g} over {program.steps} steps"
+    return f"growth by at most {numbers.growth:.3g} over {problem.steps} steps"
 
 
 def _field_grows(numbers: Numbers) -> bool:
     return numbers.upper > NEGLIGIBLE
 
 
-def _gamma(program: Program) -> float:
-    kinds = (o.parametrization for o in program.operands)
-    return max((k.gamma for k in kinds if isinstance(k, Antisymmetric)), default=0.0)
+def _gamma(problem: Problem) -> float:
+    """γ of a matrix −γ/2 I + S with S skew: the largest of those in a layer."""
+    found = [structure(w.definition) for w in problem.layer if w.definition.type.is_operator]
+    return max((-2 * s.lower for s in found if s.lower == s.upper and not s.symmetric), default=0.0)
 
 
-def _range(program: Program, known: Spectrum) -> str:
-    what = "λ(∂f/∂y)" if program.order == 2 or known.real else "Re λ(∂f/∂y)"
-    if known.lower == known.upper:
-        return f"{what} = {number(known.upper)}"
-    if known.lower == -inf:
-        return f"{what} ≤ {number(known.upper)}"
-    if known.upper == inf:
-        return f"{what} ≥ {number(known.lower)}"
-    return f"{what} ∈ [{number(known.lower)}, {number(known.upper)}]"
-
-
-def _field_span(program: Program) -> Span | None:
+def _field_span(problem: Problem) -> Span | None:
     """Where the spec says what bounds the spectrum: the parametrization, if it has one."""
-    given = "parametrization" in program.spec.model.model_fields_set
-    return program.spec.span("model", "parametrization" if given else "vector_field")
+    given = "parametrization" in problem.spec.model.model_fields_set
+    return problem.spec.span("model", "parametrization" if given else "vector_field")

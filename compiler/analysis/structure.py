@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from .ir.expr import Expr
+from ..ir.expr import Expr, is_number
+from ..semantics.evaluate import evaluate
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ SKEW = Structure(0, 0)
 def structure(e: Expr) -> Structure:
     """The structure of a square matrix expression."""
     match e.op:
-        case "eye":
+        case "eye" | "identity_operator":
             return Structure(1, 1, True)
         case "neg":
             return structure(e.args[0]).scaled(-1)
@@ -59,20 +60,15 @@ def structure(e: Expr) -> Structure:
     return UNKNOWN
 
 
-def number(e: Expr) -> float | None:
+def number_of(e: Expr) -> float | None:
     """The value of a scalar made of numbers only."""
-    if e.op == "constant":
-        return float(str(e.attributes[0]))
-    if e.op == "neg":
-        inner = number(e.args[0])
-        return None if inner is None else -inner
-    return None
+    return float(evaluate(e, {})) if not e.shape and is_number(e) else None
 
 
 def _scaled(e: Expr) -> Structure:
     a, b = e.args
-    factor, matrix = (number(a), b) if not a.shape else (number(b), a)
-    if factor is None or (e.op == "div" and (b.shape or factor == 0)):
+    factor, matrix = (number_of(b), a) if a.type.is_operator else (number_of(a), b)
+    if factor is None or (e.op == "div" and factor == 0):
         return UNKNOWN
     return structure(matrix).scaled(1 / factor if e.op == "div" else factor)
 

@@ -1,29 +1,34 @@
-"""The field of a program: from the catalogue's or the user's text to typed right-hand sides."""
+"""The field of a network: from the catalogue's or the user's text to typed right-hand sides."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from ..spec.parametrizations import Antisymmetric, HamiltonianBlock
-from ..spec.vector_fields import Equations, Weight
-from .elaborate import elaborate
-from .evaluate import not_finite
-from .ir.expr import Expr, Shape, build, constant, eye, variable, variables
-from .ir.text import mathematics
+from ...spec.parametrizations import HamiltonianBlock
+from ...spec.vector_fields import Equations, Weight
+from ..ir.expr import Expr, build, constant, identity, variable, variables
+from ..ir.operators import as_operator
+from ..ir.problem import Block
+from ..ir.text import mathematics
+from ..ir.types import Size, columns, stored
+from ..language.elaborate import elaborate
+from ..language.syntax import ExpressionError, parse
+from ..passes.derive import gradient
+from ..passes.simplify import simplify
+from ..semantics.evaluate import not_finite
 from .names import refusal
-from .passes.derive import gradient
-from .passes.simplify import simplify
-from .problems import Problems
-from .syntax import ExpressionError, parse
+from .refusals import Refusals
 
 FIELD = ("model", "vector_field")
 
 
 @dataclass(frozen=True)
-class DeclaredOperand:
-    """A weight of the equations with its shape in numbers and its definition from the raw one."""
+class Declared:
+    """A weight of the equations: its sizes, what stands for it, how it is made of the raw one."""
 
     declaration: Weight
+    sizes: tuple[Size, ...]
     variable: Expr
     raw: Expr
     definition: Expr
@@ -33,61 +38,71 @@ class DeclaredOperand:
 class Field:
     """Right-hand sides by block, and H where they are derived from one."""
 
-    right_hand_sides: dict[str, Expr]
-    hamiltonian: Expr | None
+    rhs: Mapping[str, Expr] = field(default_factory=dict)
+    hamiltonian: Expr | None = None
 
 
-def declare(equations: Equations, problems: Problems) -> list[DeclaredOperand]:
-    """The operands that the equations name: shapes resolved, parametrizations checked."""
-    declared = (_declare(w, equations.blocks, problems) for w in equations.weights)
-    return [operand for operand in declared if operand is not None]
+def declare(
+    equations: Equations, blocks: Mapping[str, Block], refusals: Refusals
+) -> list[Declared]:
+    """The weights that the equations name: shapes resolved, parametrizations checked."""
+    found = (_declare(w, blocks, refusals) for w in equations.weights)
+    return [declared for declared in found if declared is not None]
 
 
-def _declare(weight: Weight, blocks: dict[str, int], problems: Problems) -> DeclaredOperand | None:
-    shape = _shape(weight, blocks, problems)
+def _declare(weight: Weight, blocks: Mapping[str, Block], refusals: Refusals) -> Declared | None:
+    sizes = _sizes(weight, blocks, refusals)
     if weight.loc != FIELD:
-        _check_custom(weight, blocks, problems)
-    if shape is None or not _fits(weight, shape, problems):
+        _check_custom(weight, blocks, refusals)
+    if sizes is None or not _fits(weight, sizes, refusals):
         return None
-    raw = variable(weight.raw, shape)
-    definition = _definition(weight, raw, shape)
-    return DeclaredOperand(weight, variable(weight.name, shape), raw, definition)
+    shape = tuple(size.value for size in sizes)
+    raw = variable(weight.raw, stored(shape))
+    made = columns(shape, batch=False) if len(shape) == 1 else stored(shape)
+    definition = _definition(weight, raw, sizes)
+    return Declared(weight, sizes, variable(weight.name, made), raw, definition)
 
 
-def _shape(weight: Weight, blocks: dict[str, int], problems: Problems) -> Shape | None:
-    sizes: list[int] = []
+def _sizes(
+    weight: Weight, blocks: Mapping[str, Block], refusals: Refusals
+) -> tuple[Size, ...] | None:
+    sizes: list[Size] = []
     for i, dimension in enumerate(weight.shape):
-        size = blocks.get(dimension) if isinstance(dimension, str) else dimension
-        if size is None or not 1 <= size <= 65536:
+        if isinstance(dimension, str):
+            size = blocks[dimension].size if dimension in blocks else None
+        else:
+            size = Size(dimension)
+        if size is None or not 1 <= size.value <= 65536:
             known = ", ".join(blocks)
             message = f"{dimension!r} is no block of the state and no size"
             help = f"a dimension is a block ({known}) or a number from 1 to 65536"
-            problems.add("E210", message, *weight.loc, "shape", i, help=help)
+            refusals.add("E210", message, *weight.loc, "shape", i, help=help)
         else:
             sizes.append(size)
     return tuple(sizes) if len(sizes) == len(weight.shape) else None
 
 
-def _check_custom(weight: Weight, blocks: dict[str, int], problems: Problems) -> None:
+def _check_custom(weight: Weight, blocks: Mapping[str, Block], refusals: Refusals) -> None:
     reason = "a block of the state has this name" if weight.name in blocks else ""
     reason = reason or refusal(weight.name)
     if reason:
         message = f"a weight cannot be called {weight.name}"
-        problems.add("E207", message, *weight.loc, key=True, label=reason)
+        refusals.add("E207", message, *weight.loc, key=True, label=reason)
 
 
-def _fits(weight: Weight, shape: Shape, problems: Problems) -> bool:
+def _fits(weight: Weight, sizes: tuple[Size, ...], refusals: Refusals) -> bool:
     """Is the parametrization one for operators of this shape?"""
     kind = weight.parametrization
     loc = ("model", "parametrization") if weight.loc == FIELD else (*weight.loc, "parametrization")
     if isinstance(kind, HamiltonianBlock) and weight.loc != FIELD:
         help = "here: free, antisymmetric, negative-gram"
-        problems.add("E203", "hamiltonian is a parametrization of layer", *loc, help=help)
+        refusals.add("E203", "hamiltonian is a parametrization of layer", *loc, help=help)
         return False
+    shape = [size.value for size in sizes]
     if kind.square and (len(shape) != 2 or shape[0] != shape[1]):
         size = "×".join(map(str, shape)) or "a scalar"
         message = f"{kind.kind} needs a square operator, {weight.name} is {size}"
-        problems.add("E203", message, *loc, label=_dimensions(weight))
+        refusals.add("E203", message, *loc, label=_dimensions(weight))
         return False
     return True
 
@@ -97,34 +112,39 @@ def _dimensions(weight: Weight) -> str:
     return f"{weight.name} maps between different spaces: {names}" if names else ""
 
 
-def _definition(weight: Weight, raw: Expr, shape: Shape) -> Expr:
+def _definition(weight: Weight, raw: Expr, sizes: tuple[Size, ...]) -> Expr:
+    """The text of the parametrization; it may name the keys of the parametrization, and I."""
     kind = weight.parametrization
-    scope = {"K": raw}
+    scope = {"K": as_operator(raw)}
     if kind.square:
-        scope["I"] = eye(shape[0])
-    if isinstance(kind, Antisymmetric):
-        scope["gamma"] = constant(
-            kind.gamma, "GAMMA" if weight.loc == FIELD else f"GAMMA_{weight.name}"
-        )
+        scope["I"] = identity(sizes[0])
+    for key, value in kind.numbers().items():
+        name = key.upper() if weight.loc == FIELD else f"{key.upper()}_{weight.name}"
+        scope[key] = constant(value, name)
     return elaborate(kind.expression("K"), scope, catalogue=True)
 
 
-def field(equations: Equations, operands: list[DeclaredOperand], problems: Problems) -> Field:
+def field_of(
+    equations: Equations,
+    declared: list[Declared],
+    blocks: Mapping[str, Block],
+    t: Expr,
+    refusals: Refusals,
+) -> Field:
     """The right-hand sides, typed; for a Hamiltonian y' = ∂H/∂z, z' = −∂H/∂y."""
-    states = {n: variable(n, (d,), batched=True) for n, d in equations.blocks.items()}
-    scope = {str(o.variable.attributes[0]): o.variable for o in operands} | states
-    scope["t"] = variable("t")
+    states = {name: block.variable for name, block in blocks.items()}
+    scope = {d.declaration.name: as_operator(d.variable) for d in declared} | states | {"t": t}
     if equations.hamiltonian:
-        return _from_hamiltonian(equations, states, scope, problems)
+        return _from_hamiltonian(equations, states, scope, refusals)
     sides = {
-        block: _side(text, block, equations, scope, problems)
+        block: _side(text, block, equations, states, scope, refusals)
         for block, text in equations.right_hand_sides.items()
         if block in states
     }
-    return Field({b: e for b, e in sides.items() if e is not None}, None)
+    return Field({b: e for b, e in sides.items() if e is not None})
 
 
-def check_syntax(equations: Equations, problems: Problems) -> None:
+def check_syntax(equations: Equations, refusals: Refusals) -> None:
     """What can be said of the user's texts while the weights they name are not known."""
     texts = dict(equations.right_hand_sides)
     if equations.hamiltonian:
@@ -133,22 +153,27 @@ def check_syntax(equations: Equations, problems: Problems) -> None:
         try:
             parse(text)
         except ExpressionError as error:
-            problems.add_expression(error, text, *equations.locs.get(what, FIELD))
+            refusals.add_expression(error, text, *equations.locs.get(what, FIELD))
 
 
 def _side(
-    text: str, block: str, equations: Equations, scope: dict[str, Expr], problems: Problems
+    text: str,
+    block: str,
+    equations: Equations,
+    states: Mapping[str, Expr],
+    scope: Mapping[str, Expr],
+    refusals: Refusals,
 ) -> Expr | None:
-    state = scope[block]
-    value = _text(text, block, equations, scope, problems)
+    state = states[block]
+    value = _text(text, block, equations, scope, refusals)
     if value is None:
         return None
-    if value.shape not in (state.shape, ()):
+    if value.type.is_operator or value.shape not in (state.shape, ()):
         message = f"the right-hand side of {block} is {value.type}, {block} is {state.type}"
         error = ExpressionError("E303", message, 0, len(text))
-        problems.add_expression(error, text, *equations.locs.get(block, FIELD))
+        refusals.add_expression(error, text, *equations.locs.get(block, FIELD))
         return None
-    others = [scope[name] for name in equations.blocks if name != block]
+    others = [other for name, other in states.items() if name != block]
     return _as_state(value, state, [*others, state][0])
 
 
@@ -159,11 +184,15 @@ def _as_state(value: Expr, state: Expr, like: Expr) -> Expr:
     """
     if not value.type.batched:
         value = build("per_example", value, like)
-    return value if value.shape else build("broadcast", value, attributes=state.shape)
+    return value if value.shape else _spread(value, state)
+
+
+def _spread(number: Expr, state: Expr) -> Expr:
+    return build("broadcast", number, attributes=tuple(map(Size, state.shape)))
 
 
 def _text(
-    text: str, what: str, equations: Equations, scope: dict[str, Expr], problems: Problems
+    text: str, what: str, equations: Equations, scope: Mapping[str, Expr], refusals: Refusals
 ) -> Expr | None:
     loc = equations.locs.get(what)
     try:
@@ -171,7 +200,7 @@ def _text(
         _require_finite(value, text)
         return value
     except ExpressionError as error:
-        problems.add_expression(error, text, *(loc or FIELD))
+        refusals.add_expression(error, text, *(loc or FIELD))
         return None
 
 
@@ -184,19 +213,22 @@ def _require_finite(value: Expr, text: str) -> None:
 
 
 def _from_hamiltonian(
-    equations: Equations, states: dict[str, Expr], scope: dict[str, Expr], problems: Problems
+    equations: Equations,
+    states: Mapping[str, Expr],
+    scope: Mapping[str, Expr],
+    refusals: Refusals,
 ) -> Field:
     if set(states) != {"y", "z"}:
-        return Field({}, None)
-    H = _text(equations.hamiltonian, "H", equations, scope, problems)
+        return Field()
+    H = _text(equations.hamiltonian, "H", equations, scope, refusals)
     if H is None:
-        return Field({}, None)
+        return Field()
     if H.shape or not H.type.batched:
         message = f"H is {H.type}" if H.shape else "H does not depend on the state"
         help = "a Hamiltonian is a scalar function of the blocks: sum(...), y.T @ y / 2"
         error = ExpressionError("E303", message, 0, len(equations.hamiltonian), help)
-        problems.add_expression(error, equations.hamiltonian, *equations.locs["H"])
-        return Field({}, None)
+        refusals.add_expression(error, equations.hamiltonian, *equations.locs["H"])
+        return Field()
     y, z = states["y"], states["z"]
     # the same number for all examples, so no sum over the batch can come of it
     slopes = gradient(H, [y, z], constant(1))
@@ -206,18 +238,16 @@ def _from_hamiltonian(
         for side in sides.values():
             _require_finite(side, equations.hamiltonian)
     except ExpressionError as error:
-        problems.add_expression(error, equations.hamiltonian, *equations.locs["H"])
+        refusals.add_expression(error, equations.hamiltonian, *equations.locs["H"])
     return Field(sides, H)
 
 
 def _or_zero(derivative: Expr | None, state: Expr) -> Expr:
     if derivative is None:
-        return build("broadcast", constant(0), attributes=state.shape)
+        return _spread(constant(0), state)
     return derivative
 
 
-def is_separable(right_hand_sides: dict[str, Expr]) -> bool:
-    """y' = f(t, z), z' = g(t, y): no block's rate depends on what moves with it."""
-    if len(right_hand_sides) != 2:
-        return False
-    return all(block not in variables(side) for block, side in right_hand_sides.items())
+def is_separable(rhs: Mapping[str, Expr], states: Mapping[str, Expr]) -> bool:
+    """y' = f(t, z), z' = g(t, y): no block's right-hand side depends on what moves with it."""
+    return len(rhs) == 2 and all(states[b] not in variables(side) for b, side in rhs.items())

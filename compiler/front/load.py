@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..spec.load import open_document, validate
-from ..spec.model import Spec
+from ...spec.load import open_document, validate
+from ...spec.model import Spec
+from .facts import facts_of
 from .lower import diagnose
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Spec:
@@ -19,7 +20,8 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Spec:
     Raises SpecError with every error of the file at once: of the text, of the values, of the
     combination, of the dimensions, each at its place.
     """
-    return validate(open_document(find(path), overrides), Spec, diagnose)
+    document = open_document(find(path), overrides)
+    return validate(document, Spec, lambda spec: diagnose(spec, facts_of(spec)))
 
 
 def find(path: str | os.PathLike[str]) -> str | os.PathLike[str]:

@@ -2,68 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ..spec.diagnostics import did_you_mean
-from ..spec.model import LinearLift, Spec
-from ..spec.readouts import Classifier
-from ..spec.regularizers import Regularizer
-from .elaborate import elaborate
-from .ir.expr import Expr, build, constant, variable
-from .ir.program import Penalty, RawWeight
-from .problems import Problems
+from ...spec.diagnostics import did_you_mean
+from ...spec.model import LinearLift, Spec
+from ...spec.readouts import Classifier
+from ...spec.regularizers import Regularizer
+from ..ir.expr import Expr, build, constant, variable
+from ..ir.operators import as_operator
+from ..ir.problem import Block, Loc, Penalty, RawWeight, Readout
+from ..ir.types import Size, columns, stored
+from ..language.elaborate import elaborate
+from .refusals import Refusals
 from .weights import is_of_a_wrong_readout, raw_weight
 
 READOUT = ("model", "readout")
 
 
-@dataclass(frozen=True)
-class Readout:
-    """Logits of y(T), what they stand for, the loss of one example; and the weights of it all."""
-
-    logits: Expr
-    hypothesis: Expr
-    loss: Expr
-    weights: tuple[RawWeight, ...]
-
-
-def lift(spec: Spec, n: int, d: int, problems: Problems) -> tuple[Expr, tuple[RawWeight, ...]]:
+def lift(
+    spec: Spec, y: Block, x: Expr, features: Size, refusals: Refusals
+) -> tuple[Expr, tuple[RawWeight, ...]]:
     """y(0) from the features x: zeros appended, or L x."""
-    x = variable("x", (d,), batched=True)
+    n, d = y.size.value, features.value
     if isinstance(spec.model.lift, LinearLift):
-        L = raw_weight(variable("L", (n, d)), 0, ("n", "d"), spec, ("model", "lift"))
-        return L.variable @ x, (L,)
+        variable_ = variable("L", stored((n, d)))
+        L = raw_weight(variable_, (y.size, features), ("n", "d"), spec, ("model", "lift"))
+        return as_operator(L.stack) @ x, (L,)
     if n < d:
         help = f"a state of at least {d}, or lift: linear"
         message = f"the data has {d} features, the state y has {n}"
-        problems.add("E201", message, "model", "state", label=f"{n} < {d}", help=help)
-    return (x if n == d else build("pad", x, attributes=(0, max(n, d)))), ()
+        refusals.add("E201", message, "model", "state", label=f"{n} < {d}", help=help)
+    if n == d:
+        return x, ()
+    return build("pad", x, attributes=(Size(0), y.size if n > d else features)), ()
 
 
-def readout(spec: Spec, n: int) -> Readout | None:
-    """logits = Wᵀ y + μ as a column; the loss of one example in terms of logits and target C."""
+def readout(spec: Spec, y: Block) -> Readout | None:
+    """logits u = Wᵀ y + μ as a column; the loss of one example in terms of u and the target C."""
     head = spec.model.readout
     if head is None:
         return None
-    k = head.outputs_count
-    W, mu = variable("W", (n, k)), variable("mu", (k,))
-    outputs = "classes" if isinstance(head, Classifier) else "outputs"
-    weights = (
-        raw_weight(W, 0, ("n", outputs), spec, READOUT),
-        raw_weight(mu, 0, (outputs,), spec, READOUT),
+    is_classifier = isinstance(head, Classifier)
+    k = Size(head.outputs_count, "CLASSES" if is_classifier else "OUTPUTS")
+    letter = "classes" if is_classifier else "outputs"
+    W = raw_weight(
+        variable("W", stored((y.size.value, k.value))),
+        (y.size, k),
+        ("n", letter),
+        spec,
+        READOUT,
+        fan_in=y.size,
     )
-    logits = W.T @ variable("y", (n,), batched=True) + mu
-    x, C = (variable(name, (k,), batched=True) for name in ("x", "C"))
-    hypothesis = elaborate(head.hypothesis_expression, {"x": x}, catalogue=True)
-    loss = elaborate(head.loss_expression, {"x": x, "C": C}, catalogue=True)
-    return Readout(logits, hypothesis, loss, weights)
+    mu = raw_weight(variable("mu", stored((k.value,))), (k,), (letter,), spec, READOUT)
+    logits = as_operator(W.stack).T @ y.variable + build("column", mu.stack)
+    u, C = (variable(name, columns((k.value,))) for name in ("u", "C"))
+    hypothesis = elaborate(head.hypothesis_expression, {"u": u}, catalogue=True)
+    loss = elaborate(head.loss_expression, {"u": u, "C": C}, catalogue=True)
+    return Readout(u, C, logits, hypothesis, loss, (W, mu))
 
 
-def penalties(spec: Spec, weights: list[RawWeight], problems: Problems) -> tuple[Penalty, ...]:
+def penalties(spec: Spec, weights: list[RawWeight], refusals: Refusals) -> tuple[Penalty, ...]:
     """The regularizers, each one scalar of the raw weights."""
     if spec.regularizers and spec.model.readout is None and not spec.wrote(*READOUT):
-        problems.add("E211", "regularizers need a readout", "regularizers", key=True)
-    found = (_penalty(r, i, spec, weights, problems) for i, r in enumerate(spec.regularizers))
+        refusals.add("E211", "regularizers need a readout", "regularizers", key=True)
+    found = (_penalty(r, i, spec, weights, refusals) for i, r in enumerate(spec.regularizers))
     return tuple(p for p in found if p is not None)
 
 
@@ -72,7 +72,7 @@ def _penalty(
     index: int,
     spec: Spec,
     weights: list[RawWeight],
-    problems: Problems,
+    refusals: Refusals,
 ) -> Penalty | None:
     known = {w.name: w for w in weights}
     fitting: list[RawWeight] = []
@@ -82,26 +82,27 @@ def _penalty(
             continue
         if name not in known:
             help = did_you_mean(name, known) or f"weights: {', '.join(known)}"
-            problems.add("E204", f"there is no weight {name}", *loc, help=help)
-        elif regularizer.needs_path and not known[name].stacked:
-            _no_path(name, spec, loc, problems)
-        elif not regularizer.needs_path or known[name].stacked > 1:
+            refusals.add("E204", f"there is no weight {name}", *loc, help=help)
+        elif regularizer.needs_path and not known[name].nodes:
+            _no_path(name, spec, loc, refusals)
+        elif not regularizer.needs_path or known[name].nodes > 1:
             fitting.append(known[name])  # the only node of a single step has no neighbour: 0
     return _total(regularizer, index, fitting, spec) if fitting else None
 
 
-def _no_path(name: str, spec: Spec, loc: tuple[str | int, ...], problems: Problems) -> None:
+def _no_path(name: str, spec: Spec, loc: Loc, refusals: Refusals) -> None:
     shared = spec.model.time.weights == "shared" and name not in ("W", "mu", "L")
     why = "it is shared by all steps" if shared else "it belongs to no time step"
-    problems.add("E205", f"{name} has no smoothness in time", *loc, label=why)
+    refusals.add("E205", f"{name} has no smoothness in time", *loc, label=why)
 
 
 def _total(regularizer: Regularizer, index: int, weights: list[RawWeight], spec: Spec) -> Penalty:
     symbol = "ALPHA" if len(spec.regularizers) == 1 else f"ALPHA_{index + 1}"
-    numbers = {
+    w = variable("w", weights[0].stack.type)
+    scope = {
         "alpha": constant(regularizer.alpha, symbol),
         "h": constant(spec.model.time.step, "H"),
+        "w": w,
     }
-    factor = elaborate(regularizer.factor, numbers, catalogue=True)
-    terms = (elaborate(regularizer.term, {"w": w.stack}, catalogue=True) for w in weights)
-    return Penalty(regularizer, tuple(weights), factor, tuple(terms))
+    value = elaborate(regularizer.expression, scope, catalogue=True)
+    return Penalty(regularizer, index, tuple(weights), w, value)

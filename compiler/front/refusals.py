@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ..spec.diagnostics import Diagnostic, Span, SpecError
-from ..spec.model import Spec
-from .syntax import ExpressionError
+from collections.abc import Iterable
+
+from ...spec.diagnostics import Diagnostic, Span, SpecError
+from ...spec.model import Spec
+from ..language.syntax import ExpressionError
 
 Loc = tuple[str | int, ...]
 
 
-class Problems:
+class Refusals:
     """Errors of one spec; `stop()` raises them all, if there are any."""
 
     def __init__(self, spec: Spec) -> None:
@@ -33,8 +35,8 @@ class Problems:
         span = _inside(self.spec.span(*loc), text, error.start, error.end)
         self.found.append(Diagnostic(error.code, error.message, span, help=error.help))
 
-    def extend(self, error: SpecError) -> None:
-        self.found.extend(error.diagnostics)
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.found.extend(diagnostics)
 
     def stop(self) -> None:
         if self.found:

@@ -4,60 +4,62 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spec.diagnostics import did_you_mean
-from ..spec.initializers import Identity, Initializer, Normal, Values, Zeros
-from ..spec.model import Spec
-from .equations import FIELD, DeclaredOperand
-from .ir.expr import Expr, Shape
-from .ir.program import Operand, RawWeight
-from .problems import Problems
+from ...spec.diagnostics import did_you_mean
+from ...spec.initializers import Identity, Initializer, Normal, Values, Zeros
+from ...spec.model import Spec
+from ..ir.expr import Expr
+from ..ir.operations import time_axis
+from ..ir.problem import LETTERS, LayerWeight, Loc, RawWeight
+from ..ir.types import Axis, Shape, Size
+from .equations import FIELD, Declared
+from .refusals import Refusals
 
-AXES = {"y": "n", "z": "m"}
-"""The letters of the blocks' dimensions, where they have one."""
 MOST_ELEMENTS = 500_000_000
 """Entries of all weights together: 2 GB in float32."""
 
 
-def time_nodes(spec: Spec) -> int:
-    """How many weights lie along the time axis; 0 when one weight is shared by all steps."""
-    return {"per-step": spec.model.time.steps, "linear": spec.model.time.steps + 1, "shared": 0}[
-        spec.model.time.weights
-    ]
+def layer_weights(declared: list[Declared], spec: Spec) -> list[LayerWeight]:
+    """The weights of one layer with the raw weights they are made of."""
+    return [_layer_weight(d, spec) for d in declared]
 
 
-def operands(declared: list[DeclaredOperand], spec: Spec) -> list[Operand]:
-    """The operands of the field with the raw weights they are made of."""
-    stacked = time_nodes(spec)
-    return [_operand(d, stacked, spec) for d in declared]
-
-
-def _operand(d: DeclaredOperand, stacked: int, spec: Spec) -> Operand:
+def _layer_weight(d: Declared, spec: Spec) -> LayerWeight:
     w = d.declaration
-    time_axis = {"per-step": ("N",), "linear": ("N+1",), "shared": ()}[spec.model.time.weights]
-    axes = tuple(AXES.get(str(a), str(a)) for a in w.shape)
-    raw = raw_weight(d.raw, stacked, (*time_axis, *axes), spec, w.loc)
-    return Operand(d.variable, raw, d.definition, w.parametrization, w.loc)
+    letters = tuple(LETTERS.get(str(a), str(a)) for a in w.shape)
+    time = time_axis(spec.model.time.weights)
+    raw = raw_weight(d.raw, d.sizes, letters, spec, w.loc, time=time)
+    is_custom = w.loc != FIELD
+    loc = (*(w.loc if is_custom else ("model",)), "parametrization")
+    return LayerWeight(w.name, d.variable, raw, d.definition, w.parametrization, is_custom, loc)
 
 
 def raw_weight(
     variable: Expr,
-    stacked: int,
-    axes: tuple[str, ...],
+    sizes: tuple[Size, ...],
+    letters: tuple[str, ...],
     spec: Spec,
-    loc: tuple[str | int, ...] = FIELD,
+    loc: Loc = FIELD,
+    *,
+    time: tuple[Axis, ...] = (),
+    fan_in: Size | None = None,
 ) -> RawWeight:
-    """The raw weight of a variable, with its initializer from the spec or the default one."""
-    name = str(variable.attributes[0])
-    shape = (stacked, *variable.shape) if stacked else variable.shape
-    initializer = spec.model.initializers.get(name) or _default(variable.shape)
-    return RawWeight(name, shape, axes, stacked, initializer, loc, variable)
+    """The raw weight of a variable, with its initializer from the spec or the default one.
+
+    `fan_in` is the number of terms in an entry of its product, by default the columns.
+    """
+    name, shape = variable.name, tuple(size.value for size in sizes)
+    nodes = spec.model.time.steps + time[0].extra if time else 0
+    initializer = spec.model.initializers.get(name) or _default(shape)
+    fan_in = fan_in or (sizes[-1] if sizes else None)
+    given = ("model", "initializers", name) if name in spec.model.initializers else ()
+    return RawWeight(name, sizes, letters, time, nodes, initializer, fan_in, loc, variable, given)
 
 
 def _default(shape: Shape) -> Initializer:
     return Normal() if len(shape) == 2 else Zeros()
 
 
-def check(weights: list[RawWeight], spec: Spec, problems: Problems) -> None:
+def check(weights: list[RawWeight], spec: Spec, refusals: Refusals) -> None:
     """Initializers name weights and fit them; all weights together fit a machine."""
     known = {w.name: w for w in weights}
     for name, initializer in spec.model.initializers.items():
@@ -66,13 +68,13 @@ def check(weights: list[RawWeight], spec: Spec, problems: Problems) -> None:
             continue
         if name not in known:
             help = did_you_mean(name, known) or f"weights: {', '.join(known)}"
-            problems.add("E204", f"there is no weight {name}", *loc, key=True, help=help)
+            refusals.add("E204", f"there is no weight {name}", *loc, key=True, help=help)
         else:
-            _check_initializer(known[name], initializer, loc, problems)
+            _check_initializer(known[name], initializer, loc, refusals)
     total = sum(int(np.prod(w.shape, dtype=object)) for w in weights)
     if total > MOST_ELEMENTS:
         message = f"the weights have {total:,} entries, more than {MOST_ELEMENTS:,}"
-        problems.add("E209", message, "model", "time", "steps")
+        refusals.add("E209", message, "model", "time", "steps")
 
 
 def is_of_a_wrong_readout(name: str, spec: Spec) -> bool:
@@ -81,42 +83,42 @@ def is_of_a_wrong_readout(name: str, spec: Spec) -> bool:
 
 
 def _check_initializer(
-    weight: RawWeight, initializer: Initializer, loc: tuple[str, ...], problems: Problems
+    weight: RawWeight, initializer: Initializer, loc: tuple[str, ...], refusals: Refusals
 ) -> None:
     if isinstance(initializer, Identity) and len(weight.step_shape) != 2:
-        problems.add("E210", f"identity is for matrices, {weight.name} is none", *loc)
+        refusals.add("E210", f"identity is for matrices, {weight.name} is none", *loc)
     if isinstance(initializer, Values):
-        _check_values(weight, initializer, loc, problems)
+        _check_values(weight, initializer, loc, refusals)
     for key, value in initializer.to_plain().items():
-        if isinstance(value, float) and abs(value) > _largest(problems):
-            problems.add("E102", f"{key} is beyond the range of {problems.spec.dtype}", *loc, key)
+        if isinstance(value, float) and abs(value) > _largest(refusals):
+            refusals.add("E102", f"{key} is beyond the range of {refusals.spec.dtype}", *loc, key)
 
 
-def _largest(problems: Problems) -> float:
+def _largest(refusals: Refusals) -> float:
     """The largest number of the spec's dtype."""
-    return float(np.finfo(problems.spec.dtype).max)
+    return float(np.finfo(refusals.spec.dtype).max)
 
 
 def _check_values(
-    weight: RawWeight, initializer: Values, loc: tuple[str, ...], problems: Problems
+    weight: RawWeight, initializer: Values, loc: tuple[str, ...], refusals: Refusals
 ) -> None:
     here = (*loc, "values")
     try:
         values = np.asarray(initializer.values)
     except ValueError:
-        problems.add("E210", f"the rows of {weight.name} have different lengths", *here)
+        refusals.add("E210", f"the rows of {weight.name} have different lengths", *here)
         return
     if values.dtype.kind not in "if" or not np.isfinite(values).all():
-        problems.add("E210", f"the values of {weight.name} are not all finite numbers", *here)
-    elif np.abs(values).max(initial=0) > _largest(problems):
-        message = f"the values of {weight.name} are beyond the range of {problems.spec.dtype}"
-        problems.add("E102", message, *here)
+        refusals.add("E210", f"the values of {weight.name} are not all finite numbers", *here)
+    elif np.abs(values).max(initial=0) > _largest(refusals):
+        message = f"the values of {weight.name} are beyond the range of {refusals.spec.dtype}"
+        refusals.add("E102", message, *here)
     elif values.shape not in (weight.step_shape, weight.shape):
         message = (
             f"{weight.name} is {_size(weight.step_shape)}, the values are {_size(values.shape)}"
         )
-        label = f"or {_size(weight.shape)} for all steps" if weight.stacked else ""
-        problems.add("E210", message, *here, label=label)
+        label = f"or {_size(weight.shape)} for all steps" if weight.nodes else ""
+        refusals.add("E210", message, *here, label=label)
 
 
 def _size(shape: Shape) -> str:

@@ -1,4 +1,4 @@
-"""What each function of the grammar is: its domain, and its derivative or its meaning as text.
+"""The elementary functions of the language: one row says all that is known of a function.
 
 Texts are functions of `x`, the argument. Values and derivatives are held to an oracle outside this
 table, over the whole domain, in NumPy and in both frameworks (tests).
@@ -15,12 +15,13 @@ POSITIVE = (2.0**-1022, math.inf)
 
 
 @dataclass(frozen=True)
-class Function:
+class Elementary:
     """A function of one number.
 
     Between the ends of `domain` (the numbers of float64 there, the ends excluded) the value and
     the derivative are finite. At a kink, where there is no derivative, it is `at_kink`, in the
-    reference and in both programs.
+    reference and in both programs. `slopes` is the range of the derivative where that is of use;
+    `antiderivative` is S with S' = the function, up to a constant, where the language has it.
     """
 
     domain: tuple[float, float]
@@ -29,51 +30,79 @@ class Function:
     """Of a function that is only a name for an expression."""
     kink: float | None = None
     at_kink: float = 0.0
+    slopes: tuple[float, float] | None = None
+    antiderivative: str = ""
+    rounds: bool = True
+    """Is the value rounded? |x| and the steps are exact."""
+    is_public: bool = True
+    """May an expression of the user's call it? The catalogue's own texts may call all."""
+    symbol: str = ""
+    """How formulas write it, where not by its name."""
+
+    @property
+    def has_jump(self) -> bool:
+        """Is the value itself not continuous at the kink?"""
+        return self.kink is not None and self.derivative == "0"
 
 
-FUNCTIONS: dict[str, Function] = {
+FUNCTIONS: dict[str, Elementary] = {
     # both programs differentiate tanh like that; it costs the digits that a rounding of tanh costs
-    "tanh": Function(REALS, "1 - tanh(x) ** 2"),
-    "relu": Function(REALS, "heaviside(x)", kink=0),
-    "sigmoid": Function(REALS, "sigmoid(x) * sigmoid(-x)"),
-    "softplus": Function(REALS, "sigmoid(x)"),
+    "tanh": Elementary(
+        REALS, "1 - tanh(x) ** 2", slopes=(0, 1), antiderivative="softplus(2 * x) - x"
+    ),
+    "relu": Elementary(
+        REALS,
+        "heaviside(x)",
+        kink=0,
+        slopes=(0, 1),
+        antiderivative="relu(x) ** 2 / 2",
+        rounds=False,
+    ),
+    "sigmoid": Elementary(
+        REALS, "sigmoid(x) * sigmoid(-x)", slopes=(0, 0.25), antiderivative="softplus(x)"
+    ),
+    "softplus": Elementary(REALS, "sigmoid(x)", slopes=(0, 1)),
     # x Φ(x), Φ the normal distribution function: Φ(x) + x φ(x)
-    "gelu": Function(REALS, "ndtr(x) + x * exp(-(x ** 2) / 2) / sqrt(2 * pi)"),
-    "ndtr": Function(REALS, "exp(-(x ** 2) / 2) / sqrt(2 * pi)"),
-    "sin": Function(REALS, "cos(x)"),
-    "cos": Function(REALS, "-sin(x)"),
-    "exp": Function((-math.inf, 709.78), "exp(x)"),
-    "log": Function(POSITIVE, "1 / x"),
-    "sqrt": Function(POSITIVE, "1 / (2 * sqrt(x))"),
-    "sinh": Function((-709.78, 709.78), "cosh(x)"),
-    "cosh": Function((-709.78, 709.78), "sinh(x)"),
-    "abs": Function(REALS, "sign(x)", kink=0),
-    "sign": Function(REALS, "0", kink=0),
-    "heaviside": Function(REALS, "0", kink=0),
-    "identity": Function(REALS, definition="x"),
-    "cubic": Function((-5e102, 5e102), definition="x ** 3"),
+    "gelu": Elementary(
+        REALS,
+        "ndtr(x) + x * exp(-(x ** 2) / 2) / sqrt(2 * pi)",
+        slopes=(-0.129, 1.129),
+        antiderivative="((x ** 2 - 1) * ndtr(x) + x * exp(-(x ** 2) / 2) / sqrt(2 * pi)) / 2",
+    ),
+    "sin": Elementary(REALS, "cos(x)", slopes=(-1, 1), antiderivative="-cos(x)"),
+    "identity": Elementary(REALS, definition="x", slopes=(1, 1), antiderivative="x ** 2 / 2"),
+    "cubic": Elementary(
+        (-5e102, 5e102), definition="x ** 3", slopes=(0, math.inf), antiderivative="x ** 4 / 4"
+    ),
+    "exp": Elementary((-math.inf, 709.78), "exp(x)", slopes=(0, math.inf), antiderivative="exp(x)"),
+    "log": Elementary(POSITIVE, "1 / x", antiderivative="x * log(x) - x"),
+    "sqrt": Elementary(POSITIVE, "1 / (2 * sqrt(x))", antiderivative="2 * x * sqrt(x) / 3"),
+    "cos": Elementary(REALS, "-sin(x)", slopes=(-1, 1), antiderivative="sin(x)"),
+    "sinh": Elementary(
+        (-709.78, 709.78), "cosh(x)", slopes=(1, math.inf), antiderivative="cosh(x)"
+    ),
+    "cosh": Elementary((-709.78, 709.78), "sinh(x)", antiderivative="sinh(x)"),
+    "abs": Elementary(
+        REALS, "sign(x)", kink=0, slopes=(-1, 1), antiderivative="x * abs(x) / 2", rounds=False
+    ),
+    "ndtr": Elementary(
+        REALS, "exp(-(x ** 2) / 2) / sqrt(2 * pi)", slopes=(0, 0.4), is_public=False, symbol="Φ"
+    ),
+    "sign": Elementary(REALS, "0", kink=0, antiderivative="abs(x)", rounds=False, is_public=False),
+    "heaviside": Elementary(
+        REALS,
+        "0",
+        kink=0,
+        antiderivative="relu(x)",
+        rounds=False,
+        is_public=False,
+        symbol="step",
+    ),
 }
 
 DERIVATIVES: dict[str, str] = {n: f.derivative for n, f in FUNCTIONS.items() if f.derivative}
 
 BY_DEFINITION: dict[str, str] = {n: f.definition for n, f in FUNCTIONS.items() if f.definition}
 
-PUBLIC = (
-    "tanh",
-    "relu",
-    "sigmoid",
-    "softplus",
-    "gelu",
-    "sin",
-    "identity",
-    "cubic",
-    "exp",
-    "log",
-    "sqrt",
-    "cos",
-    "sinh",
-    "cosh",
-    "abs",
-    "sum",
-)
-"""What a user's expression may call; the catalogue's own texts may call every function."""
+PUBLIC = (*(name for name, f in FUNCTIONS.items() if f.is_public), "sum")
+"""What a user's expression may call, in the order in which errors list it."""

@@ -1,44 +1,21 @@
 """The expressions of the compiler: one node class, one name per operation, a type on every node.
 
-A value is a scalar, a vector or a matrix *of one example and one time step*. Two flags say what
-else its array holds at run time: `batched` (the last axis runs over the examples: a vector is a
-matrix of columns (n, s)) and `stacked` (the first axis runs over the time steps or nodes).
-Expressions are immutable and shared: two expressions that look the same are the same object.
+Expressions are immutable and shared: two expressions that look the same are the same object. A
+variable is itself and no other: two variables of one name are different, and what a program calls
+them is decided where it is printed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from weakref import WeakValueDictionary
 
-Shape = tuple[int, ...]
+from .operations import LEAVES, OPERATIONS
+from .types import SCALAR, Shape, Size, Type, stored
+
 Number = int | float
-
-
-class ShapeError(ValueError):
-    """Operands that do not fit the operation."""
-
-
-@dataclass(frozen=True)
-class Type:
-    """Shape of one example at one step, and the axes around it."""
-
-    shape: Shape = ()
-    batched: bool = False
-    stacked: int = 0
-
-    @property
-    def rank(self) -> int:
-        return len(self.shape)
-
-    def with_shape(self, shape: Shape) -> Type:
-        return Type(shape, self.batched, self.stacked)
-
-    def __str__(self) -> str:
-        names = {0: "a scalar", 1: "a vector", 2: "a matrix"}
-        size = "×".join(map(str, self.shape))
-        return f"{names[self.rank]} ({size})" if self.shape else names[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,32 +31,37 @@ class Expr:
     def shape(self) -> Shape:
         return self.type.shape
 
+    @property
+    def name(self) -> str:
+        """What a variable, a raw weight or a called function is known by."""
+        return str(self.attributes[0])
+
     def __add__(self, other: Operand) -> Expr:
-        return build("add", self, lift(other))
+        return build("add", self, as_expr(other))
 
     def __radd__(self, other: Number) -> Expr:
-        return lift(other) + self
+        return as_expr(other) + self
 
     def __sub__(self, other: Operand) -> Expr:
-        return build("sub", self, lift(other))
+        return build("sub", self, as_expr(other))
 
     def __rsub__(self, other: Number) -> Expr:
-        return lift(other) - self
+        return as_expr(other) - self
 
     def __mul__(self, other: Operand) -> Expr:
-        return build("mul", self, lift(other))
+        return build("mul", self, as_expr(other))
 
     def __rmul__(self, other: Number) -> Expr:
-        return lift(other) * self
+        return as_expr(other) * self
 
     def __truediv__(self, other: Operand) -> Expr:
-        return build("div", self, lift(other))
+        return build("div", self, as_expr(other))
 
     def __rtruediv__(self, other: Number) -> Expr:
-        return lift(other) / self
+        return as_expr(other) / self
 
     def __pow__(self, other: Operand) -> Expr:
-        return build("pow", self, lift(other))
+        return build("pow", self, as_expr(other))
 
     def __matmul__(self, other: Expr) -> Expr:
         return build("matmul", self, other)
@@ -95,11 +77,13 @@ class Expr:
 Operand = Expr | Number
 
 _known: WeakValueDictionary[tuple[object, ...], Expr] = WeakValueDictionary()
+_numbers = count(1)
 
 
 def build(op: str, *args: Expr, attributes: tuple[object, ...] = ()) -> Expr:
     """The expression `op(args)`, typed by the operation's rule. Raises ShapeError."""
-    return _unique(op, args, attributes, TYPE_RULES[op](attributes, *(a.type for a in args)))
+    type = OPERATIONS[op].rule(attributes, *(a.type for a in args))
+    return _unique(op, args, attributes, type)
 
 
 def _unique(op: str, args: tuple[Expr, ...], attributes: tuple[object, ...], type: Type) -> Expr:
@@ -110,20 +94,42 @@ def _unique(op: str, args: tuple[Expr, ...], attributes: tuple[object, ...], typ
     return found
 
 
-def variable(name: str, shape: Shape = (), *, batched: bool = False, stacked: int = 0) -> Expr:
-    return _unique("variable", (), (name,), Type(shape, batched, stacked))
+def variable(name: str, type: Type = SCALAR) -> Expr:
+    """A new variable; `name` is what it would best be called."""
+    return _unique("variable", (), (name, next(_numbers)), type)
+
+
+def weight(name: str, type: Type) -> Expr:
+    """A raw weight as it is stored: the same one wherever it is named."""
+    return _unique("weight", (), (name,), type)
 
 
 def constant(value: Number, name: str = "") -> Expr:
     """A number; one with a name is printed by that name (`H`, `GAMMA`)."""
-    return _unique("constant", (), (value, name), Type())
+    return _unique("constant", (), (value, name), SCALAR)
 
 
-def eye(n: int) -> Expr:
-    return _unique("eye", (), (n,), Type((n, n)))
+def eye(size: Size) -> Expr:
+    """The identity as an array."""
+    return _unique("eye", (), (size,), stored((size.value, size.value)))
 
 
-def lift(value: Operand) -> Expr:
+def identity(size: Size) -> Expr:
+    """The identity as an operator."""
+    return _unique("identity_operator", (), (size,), Type((size.value,), domain=(size.value,)))
+
+
+def times(h: Expr, steps: Size, axes: tuple) -> Expr:
+    """t_j = j h at the start of every step."""
+    return _unique("times", (h,), (steps,), Type((), axes))
+
+
+def call(function: str, args: Iterable[Expr], type: Type) -> Expr:
+    """What a function with one result gives; `type` is that of its result."""
+    return _unique("call", tuple(args), (function,), type)
+
+
+def as_expr(value: Operand) -> Expr:
     return value if isinstance(value, Expr) else constant(value)
 
 
@@ -132,119 +138,6 @@ def is_constant(e: Expr, value: Number | None = None) -> bool:
     if e.op != "constant" or e.attributes[1]:
         return False
     return value is None or e.attributes[0] == value
-
-
-# --- types -----------------------------------------------------------------------------------
-
-
-def _around(*types: Type) -> tuple[bool, int]:
-    return any(t.batched for t in types), max(t.stacked for t in types)
-
-
-def _no_batched_matrix(type: Type) -> Type:
-    if type.rank == 2 and type.batched:
-        raise ShapeError(
-            "a matrix may not depend on the state; multiply the vector instead: K @ (a * y)"
-        )
-    return type
-
-
-def _elementwise(_: tuple[object, ...], *types: Type) -> Type:
-    shapes = {t.shape for t in types if t.shape}
-    if len(shapes) > 1:
-        raise ShapeError(f"{types[0]} and {types[1]} do not fit elementwise")
-    batched, stacked = _around(*types)
-    return _no_batched_matrix(Type(next(iter(shapes), ()), batched, stacked))
-
-
-def _matmul(_: tuple[object, ...], left: Type, right: Type) -> Type:
-    if left.rank != 2 or right.rank == 0:
-        raise ShapeError(f"@ takes a matrix on the left, and {left} @ {right} is none")
-    if left.shape[1] != right.shape[0]:
-        raise ShapeError(
-            f"{left} @ {right} does not fit: {left.shape[1]} columns meet {right.shape[0]} rows"
-        )
-    batched, stacked = _around(left, right)
-    return Type((left.shape[0], *right.shape[1:]), batched, stacked)
-
-
-def _transpose(_: tuple[object, ...], x: Type) -> Type:
-    if x.rank != 2:
-        raise ShapeError(f".T takes a matrix, and this is {x}")
-    return x.with_shape(x.shape[::-1])
-
-
-def _outer(_: tuple[object, ...], left: Type, right: Type) -> Type:
-    return Type((*left.shape, *right.shape), False, _around(left, right)[1])
-
-
-def _sum(_: tuple[object, ...], x: Type) -> Type:
-    return Type((), x.batched, 0)
-
-
-def _vector(_: tuple[object, ...], x: Type) -> Type:
-    if x.rank != 1:
-        raise ShapeError(f"this function takes a vector, not {x}")
-    return x
-
-
-def _nodes(change: int) -> Callable[..., Type]:
-    return lambda _, x: Type(x.shape, x.batched, x.stacked + change)
-
-
-TYPE_RULES: dict[str, Callable[..., Type]] = {
-    "add": _elementwise,
-    "sub": _elementwise,
-    "mul": _elementwise,
-    "div": _elementwise,
-    "pow": _elementwise,
-    "neg": _elementwise,
-    "matmul": _matmul,
-    "transpose": _transpose,
-    "sum": _sum,
-    # rows start..stop of a vector, and its adjoint: a vector put into zeros of a given length
-    "rows": lambda at, x: x.with_shape((at[1] - at[0],)),
-    "pad": lambda at, x: x.with_shape((at[1],)),
-    # a vector with a scalar below it: [y; t]
-    "append": lambda _, x, last: Type((x.shape[0] + 1,), x.batched or last.batched, x.stacked),
-    # a scalar as a vector or matrix of equal entries
-    "broadcast": lambda at, x: x.with_shape(at),
-    # a quantity of one example (or none) repeated over the batch of another
-    "per_example": lambda _, x, like: Type(x.shape, True, x.stacked),
-    # all time nodes but the last, all but the first, and their adjoints
-    "head": _nodes(-1),
-    "tail": _nodes(-1),
-    "unhead": _nodes(+1),
-    "untail": _nodes(+1),
-    # what reverse differentiation needs: g yᵀ summed over the batch, a sum over the batch
-    "outer": _outer,
-    "batch_sum": lambda _, x: Type(x.shape, False, x.stacked),
-    "softmax": _vector,
-    "log_softmax": _vector,
-}
-
-ELEMENTWISE_FUNCTIONS = (
-    "tanh",
-    "relu",
-    "sigmoid",
-    "softplus",
-    "gelu",
-    "sin",
-    "cos",
-    "exp",
-    "log",
-    "sqrt",
-    "sinh",
-    "cosh",
-    "abs",
-    "sign",
-    "heaviside",
-    "ndtr",
-)
-TYPE_RULES |= dict.fromkeys(ELEMENTWISE_FUNCTIONS, _elementwise)
-
-LEAVES = ("variable", "constant", "eye", "rate")
-OPERATIONS = frozenset(TYPE_RULES) | frozenset(LEAVES)
 
 
 # --- walking ---------------------------------------------------------------------------------
@@ -277,29 +170,24 @@ def rewrite(root: Expr, rule: Callable[[Expr], Expr]) -> Expr:
 
 
 def rebuild(node: Expr, args: tuple[Expr, ...]) -> Expr:
-    if node.op == "rate":
-        return _unique("rate", args, node.attributes, node.type)
+    """The same operation on other operands."""
+    if node.op in LEAVES:
+        return _unique(node.op, args, node.attributes, node.type)
     return build(node.op, *args, attributes=node.attributes)
 
 
-def substitute(root: Expr, values: dict[str, Expr]) -> Expr:
-    """Replace variables by expressions."""
-
-    def rule(node: Expr) -> Expr:
-        return values.get(str(node.attributes[0]), node) if node.op == "variable" else node
-
-    return rewrite(root, rule)
+def substitute(root: Expr, values: Mapping[Expr, Expr]) -> Expr:
+    """Replace variables and weights by expressions."""
+    if not values:
+        return root
+    return rewrite(root, lambda node: values.get(node, node))
 
 
-def rate(block: str, shape: Shape, node: str, t: Expr, states: dict[str, Expr]) -> Expr:
-    """The right-hand side of one block at a stage: dy/dt at (t, states) with the weights of a node.
-
-    `node` is 'start', 'mid' or 'end' of the step: where weights that vary within it are taken.
-    """
-    type = Type(shape, True, 0)
-    return _unique("rate", (t, *states.values()), (block, node, tuple(states)), type)
+def variables(*roots: Expr) -> list[Expr]:
+    """The variables and weights below the roots, in order of first use."""
+    return [e for e in walk(*roots) if e.op in ("variable", "weight")]
 
 
-def variables(*roots: Expr) -> list[str]:
-    """Names of the variables below the roots, in order of first use."""
-    return [str(e.attributes[0]) for e in walk(*roots) if e.op == "variable"]
+def is_number(e: Expr) -> bool:
+    """Is it made of numbers alone?"""
+    return not any(node.op in ("variable", "weight", "call", "times") for node in walk(e))

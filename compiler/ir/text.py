@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from .elementary import FUNCTIONS
 from .expr import Expr, is_constant
-from .program import Operand, Program
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
 
-_SYMBOLS = {"GAMMA": "γ", "ALPHA": "α", "H": "h", "mu": "μ"}
+GREEK = {
+    **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η"},
+    **{"theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "rho": "ρ"},
+    **{"sigma": "σ", "tau": "τ", "omega": "ω"},
+}
+"""Letters by their names, as keys of the language and names of constants have them."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_NAMES = {"log_softmax": "log softmax", "ndtr": "Φ", "heaviside": "step"}
+_NAMES = {"log_softmax": "log softmax"} | {
+    name: function.symbol for name, function in FUNCTIONS.items() if function.symbol
+}
+_SILENT = ("dense", "entries", "broadcast", "per_example", "column", "uncolumn", "flip", "rounded")
+"""Operations that mathematics does not write: they lay arrays out."""
 DERIVATIVE_MARKS = {1: "'", 2: "''"}
 
 
@@ -19,22 +30,29 @@ def mathematics(e: Expr) -> str:
     return _print(e)[0]
 
 
-def equations(field: dict[str, Expr], order: int = 1) -> list[str]:
+def equations(field: Mapping[str, Expr], order: int = 1) -> list[str]:
     """`y' = …` for every block."""
     mark = DERIVATIVE_MARKS[order]
     return [f"{block}{mark} = {mathematics(e)}" for block, e in field.items()]
 
 
-def definition(operand: Operand) -> str:
+def definition(name: str, raw: str, value: Expr) -> str:
     """`K = −Cᵀ C`; where the raw weight has the same name, `K ↦ ½ (K − Kᵀ)`."""
-    sign = "=" if operand.raw.name != operand.name else "↦"
-    return f"{operand.name} {sign} {mathematics(operand.definition)}"
+    return f"{symbol(name)} {'=' if raw != name else '↦'} {mathematics(value)}"
 
 
-def initial_blocks(program: Program) -> list[str]:
-    """`y(0) = …`, and `z(0) = 0` of every other block."""
-    others = [f"{name}(0) = 0" for name in program.blocks if name != "y"]
-    return [f"y(0) = {mathematics(program.lift)}", *others]
+def symbol(name: str) -> str:
+    """A variable or weight: `W1` is W₁, `mu` μ."""
+    letters = name.rstrip("0123456789")
+    letter = "μ" if letters == "mu" else letters
+    return letter + name[len(letters) :].translate(_SUBSCRIPTS)
+
+
+def constant_symbol(name: str) -> str:
+    """A constant of a program: `ALPHA_2` is α₂, `GAMMA_A` γ_A, `H` h."""
+    letter, _, index = name.partition("_")
+    index = index.translate(_SUBSCRIPTS) if index.isdigit() else "_" * bool(index) + index
+    return "h" if name == "H" else GREEK.get(letter.lower(), letter) + index
 
 
 def number(value: int | float) -> str:
@@ -48,11 +66,11 @@ def _print(e: Expr) -> tuple[str, int]:
         case "constant":
             value, name = e.attributes
             assert isinstance(value, (int, float))
-            text = _symbol(str(name)) if name else number(value)
+            text = constant_symbol(str(name)) if name else number(value)
             return text, SIGN if text.startswith("-") else ATOM
-        case "variable":
-            return _variable(str(e.attributes[0])), ATOM
-        case "eye":
+        case "variable" | "weight":
+            return symbol(e.name), ATOM
+        case "eye" | "identity_operator":
             return "I", ATOM
         case "transpose":
             return f"{_wrapped(e.args[0], ATOM)}ᵀ", POWER
@@ -66,49 +84,37 @@ def _print(e: Expr) -> tuple[str, int]:
             return _product(e), PRODUCT
         case "div":
             a, b = e.args
+            if is_constant(b, 2) and is_constant(a, 1):
+                return "½", ATOM
             if is_constant(b, 2):
                 return f"½ {_wrapped(a, POWER)}", PRODUCT
             return f"{_wrapped(a, PRODUCT)} / {_wrapped(b, POWER)}", PRODUCT
         case "pow":
             return _power(e), POWER
-        case "sum":
+        case "sum" | "inner_sum" | "reduce":
             return f"Σ {_wrapped(e.args[0], ATOM)}", PRODUCT
-        case "rows":
+        case "slice":
             start, stop = e.attributes
             return f"{_wrapped(e.args[0], ATOM)}[{start}:{stop}]", ATOM
         case "append":
             return f"[{_print(e.args[0])[0]}; {_print(e.args[1])[0]}]", ATOM
+        case "concat":
+            return f"({', '.join(_print(part)[0] for part in e.args)})", ATOM
         case "pad":
             return f"({_print(e.args[0])[0]}, 0)", ATOM
-        case "broadcast" | "per_example":
+        case "at":
+            return f"{_wrapped(e.args[0], ATOM)}[{_print(e.args[1])[0]}]", ATOM
+        case "times":
+            return "tⱼ", ATOM
+        case "call":
+            return f"{e.name}({', '.join(_print(arg)[0] for arg in e.args)})", ATOM
+        case op if op in _SILENT:
             return _print(e.args[0])
-        case "rate":
-            return _rate(e), ATOM
         case "head" | "tail":
             return f"{_wrapped(e.args[0], ATOM)}{'ⱼ' if e.op == 'head' else 'ⱼ₊₁'}", ATOM
         case _:
             inside = ", ".join(_print(arg)[0] for arg in e.args)
             return f"{_NAMES.get(e.op, e.op)}({inside})", ATOM
-
-
-def _symbol(name: str) -> str:
-    """`ALPHA_2` is α₂, `GAMMA_A` is γ_A."""
-    letter, _, index = name.partition("_")
-    index = index.translate(_SUBSCRIPTS) if index.isdigit() else "_" * bool(index) + index
-    return _SYMBOLS.get(letter, letter) + index
-
-
-def _rate(e: Expr) -> str:
-    """`f(t + h / 2, y + …)`: the right-hand side of a block at a stage."""
-    block, _, names = e.attributes
-    letter = "f" if names == ("y",) else f"f_{block}"
-    return f"{letter}({', '.join(_print(arg)[0] for arg in e.args)})"
-
-
-def _variable(name: str) -> str:
-    letters = name.rstrip("0123456789")
-    index = name[len(letters) :].translate(_SUBSCRIPTS)
-    return _SYMBOLS.get(letters, letters) + index
 
 
 def _wrapped(e: Expr, least: int) -> str:

@@ -1,6 +1,8 @@
 """From syntax to typed expressions: names are looked up, shapes checked, places kept for errors.
 
-A vector's transpose is a row, which has no array of its own: `y.T @ z` is Σ yᵢ zᵢ and `y.T @ K`
+A matrix is a linear operator: sums and multiples of operators are operators, `K @ y` applies one.
+What has no meaning for operators (`exp(K)`, `K * K`) is done with the entries of their arrays. A
+vector's transpose is a row, which has no array of its own: `y.T @ z` is Σ yᵢ zᵢ and `y.T @ K`
 is the row of Kᵀ y. A row that is left over at the end is an error.
 """
 
@@ -11,11 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..spec.diagnostics import did_you_mean
-from .ir.expr import TYPE_RULES, Expr, ShapeError, build, constant
-from .ir.functions import BY_DEFINITION, PUBLIC
-from .passes.checked import checked
-from .passes.text_claims import elaborated
+from ...spec.diagnostics import did_you_mean
+from ..ir.elementary import BY_DEFINITION, PUBLIC
+from ..ir.expr import Expr, build, constant
+from ..ir.operations import OPERATIONS
+from ..ir.operators import as_operator, entries
+from ..ir.types import ShapeError, Size
+from ..promises.checked import checked
+from .literal import text_kept
 from .syntax import ExpressionError, Syntax, parse
 
 Scope = Mapping[str, Expr]
@@ -34,7 +39,7 @@ _Value = Expr | _Row
 V = TypeVar("V", Expr, Expr | _Row)
 
 
-@checked(elaborated)
+@checked("elaborate", text_kept)
 def elaborate(text: str, scope: Scope, *, catalogue: bool = False) -> Expr:
     """The typed expression of a text; `catalogue` opens the functions users do not have.
 
@@ -50,7 +55,7 @@ def elaborate(text: str, scope: Scope, *, catalogue: bool = False) -> Expr:
 class _Elaborator:
     def __init__(self, scope: Scope, catalogue: bool) -> None:
         self.scope = scope
-        self.functions = [*TYPE_RULES, *BY_DEFINITION] if catalogue else list(PUBLIC)
+        self.functions = [*OPERATIONS, *BY_DEFINITION] if catalogue else list(PUBLIC)
         self.catalogue = catalogue
 
     def value(self, tree: Syntax) -> _Value:
@@ -93,7 +98,7 @@ class _Elaborator:
         if name not in self.functions:
             help = did_you_mean(name, self.functions) or f"functions: {', '.join(self.functions)}"
             raise ExpressionError("E302", f"unknown function {name}", tree.start, tree.end, help)
-        if self.catalogue and name in ("rows", "append", "head", "tail"):
+        if self.catalogue and name in ("slice", "append", "head", "tail"):
             return self._structural(tree)
         if len(tree.args) != 1:
             message = f"{name} takes one argument, got {len(tree.args)}"
@@ -101,13 +106,13 @@ class _Elaborator:
         argument = self._expression(tree.args[0])
         if name in BY_DEFINITION:
             return elaborate(BY_DEFINITION[name], {"x": argument}, catalogue=True)
-        return self._typed(tree, lambda: build(name, argument))
+        return self._typed(tree, lambda: as_operator(build(name, entries(argument))))
 
     def _structural(self, tree: Syntax) -> Expr:
-        """rows(b, 0, n), append(y, t), head(K), tail(K): the catalogue's own shape operations."""
-        if tree.text == "rows":
+        """slice(b, 0, n), append(y, t), head(K), tail(K): the catalogue's own shape operations."""
+        if tree.text == "slice":
             x, start, stop = (self._expression(a) for a in tree.args)
-            return build("rows", x, attributes=(start.attributes[0], stop.attributes[0]))
+            return build("slice", x, attributes=(_size(start), _size(stop)))
         arguments = [self._expression(a) for a in tree.args]
         return self._typed(tree, lambda: build(tree.text, *arguments))
 
@@ -115,7 +120,7 @@ class _Elaborator:
         left, right = (self.value(a) for a in tree.args)
         if isinstance(left, _Row) or isinstance(right, _Row):
             return self._of_rows(tree, left, right)
-        return self._typed(tree, lambda: build(_BINARY[tree.op], left, right))
+        return self._typed(tree, lambda: _arithmetic(_BINARY[tree.op], left, right))
 
     def _of_rows(self, tree: Syntax, left: _Value, right: _Value) -> _Value:
         """Rows may be scaled, divided by a scalar, added and subtracted."""
@@ -128,7 +133,7 @@ class _Elaborator:
             raise ExpressionError(
                 "E303", f"{tree.op} does not take this row vector", tree.start, tree.end
             )
-        return self._typed(tree, lambda: _Row(build(_BINARY[tree.op], *columns)))
+        return self._typed(tree, lambda: _Row(_arithmetic(_BINARY[tree.op], *columns)))
 
     def _product(self, tree: Syntax) -> _Value:
         left, right = (self.value(a) for a in tree.args)
@@ -137,7 +142,7 @@ class _Elaborator:
         if isinstance(right, _Row):
             message = "a product with a row vector on the right depends on the state: not allowed"
             raise ExpressionError("E303", message, tree.start, tree.end)
-        if left.type.rank == 1 and right.type.rank:
+        if left.type.rank == 1 and not left.type.is_operator and right.type.rank:
             help = "the left of @ is a matrix; K.T @ y for Kᵀ y, y.T @ z for the inner product"
             message = f"{left.type} @ {right.type} does not fit"
             raise ExpressionError("E303", message, tree.start, tree.end, help)
@@ -157,15 +162,37 @@ class _Elaborator:
             raise ExpressionError("E303", str(error), tree.start, tree.end) from None
 
 
+def _arithmetic(op: str, a: Expr, b: Expr) -> Expr:
+    """Of operators where it has a meaning for them, else of the entries of their arrays."""
+    operators = a.type.is_operator, b.type.is_operator
+    is_linear = op in ("add", "sub") and all(operators)
+    is_multiple = op in ("mul", "div") and any(operators) and _is_number(b if operators[0] else a)
+    if is_linear or (is_multiple and not (op == "div" and operators[1])):
+        return build(op, a, b)
+    return as_operator(build(op, entries(a), entries(b)))
+
+
+def _is_number(e: Expr) -> bool:
+    """Is it a number that all examples share?"""
+    return not (e.shape or e.type.batched)
+
+
+def _size(e: Expr) -> Size:
+    value, name = e.attributes
+    return Size(int(str(value)), str(name))
+
+
 def _transposed(value: _Value) -> _Value:
     if isinstance(value, _Row):
         return value.vector
-    return _Row(value) if value.type.rank == 1 else value.T if value.shape else value
+    if value.type.is_operator:
+        return value.T
+    return _Row(value) if value.type.rank == 1 else value
 
 
 def _row_times(left: _Row, right: _Value) -> _Value:
     if isinstance(right, _Row) or not right.shape:
         raise ShapeError("a row vector times this is no product; use * for a scalar")
-    if right.type.rank == 2:
+    if right.type.is_operator:
         return _Row(right.T @ left.vector)
     return build("sum", left.vector * right)

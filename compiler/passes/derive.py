@@ -1,7 +1,8 @@
 """Reverse differentiation of expressions: one rule per operation, the result is an expression.
 
 For y = f(x) and a cotangent g of y's shape the rule gives gᵀ ∂f/∂x for every operand. A batched
-operand gets a batched cotangent; an operand that all examples share gets the sum over the batch.
+operand gets a batched cotangent; an operand that all examples share gets the sum over the batch,
+one that all steps share the sum over the steps.
 """
 
 from __future__ import annotations
@@ -11,43 +12,37 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
 
-from ..elaborate import elaborate
-from ..ir.expr import (
-    ELEMENTWISE_FUNCTIONS,
-    Expr,
-    Type,
-    build,
-    constant,
-    is_constant,
-    walk,
-)
-from ..ir.functions import DERIVATIVES
-from . import claims
-from .checked import checked
+from ..ir.elementary import DERIVATIVES
+from ..ir.expr import Expr, build, constant, is_constant, walk
+from ..ir.operations import ELEMENTWISE_FUNCTIONS
+from ..ir.operators import entries
+from ..ir.types import BATCH, Layout, Size, Type
+from ..language.elaborate import elaborate
+from ..promises import claims
+from ..promises.checked import checked
 from .simplify import simplify
 
 Rule = Callable[[Expr, Expr], tuple[Expr | None, ...]]
 """(node, cotangent of its value) → cotangents of its operands; None where there is none."""
 
 
-def gradient(output: Expr, wrt: list[Expr], cotangent: Expr) -> list[Expr | None]:
+class NotDifferentiable(TypeError):
+    """An operation without a derivative rule stands between an output and a variable."""
+
+
+def gradient(output: Expr, wrt: Sequence[Expr], cotangent: Expr) -> list[Expr | None]:
     """Cotangents of the variables `wrt` for one output; None where it does not depend on one."""
     return vjp([(output, cotangent)], wrt)
 
 
-@checked(claims.cotangents)
-def vjp(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[Expr | None]:
+def vjp(outputs: Sequence[tuple[Expr, Expr]], wrt: Sequence[Expr]) -> list[Expr | None]:
     """Cotangents of the variables `wrt`, given outputs with a cotangent each."""
-    return [simplify(_sum_of(parts)) if parts else None for parts in _parts(outputs, wrt)]
+    return [simplify(sum_of(parts)) if parts else None for parts in by_use(outputs, wrt)]
 
 
-@checked(claims.cotangents_by_use)
-def by_use(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[list[Expr]]:
+@checked("derive", claims.slope_kept)
+def by_use(outputs: Sequence[tuple[Expr, Expr]], wrt: Sequence[Expr]) -> list[list[Expr]]:
     """The cotangents of `vjp` before they are added up: one for every use of a variable."""
-    return [[simplify(part) for part in parts] for parts in _parts(outputs, wrt)]
-
-
-def _parts(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[list[Expr]]:
     found: dict[Expr, list[Expr]] = {}
     for output, g in outputs:
         found.setdefault(output, []).append(g)
@@ -56,20 +51,18 @@ def _parts(outputs: Sequence[tuple[Expr, Expr]], wrt: list[Expr]) -> list[list[E
     for node in reversed(order):
         if node not in found or node not in needed or not node.args:
             continue
-        g = _sum_of(found[node])
-        for arg, part in zip(node.args, _pulled(RULES[node.op], node, g), strict=True):
+        if node.op not in RULES:
+            raise NotDifferentiable(f"{node.op} has no derivative")
+        parts = RULES[node.op](node, sum_of(found[node]))
+        for arg, part in zip(node.args, parts, strict=True):
             if part is not None and arg in needed:
                 found.setdefault(arg, []).append(unbroadcast(part, arg.type))
-    return [found.get(x, []) for x in wrt]
+    return [[simplify(part) for part in found.get(x, [])] for x in wrt]
 
 
-def _sum_of(parts: list[Expr]) -> Expr:
+def sum_of(parts: Sequence[Expr]) -> Expr:
+    """All of them, added up in order."""
     return reduce(add, parts)
-
-
-@checked(claims.rule)
-def _pulled(rule: Rule, node: Expr, g: Expr) -> tuple[Expr | None, ...]:
-    return rule(node, g)
 
 
 def _depends_on(order: list[Expr], sources: set[Expr]) -> set[Expr]:
@@ -81,17 +74,17 @@ def _depends_on(order: list[Expr], sources: set[Expr]) -> set[Expr]:
 
 
 def unbroadcast(g: Expr, to: Type) -> Expr:
-    """Undo a broadcast: sum over the components and over the batch that the operand lacks."""
+    """Undo a broadcast: sum over the components and over the axes that the operand lacks."""
     if g.shape and not to.shape:
-        g = build("sum", g)
-    if g.type.batched and not to.batched:
-        g = build("batch_sum", g)
-    return g
+        g = build("inner_sum", g)
+    over = tuple(axis for axis in g.type.axes if axis not in to.axes)
+    return build("reduce", g, attributes=over) if over else g
 
 
 def derivative(function: str, x: Expr) -> Expr:
-    """σ'(x) from the table of derivatives."""
-    return elaborate(DERIVATIVES[function], {"x": x, "pi": constant(math.pi)}, catalogue=True)
+    """σ'(x) from the table of derivatives, entry by entry."""
+    text = DERIVATIVES[function]
+    return entries(elaborate(text, {"x": x, "pi": constant(math.pi)}, catalogue=True))
 
 
 # --- rules -----------------------------------------------------------------------------------
@@ -108,43 +101,93 @@ def _power(node: Expr, g: Expr) -> tuple[Expr | None, Expr | None]:
     return g * exponent * base ** (exponent - 1), g * node * build("log", base)
 
 
-def _matmul(node: Expr, g: Expr) -> tuple[Expr, Expr]:
+def _matmul(node: Expr, g: Expr) -> tuple[Expr | None, Expr]:
     left, right = node.args
+    if left.type.is_operator:
+        return None, left.T @ g
     if right.type.rank == 2:
         return g @ right.T, left.T @ g
     if g.type.batched and not right.type.batched:
-        return build("outer", build("batch_sum", g), right), left.T @ g
+        summed = build("reduce", g, attributes=(BATCH,))
+        return build("outer", summed, right), left.T @ g
     return build("outer", g, right), left.T @ g
 
 
 def _sum(node: Expr, g: Expr) -> tuple[Expr]:
-    """A number spreads over a stack of vectors by itself: `broadcast` would make a column of it."""
+    """A number spreads over a weight as it is stored by itself."""
     (x,) = node.args
-    is_path = x.type.rank == 1 and x.type.stacked
-    return (build("broadcast", g, attributes=x.shape) if x.shape and not is_path else g,)
+    is_stored = x.type.rank == 1 and x.type.layout is Layout.STORED
+    return (_spread(g, x) if x.shape and not is_stored else g,)
 
 
-def _rows(node: Expr, g: Expr) -> tuple[Expr]:
-    return (build("pad", g, attributes=(node.attributes[0], node.args[0].shape[0])),)
+def _inner_sum(node: Expr, g: Expr) -> tuple[Expr]:
+    (x,) = node.args
+    return (_spread(g, x) if x.shape else g,)
+
+
+def _spread(g: Expr, x: Expr) -> Expr:
+    return build("broadcast", g, attributes=tuple(map(Size, x.shape)))
+
+
+def _mean(node: Expr, g: Expr) -> tuple[Expr]:
+    """1/s for each of s examples: s is the sum of as many ones."""
+    (x,) = node.args
+    ones = build("per_example", constant(1), x)
+    count = build("reduce", ones, attributes=x.type.axes)
+    return (build("per_example", g / count, x),)
+
+
+def _slice(node: Expr, g: Expr) -> tuple[Expr]:
+    start, _ = node.attributes
+    return (build("pad", g, attributes=(start, Size(node.args[0].shape[0]))),)
 
 
 def _pad(node: Expr, g: Expr) -> tuple[Expr]:
-    start = int(str(node.attributes[0]))
-    return (build("rows", g, attributes=(start, start + node.args[0].shape[0])),)
+    start, _ = node.attributes
+    assert isinstance(start, Size)
+    stop = Size(start.value + node.args[0].shape[0])
+    return (build("slice", g, attributes=(start, stop)),)
+
+
+def _concat(node: Expr, g: Expr) -> tuple[Expr, ...]:
+    parts: list[Expr] = []
+    at = 0
+    for arg in node.args:
+        stop = at + arg.shape[0]
+        parts.append(build("slice", g, attributes=(Size(at), Size(stop))))
+        at = stop
+    return tuple(parts)
 
 
 def _append(node: Expr, g: Expr) -> tuple[Expr, Expr]:
     n = node.args[0].shape[0]
-    last = build("sum", build("rows", g, attributes=(n, n + 1)))
-    return build("rows", g, attributes=(0, n)), last
+    last = build("inner_sum", build("slice", g, attributes=(Size(n), Size(n + 1))))
+    return build("slice", g, attributes=(Size(0), Size(n))), last
+
+
+def _segments(node: Expr, g: Expr) -> tuple[Expr]:
+    left = build("zeros_like", build("rest", node.args[0], attributes=node.attributes))
+    return (build("unsegmented", g, left, attributes=node.attributes),)
+
+
+def _rest(node: Expr, g: Expr) -> tuple[Expr]:
+    before = build("zeros_like", build("segments", node.args[0], attributes=node.attributes))
+    return (build("unsegmented", before, g, attributes=node.attributes),)
+
+
+def _unsegmented(node: Expr, g: Expr) -> tuple[Expr, Expr]:
+    return (
+        build("segments", g, attributes=node.attributes),
+        build("rest", g, attributes=node.attributes),
+    )
 
 
 def _softmax(node: Expr, g: Expr) -> tuple[Expr]:
-    return (node * (g - build("sum", g * node)),)
+    return (node * (g - build("inner_sum", g * node)),)
 
 
 def _log_softmax(node: Expr, g: Expr) -> tuple[Expr]:
-    return (g - build("softmax", node.args[0]) * build("sum", g),)
+    return (g - build("softmax", node.args[0]) * build("inner_sum", g),)
 
 
 RULES: dict[str, Rule] = {
@@ -157,19 +200,27 @@ RULES: dict[str, Rule] = {
     "matmul": _matmul,
     "transpose": lambda node, g: (g.T,),
     "sum": _sum,
-    "rows": _rows,
+    "inner_sum": _inner_sum,
+    "mean": _mean,
+    "slice": _slice,
     "pad": _pad,
+    "concat": _concat,
     "append": _append,
-    "broadcast": lambda node, g: (build("sum", g),),
+    "broadcast": lambda node, g: (build("inner_sum", g),),
     "per_example": lambda node, g: (g, None),
-    "head": lambda node, g: (build("unhead", g),),
-    "tail": lambda node, g: (build("untail", g),),
-    "unhead": lambda node, g: (build("head", g),),
-    "untail": lambda node, g: (build("tail", g),),
+    "head": lambda node, g: (build("pad_last", g),),
+    "tail": lambda node, g: (build("pad_first", g),),
+    "pad_last": lambda node, g: (build("head", g),),
+    "pad_first": lambda node, g: (build("tail", g),),
+    "at": lambda node, g: (build("put", g, node.args[1], node.args[0]), None),
+    "last": lambda node, g: (build("put", g, constant(-1), node.args[0]),),
+    "column": lambda node, g: (build("uncolumn", g),),
+    "uncolumn": lambda node, g: (build("column", g),),
+    "flip": lambda node, g: (build("flip", g),),
+    "segments": _segments,
+    "rest": _rest,
+    "unsegmented": _unsegmented,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
 }
 RULES |= dict.fromkeys(ELEMENTWISE_FUNCTIONS, _elementwise)
-
-NOT_DIFFERENTIATED = frozenset({"outer", "batch_sum"})
-"""Operations that only reverse differentiation itself makes: no spec contains them."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .evaluate import MEANING
-from .ir.expr import ELEMENTWISE_FUNCTIONS, Expr, variables
-from .ir.text import mathematics
-from .tape import Array, Place, Stage
-
-ELEMENTWISE = frozenset({"add", "sub", "mul", "div", "pow", "neg", "broadcast"}) | frozenset(
-    ELEMENTWISE_FUNCTIONS
-)
+from ..ir.expr import Expr, is_number
+from ..ir.module import Module
+from ..ir.operations import LEAVES, OPERATIONS
+from ..ir.text import mathematics
+from ..ir.types import Layout
+from ..semantics.meaning import MEANING, Array
+from .trace import Place, Stage, traced
 
 
 @dataclass(frozen=True)
@@ -47,92 +46,133 @@ class Largest:
     magnitude: float
 
 
-def first_bad(stages: Iterable[Stage]) -> BadNumber | Largest:
+class _Found(Exception):
+    """Stops the run at a number that is not finite."""
+
+    def __init__(self, bad: BadNumber) -> None:
+        super().__init__(bad.part)
+        self.bad = bad
+
+
+def first_bad(
+    module: Module, weights: Mapping[str, Array], x: Array, targets: Array, dtype: str
+) -> tuple[BadNumber | Largest, dict[str, Array]]:
     """The first result of a stage that is not finite, traced to where it comes from.
 
     A number that an operation absorbs (tanh ∞ = 1) is no result; where it does harm later, as in
-    the derivative of that tanh, it is found there. Where all is finite, the largest number.
+    the derivative of that tanh, it is found there. Where all is finite, the largest number, and the
+    gradient.
     """
     largest = Largest(Place("data", ()), "", 0.0)
-    for stage in stages:
-        found = _bad(stage)
-        if found is not None:
-            return found
+
+    def see(stage: Stage) -> None:
+        nonlocal largest
+        bad = bad_in(stage)
+        if bad is not None:
+            raise _Found(bad)
         largest = max(largest, _largest(stage), key=lambda known: known.magnitude)
-    return largest
+
+    try:
+        return largest, traced(module, weights, x, targets, dtype, see)
+    except _Found as found:
+        return found.bad, {}
 
 
-def _bad(stage: Stage) -> BadNumber | None:
-    for i in stage.evaluator.results:
+def bad_in(stage: Stage) -> BadNumber | None:
+    """The first result of a stage that is not finite."""
+    for at, i in enumerate(stage.evaluator.results):
         if not np.isfinite(stage.values[i]).all():
-            return _described(stage, *_origin(stage, i))
+            return _described(stage, at, *_origin(stage, i))
     return None
 
 
 def _origin(stage: Stage, i: int) -> tuple[int, int | None]:
     """From a bad node down to one whose operands are good, in the example that is bad first."""
-    column: int | None = None
+    example: int | None = None
     while True:
-        if not stage.evaluator.order[i].type.batched:
-            column = None
-        elif column is None:
-            column = int(np.argmin(np.isfinite(stage.values[i]).all(axis=0)))
+        node = stage.evaluator.order[i]
+        if not node.type.batched:
+            example = None
+        elif example is None:
+            example = _first_bad_example(node, stage.values[i])
         below = stage.evaluator.operands[i]
-        bad = (k for k in below if not np.isfinite(_example(stage, k, column)).all())
+        bad = (k for k in below if not np.isfinite(_of(stage, k, example)).all())
         worse = next(bad, None)
         if worse is None:
-            return i, column
+            return i, example
         i = worse
 
 
-def _example(stage: Stage, i: int, column: int | None) -> Array:
+def _batch_axis(node: Expr) -> int:
+    """Which axis of the array the batch is."""
+    return -1 if node.type.layout is Layout.COLUMNS else len(node.type.path)
+
+
+def _first_bad_example(node: Expr, value: Array) -> int:
+    moved = np.moveaxis(np.asarray(value), _batch_axis(node), -1)
+    finite = np.isfinite(moved).all(axis=tuple(range(moved.ndim - 1)))
+    return int(np.argmin(finite))
+
+
+def _of(stage: Stage, i: int, example: int | None) -> Array:
     """The value of a node for one example, where it has one for each."""
-    value = stage.values[i]
-    if column is None or not stage.evaluator.order[i].type.batched or value.shape[-1] == 1:
+    node, value = stage.evaluator.order[i], np.asarray(stage.values[i])
+    return _taken(node, value, example)
+
+
+def _taken(node: Expr, value: Array, example: int | None) -> Array:
+    if example is None or not node.type.batched or value.dtype.kind not in "fc":
         return value
-    return value[..., column : column + 1]
+    axis = _batch_axis(node)
+    return value if value.shape[axis] == 1 else np.take(value, [example], axis=axis)
 
 
-def _described(stage: Stage, i: int, column: int | None) -> BadNumber:
-    node, value = stage.evaluator.order[i], _example(stage, i, column)
+def _described(stage: Stage, at: int, i: int, example: int | None) -> BadNumber:
+    node, value = stage.evaluator.order[i], _of(stage, i, example)
     index = tuple(int(k) for k in np.argwhere(~np.isfinite(value))[0])
-    place = stage.place
-    if place.layer is None and node.type.stacked:
+    place = stage.place_of(at)
+    if place.layer is None and node.type.path:
         place = replace(place, layer=index[0] + 1)
     return BadNumber(
         place,
         stage.text,
         mathematics(node),
         float(value[index]),
-        _exact(stage, i, column, index),
-        tuple(dict(_operands(stage, i, column, index)).items()),
-        column,
-        index[:-1] if column is not None else index,
+        float(_taken(node, _exact(stage, i), example)[index]),
+        tuple(dict(_operands(stage, i, example, index)).items()),
+        example,
+        _entry(node, index, example),
     )
 
 
-def _exact(stage: Stage, i: int, column: int | None, index: tuple[int, ...]) -> float:
+def _entry(node: Expr, index: tuple[int, ...], example: int | None) -> tuple[int, ...]:
+    """The index without the example."""
+    if example is None:
+        return index
+    axis = _batch_axis(node) % len(index)
+    return index[:axis] + index[axis + 1 :]
+
+
+def _exact(stage: Stage, i: int) -> Array:
+    """The value of a node before it was rounded."""
     node = stage.evaluator.order[i]
-    if node.op == "variable":
-        value = np.asarray(stage.given[str(node.attributes[0])])
-    else:
-        with np.errstate(all="ignore"):
-            operands = (stage.values[k] for k in stage.evaluator.operands[i])
-            value = np.asarray(MEANING[node.op](node, *operands))
-    if column is not None and node.type.batched and value.shape[-1] > 1:
-        index = (*index[:-1], column)
-    return float(value[index])
+    if node.op in LEAVES:
+        return np.asarray(stage.given.get(node, stage.values[i]))
+    with np.errstate(all="ignore"):
+        operands = (stage.values[k] for k in stage.evaluator.operands[i])
+        return np.asarray(MEANING[node.op](node, *operands))
 
 
 def _operands(
-    stage: Stage, i: int, column: int | None, index: tuple[int, ...]
+    stage: Stage, i: int, example: int | None, index: tuple[int, ...]
 ) -> Iterator[tuple[str, float]]:
-    node, shape = stage.evaluator.order[i], _example(stage, i, column).shape
+    node, shape = stage.evaluator.order[i], _of(stage, i, example).shape
+    elementwise = node.op in OPERATIONS and OPERATIONS[node.op].elementwise
     for k in stage.evaluator.operands[i]:
-        arg, value = stage.evaluator.order[k], _example(stage, k, column)
-        if not variables(arg):
+        arg, value = stage.evaluator.order[k], _of(stage, k, example)
+        if is_number(arg):
             continue
-        if node.op in ELEMENTWISE:
+        if elementwise:
             yield mathematics(arg), float(np.broadcast_to(value, shape)[index])
         else:
             yield f"|{mathematics(arg)}|", float(np.max(np.abs(value), initial=0.0))
@@ -141,8 +181,7 @@ def _operands(
 def _largest(stage: Stage) -> Largest:
     sizes = [float(np.max(np.abs(v), initial=0.0)) for v in map(_finite, stage.values)]
     i = int(np.argmax(sizes))
-    node: Expr = stage.evaluator.order[i]
-    return Largest(stage.place, mathematics(node), sizes[i])
+    return Largest(stage.place_of(0), mathematics(stage.evaluator.order[i]), sizes[i])
 
 
 def _finite(value: Array) -> Array:

@@ -1,61 +1,61 @@
-"""Initial weights: one stream of random numbers per weight, drawn by NumPy.
+"""Initial weights: one random generator per weight, drawn by NumPy.
 
-The emitted programs draw the same numbers by the same calls (`backends/emit_init.py`).
+The emitted programs make the same calls (`backends/initial.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spec.initializers import Constant, Identity, Initializer, Normal, Random, Uniform, Values
-from .ir.expr import Shape
-from .ir.program import Program, RawWeight
+from ...spec.initializers import Argument, Random
+from ..ir.problem import RawWeight
 
 Floats = NDArray[np.float64]
 
 
-def initial_weights(program: Program, seed: int | None = None) -> dict[str, Floats]:
-    """Weights by name, float64; `seed` defaults to the spec's."""
-    seed = program.spec.seed if seed is None else seed
-    return {w.name: _initial(w, stream(seed, w.name)) for w in program.weights}
+def initial_weights(weights: Iterable[RawWeight], seed: int) -> dict[str, Floats]:
+    """Weights by name, float64."""
+    return {w.name: _initial(w, generator(seed, w.name)) for w in weights}
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: no weight's numbers depend on another's."""
+def generator(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: no weight's numbers depend on another's."""
     return np.random.default_rng([seed, *name.encode()])
 
 
-def standard_deviation(initializer: Normal, shape: Shape) -> float:
-    """The stated one, or 1/√(columns)."""
-    if initializer.std is not None:
-        return initializer.std
-    return float(shape[-1] ** -0.5) if shape else 1.0
+def deviation(weight: RawWeight) -> float:
+    """1/√(fan-in); 1 for a number."""
+    return 1.0 if weight.fan_in is None else float(weight.fan_in.value**-0.5)
 
 
-def drawn_shape(weight: RawWeight) -> Shape:
-    """What one draw fills: a step's weight, or the whole stack where it is not repeated."""
+def is_drawn_at_once(weight: RawWeight) -> bool:
+    """Does one call make the whole weight, rather than that of a step, which is repeated?"""
     initializer = weight.initializer
-    repeats = not isinstance(initializer, Random) or initializer.repeat
-    return weight.step_shape if repeats else weight.shape
+    if not weight.nodes or initializer.is_plain:
+        return True
+    if isinstance(initializer, Random):
+        return not initializer.repeat
+    call = initializer.draw()
+    return call.function == "array" and np.shape(call.arguments[0]) == weight.shape
 
 
 def _initial(weight: RawWeight, rng: np.random.Generator) -> Floats:
-    value = _value(weight.initializer, drawn_shape(weight), rng)
+    call = weight.initializer.draw()
+    shape = weight.shape if is_drawn_at_once(weight) else weight.step_shape
+    arguments = [_value(a, weight, shape) for a in call.arguments]
+    owner = np if hasattr(np, call.function) else rng
+    value = call.scale * getattr(owner, call.function)(*arguments)
     return np.array(np.broadcast_to(value, weight.shape), dtype=np.float64)
 
 
-def _value(initializer: Initializer, shape: Shape, rng: np.random.Generator) -> Floats:
-    match initializer:
-        case Constant():
-            return np.full(shape, float(initializer.value))
-        case Identity():
-            return initializer.scale * np.eye(shape[0], shape[1])
-        case Normal():
-            return rng.normal(initializer.mean, standard_deviation(initializer, shape), shape)
-        case Uniform():
-            return rng.uniform(initializer.low, initializer.high, shape)
-        case Values():
-            return np.asarray(initializer.values, dtype=np.float64)
-        case _:
-            return np.zeros(shape)
+def _value(argument: Any, weight: RawWeight, shape: tuple[int, ...]) -> Any:
+    if not isinstance(argument, Argument):
+        return argument
+    known = {"shape": shape, "deviation": deviation(weight)}
+    if len(weight.step_shape) == 2:
+        known |= dict(zip(("rows", "columns"), weight.step_shape, strict=True))
+    return known[argument.name]

@@ -1,7 +1,8 @@
 """Passes that are checked by value: what a pass makes of an expression has the expression's value.
 
-A pass declares what it promises, `@checked(claims.same_value)`. Under the switch the promise is
-evaluated on random numbers after every application; without it a call costs one look at it.
+A pass declares what it promises, `@checked("simplify", claims.value_kept)`. Under the switch the
+promise is evaluated on random numbers after every application; without it a call costs one look
+at it.
 
     with value_checked():                  # raises PassError at the first broken promise
     with value_checked(found.append):      # collects PassViolations
@@ -23,21 +24,20 @@ SWITCH = "WELLPOSED_CHECK_PASSES"
 
 @dataclass(frozen=True)
 class PassViolation:
-    """A pass (of it, a law: a law of algebra, a rule of differentiation, a method) changed a value.
+    """A pass changed a value or a slope.
 
     `error` is relative to the size of the numbers it is an error of; `expression` and `result`
     are what went in and came out, as text.
     """
 
     pass_: str
-    law: str
     expression: str
     result: str
     error: float
 
     def __str__(self) -> str:
-        name = f"{self.pass_}, {self.law}" if self.law else self.pass_
-        return f"pass {name}: {self.expression} became {self.result}, off by {self.error:.2g}"
+        made = f"{self.expression} became {self.result}"
+        return f"pass {self.pass_}: {made}, off by {self.error:.2g}"
 
 
 class PassError(AssertionError):
@@ -49,8 +49,10 @@ class PassError(AssertionError):
 
 
 Report = Callable[[PassViolation], None]
-Check = Callable[..., Iterator[PassViolation]]
-"""(what the pass returned, its positional arguments…) → the promises that it broke."""
+Broken = tuple[str, str, float]
+"""What went in, what came out, the error."""
+Claim = Callable[..., Iterator[Broken]]
+"""(what the pass returned, its positional arguments…) → where that breaks the promise."""
 
 
 def _raise(violation: PassViolation) -> None:
@@ -75,8 +77,8 @@ def value_checked(report: Report | None = _raise) -> Iterator[None]:
 Pass = TypeVar("Pass", bound=Callable[..., Any])
 
 
-def checked(check: Check) -> Callable[[Pass], Pass]:
-    """Declare what a pass promises."""
+def checked(name: str, claim: Claim) -> Callable[[Pass], Pass]:
+    """Declare what the pass of that name promises."""
 
     def declare(run: Pass) -> Pass:
         @wraps(run)
@@ -84,10 +86,10 @@ def checked(check: Check) -> Callable[[Pass], Pass]:
             result = run(*args, **options)
             report = _report.get()
             if report is not None:
-                with value_checked(None):  # a check uses passes of its own
-                    broken = list(check(result, *args))
-                for violation in broken:
-                    report(violation)
+                with value_checked(None):  # a claim uses passes of its own
+                    broken = list(claim(result, *args))
+                for found in broken:
+                    report(PassViolation(name, *found))
             return result
 
         return checked_run  # pyright: ignore[reportReturnType]

@@ -1,0 +1,86 @@
+"""The functions that a step is made of: parametrizations, and right-hand sides of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..ir.expr import Expr, build, call, substitute, variable
+from ..ir.module import Function, Result, Role
+from ..ir.problem import LayerWeight, Problem
+from ..ir.text import equations, mathematics
+from ..ir.types import columns, stored
+
+
+def rhs_name(problem: Problem, block: str) -> str:
+    """`dy_dt`, or `d2y_dt2` for a second-order field."""
+    return f"d{block}_dt" if problem.order == 1 else f"d2{block}_dt2"
+
+
+def right_hand_sides(problem: Problem) -> Iterator[Function]:
+    """The right-hand side of every block as a function of what it depends on."""
+    texts = equations(problem.rhs, problem.order)
+    for block, text in zip(problem.blocks, texts, strict=True):
+        yield Function(
+            name=rhs_name(problem, block),
+            role=Role.FIELD,
+            params=problem.depends_on(block),
+            results=(Result(f"d{block}", problem.rhs[block]),),
+            doc=(f"{text}.",),
+            loc=problem.rhs_locs[block],
+            subject=block,
+        )
+
+
+def rhs(
+    problem: Problem, block: str, t: Expr, states: dict[str, Expr], weights: Sequence[Expr]
+) -> Expr:
+    """A block's right-hand side at a time and states, with these weights of `layer_of(block)`."""
+    values = {problem.t: t} | {problem.blocks[name].variable: e for name, e in states.items()}
+    values |= {w.variable: e for w, e in zip(problem.layer_of(block), weights, strict=True)}
+    args = [values[parameter] for parameter in problem.depends_on(block)]
+    return call(rhs_name(problem, block), args, columns(problem.blocks[block].shape))
+
+
+def parametrizations(problem: Problem) -> Iterator[Function]:
+    """One function for every way in which the weights of a layer are made of raw ones."""
+    seen: set[str] = set()
+    for weight in problem.layer:
+        name = parametrization_name(weight)
+        if not weight.is_raw and name not in seen:
+            seen.add(name)
+            yield _parametrization(weight, name)
+
+
+def parametrization_name(weight: LayerWeight) -> str:
+    """`antisymmetric`; of a weight with a parametrization of its own `antisymmetric_A`."""
+    kind = weight.parametrization.kind.replace("-", "_")
+    return f"{kind}_{weight.name}" if weight.is_custom else kind
+
+
+def _parametrization(weight: LayerWeight, name: str) -> Function:
+    raw = variable(weight.parametrization.raw, stored(weight.raw.step_shape))
+    made = substitute(weight.definition, {weight.raw.variable: raw})
+    of = "matrix" if made.type.is_operator else "weight"
+    return Function(
+        name=name,
+        role=Role.PARAMETRIZATION,
+        params=(raw,),
+        results=(Result(weight.name, _array(made)),),
+        doc=(f"{mathematics(made)}, of one {of} or of a stack of them.",),
+        loc=weight.loc,
+        subject=weight.name,
+        generic=True,
+    )
+
+
+def made(weight: LayerWeight, raw: Expr) -> Expr:
+    """The weight of a layer, or of all layers at once, made of the raw one."""
+    if weight.is_raw:
+        return raw
+    value = _array(substitute(weight.definition, {weight.raw.variable: raw}))
+    return call(parametrization_name(weight), (raw,), value.type)
+
+
+def _array(made: Expr) -> Expr:
+    """What a function gives: of an operator its array."""
+    return build("entries", made) if made.type.is_operator else made

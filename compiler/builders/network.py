@@ -1,0 +1,179 @@
+"""The builder of classification and regression: features to logits, logits to a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...spec.node import content_hash
+from ...spec.readouts import Classifier
+from ..ir.expr import walk
+from ..ir.module import Constant, Function, Header, Module, Signature
+from ..ir.problem import LETTERS, LayerWeight, Problem
+from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
+from ..ir.types import STEP, Size
+from . import field, objective, path
+from .layer import layer_of
+from .step import step
+
+PUBLIC = ("trajectory", "vector_field", "forward", "regularizer", "loss")
+WEIGHTS_IN_TIME = {
+    "per-step": "one weight for each step",
+    "linear": "linear in time between N + 1 nodes",
+    "shared": "one weight shared by all steps",
+}
+
+
+def build(problem: Problem, claims: Sequence[str]) -> Module:
+    """The module of a problem; `claims` are what its head says of stability."""
+    functions = {f.name: f for f in _functions(problem)}
+    time = problem.spec.model.time
+    return Module(
+        name=problem.name,
+        dtype=problem.spec.dtype,
+        seed=problem.spec.seed,
+        steps=time.steps,
+        h=problem.h,
+        horizon=time.horizon,
+        signature=Signature(
+            problem.features.value, problem.sizes, problem.outputs, problem.is_classifier
+        ),
+        constants=tuple(_constants(problem)),
+        weights=problem.weights,
+        functions=functions,
+        public=tuple(name for name in PUBLIC if name in functions),
+        header=_header(problem, claims),
+        names=problem.names,
+        sizes={STEP.name: time.steps},
+    )
+
+
+def _functions(problem: Problem) -> Iterator[Function]:
+    layer = layer_of(problem)
+    yield from field.parametrizations(problem)
+    yield from field.right_hand_sides(problem)
+    yield step(problem, layer)
+    yield from objective.penalties(problem)
+    yield from path.functions(problem, layer)
+    yield from objective.functions(problem)
+
+
+# --- constants -------------------------------------------------------------------------------
+
+
+def _constants(problem: Problem) -> Iterator[Constant]:
+    """Sizes and named numbers, each once."""
+    yield Constant("FEATURES", problem.features.value, "d")
+    sizes: dict[str, list[str]] = {}
+    for name, block in problem.blocks.items():
+        sizes.setdefault(block.size.name, []).append(LETTERS.get(name, f"components of {name}"))
+    for name, letters in sizes.items():
+        value = next(b.size.value for b in problem.blocks.values() if b.size.name == name)
+        yield Constant(name, value, " = ".join(letters))
+    if problem.readout is not None:
+        is_classifier = problem.is_classifier
+        name, what = ("CLASSES", "") if is_classifier else ("OUTPUTS", "numbers per example")
+        yield Constant(name, problem.outputs, what)
+    yield from _numbers(problem)
+
+
+def _numbers(problem: Problem) -> Iterator[Constant]:
+    """γ, α and their like, in the order in which they are used; h is defined by T and N."""
+    seen = {"H"}
+    roots = [(w.definition, _of_weight(w)) for w in problem.layer]
+    roots += [(p.value, p.regularizer.kind) for p in problem.penalties]
+    for root, what in roots:
+        for e in walk(root):
+            if e.op == "constant" and e.attributes[1] not in ("", *seen):
+                value, name = e.attributes
+                assert isinstance(value, int | float)
+                seen.add(str(name))
+                comment = f"{constant_symbol(str(name).partition('_')[0])}"
+                yield Constant(str(name), value, f"{comment}{what and ' of '}{what}")
+
+
+def _of_weight(weight: LayerWeight) -> str:
+    return weight.name if weight.is_custom else ""
+
+
+# --- header ----------------------------------------------------------------------------------
+
+
+def _header(problem: Problem, claims: Sequence[str]) -> Header:
+    rows = [
+        ("Vector field", _field(problem)),
+        *(("", text) for text in _definitions(problem)),
+        ("Integrator", _integrator(problem)),
+        ("Weights", f"{WEIGHTS_IN_TIME[problem.mode]}; {problem.weight_count:,} numbers"),
+        *_objective(problem),
+        *_labelled("Stability", claims),
+        *_labelled("Reference", _reference(problem)),
+    ]
+    title = f"{problem.name}: {'; '.join(_equations(problem))},  0 ≤ t ≤ T."
+    source = f"the spec {problem.name}, {content_hash(problem.spec)[:8]}"
+    return Header(title, tuple(rows), source)
+
+
+def _labelled(label: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    return [(label if i == 0 else "", text) for i, text in enumerate(texts)]
+
+
+def _reference(problem: Problem) -> list[str]:
+    """The user's words on one line."""
+    words = " ".join(problem.spec.reference.split())
+    return [words] if words else []
+
+
+def _equations(problem: Problem) -> list[str]:
+    found = equations(problem.rhs, problem.order)
+    return found if problem.order == 1 else [*found, "y'(0) = 0"]
+
+
+def _field(problem: Problem) -> str:
+    blocks = ", ".join(f"{name} ∈ ℝ{_power(b.size)}" for name, b in problem.blocks.items())
+    kind = problem.spec.model.vector_field.kind
+    derived = ""
+    if problem.hamiltonian is not None:
+        derived = f", from H = {mathematics(problem.hamiltonian)}"
+    return f"{kind}, {blocks}{derived}"
+
+
+def _power(size: Size) -> str:
+    return str(size.value).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _definitions(problem: Problem) -> Iterator[str]:
+    for w in problem.layer:
+        if not w.is_raw:
+            yield f"{definition(w.name, w.raw.name, w.definition)}{_keys(w)}"
+
+
+def _keys(weight: LayerWeight) -> str:
+    """`, γ = 0.1`: the keys that the definition names."""
+    used = {e.attributes[1] for e in walk(weight.definition) if e.op == "constant"}
+    numbers = weight.parametrization.numbers().items()
+    return "".join(
+        f", {GREEK.get(key, key)} = {number(value)}"
+        for key, value in numbers
+        if key.upper() in used or f"{key.upper()}_{weight.name}" in used
+    )
+
+
+def _integrator(problem: Problem) -> str:
+    time = problem.spec.model.time
+    h = f"h = T/N = {number(time.horizon)}/{time.steps} = {time.step:.6g}"
+    plural = "s" if time.steps != 1 else ""
+    return f"{problem.integrator.name}, N = {time.steps} step{plural} of {h}"
+
+
+def _objective(problem: Problem) -> list[tuple[str, str]]:
+    readout = problem.spec.model.readout
+    if readout is None or problem.readout is None:
+        return []
+    kind = f"{readout.outputs_count} outputs, least squares"
+    if isinstance(readout, Classifier):
+        kind = f"{readout.classes} classes, {readout.hypothesis}, {readout.loss}"
+    rows = [("Readout", f"{mathematics(problem.readout.logits)}; {kind}")]
+    texts = [
+        f"{r.kind} of {', '.join(r.of)}, α = {number(r.alpha)}" for r in problem.spec.regularizers
+    ]
+    return rows + _labelled("Regularizer", texts)

@@ -1,0 +1,151 @@
+"""From y(T) to the objective: logits, the mean loss of the examples, the regularizers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from operator import add
+
+from ..ir.expr import Expr, build, call, substitute, variable
+from ..ir.module import Function, Result, Role
+from ..ir.problem import Penalty, Problem
+from ..ir.text import mathematics
+from ..ir.types import SCALAR, Size, columns, rows
+from .path import Body
+
+READOUT = ("model", "readout")
+
+
+def functions(problem: Problem) -> Iterator[Function]:
+    """`forward`, and with a readout `loss` and what it adds up."""
+    yield _forward(problem)
+    if problem.penalties:
+        yield _regularizer(problem)
+    if problem.readout is not None:
+        yield _loss(problem)
+
+
+def _forward(problem: Problem) -> Function:
+    x, body = variable("x", rows((problem.features.value,))), Body()
+    final = call("final_state", (x,), columns(problem.blocks["y"].shape))
+    doc, value = "y(T), one row per example.", final
+    if problem.readout is not None:
+        y = body.named("y", final)
+        block = problem.blocks["y"].variable
+        value = body.named("logits", substitute(problem.readout.logits, {block: y}))
+        formula = mathematics(_of_the_end(problem))
+        doc = f"Logits {formula}, one row per example: (s, {problem.outputs})."
+    return Function(
+        name="forward",
+        role=Role.READOUT,
+        params=(x,),
+        body=tuple(body.lets),
+        results=(Result("logits", build("flip", value)),),
+        doc=(doc,),
+        loc=READOUT,
+        takes_weights=True,
+    )
+
+
+def _of_the_end(problem: Problem) -> Expr:
+    """The logits in terms of y(T)."""
+    assert problem.readout is not None
+    y = problem.blocks["y"].variable
+    return substitute(problem.readout.logits, {y: variable("y(T)", y.type)})
+
+
+# --- regularizers ----------------------------------------------------------------------------
+
+
+def penalties(problem: Problem) -> Iterator[Function]:
+    """The regularizer of one weight, as a function of the whole weight."""
+    for penalty, name in zip(problem.penalties, penalty_names(problem), strict=True):
+        yield Function(
+            name=name,
+            role=Role.PENALTY,
+            params=(penalty.w,),
+            results=(Result(name, penalty.value),),
+            doc=(f"{penalty.regularizer.formula}; w is one weight at all its times.",),
+            loc=penalty.loc,
+            subject=penalty.regularizer.kind,
+            generic=True,
+        )
+
+
+def penalty_names(problem: Problem) -> list[str]:
+    """`weight_decay`, of a second one of its kind `weight_decay_2`."""
+    found: list[str] = []
+    for i, penalty in enumerate(problem.penalties, start=1):
+        kind = penalty.regularizer.kind.replace("-", "_")
+        found.append(kind if kind not in found else f"{kind}_{i}")
+    return found
+
+
+def _regularizer(problem: Problem) -> Function:
+    terms = [
+        call(name, (w.stack,), SCALAR)
+        for penalty, name in zip(problem.penalties, penalty_names(problem), strict=True)
+        for w in penalty.weights
+    ]
+    kinds = [
+        f"{p.regularizer.kind} of {', '.join(w.name for w in p.weights)}" for p in problem.penalties
+    ]
+    return Function(
+        name="regularizer",
+        role=Role.PENALTY,
+        params=(),
+        results=(Result("R", reduce(add, terms)),),
+        doc=(f"R: {'; '.join(kinds)}.",),
+        loc=("regularizers",),
+        takes_weights=True,
+    )
+
+
+def term(penalty: Penalty, stack: Expr) -> Expr:
+    """The regularizer of one weight as an expression."""
+    return substitute(penalty.value, {penalty.w: stack})
+
+
+# --- loss ------------------------------------------------------------------------------------
+
+
+def _loss(problem: Problem) -> Function:
+    readout = problem.readout
+    assert readout is not None
+    k = readout.outputs
+    x, targets = variable("x", rows((problem.features.value,))), variable("targets", rows((k,)))
+    body = Body()
+    given = targets
+    if problem.is_classifier:
+        given = build("class_probabilities", targets, attributes=(Size(k, "CLASSES"),))
+    logits = call("forward", (x,), rows((k,)))
+    u = body.named("logits", build("flip", logits))
+    C = body.named("C", build("flip", given))
+    losses = body.named("losses", in_a_row(substitute(readout.loss, {readout.u: u, readout.C: C})))
+    total = build("mean", losses)
+    if problem.penalties:
+        total = total + call("regularizer", (), SCALAR)
+    what = f"(s, {k})"
+    if problem.is_classifier:
+        what = "classes (s,) or their probabilities (s, classes)"
+    penalty = ", plus R" if problem.penalties else ""
+    mean = f"Mean over the examples of {mathematics(readout.loss)}, u the logits{penalty}"
+    return Function(
+        name="loss",
+        role=Role.LOSS,
+        params=(x, targets),
+        body=tuple(body.lets),
+        results=(Result("loss", total),),
+        doc=(f"{mean}; targets C are {what}.",),
+        loc=(*READOUT, "loss"),
+        takes_weights=True,
+    )
+
+
+def in_a_row(e: Expr) -> Expr:
+    """A number of every example as a row (s,), where it is a column of one component (1, s)."""
+    if e.op == "neg":
+        return -in_a_row(e.args[0])
+    if e.op in ("mul", "div") and not e.args[1].type.batched:
+        return build(e.op, in_a_row(e.args[0]), e.args[1])
+    return build("flip", e)

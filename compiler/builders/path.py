@@ -1,0 +1,306 @@
+"""From features to states: the weights of all steps, the initial state, the scan over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..ir.expr import Expr, build, constant, substitute, times, variable
+from ..ir.module import Call, Function, Group, Let, Result, Role, Scan, let
+from ..ir.problem import Problem
+from ..ir.text import definition, mathematics
+from ..ir.types import STEP, Size, Type, rows
+from .field import made, rhs
+from .layer import Layer, at_stage
+from .step import STATE, VELOCITY, carried, start
+
+TIME = ("model", "time")
+LIFT = ("model", "lift")
+STEPS = "STEPS"
+LAYER = Group("layer", "Layer")
+
+
+@dataclass
+class Body:
+    """The statements of a function while it is written."""
+
+    lets: list[Let] = field(default_factory=list)
+    groups: dict[Expr, Group] = field(default_factory=dict)
+
+    def named(self, name: str, value: Expr) -> Expr:
+        """A new variable for a value."""
+        target = variable(name, value.type)
+        self.lets.append(let(target, value))
+        return target
+
+    def call(self, function: Function, *args: Expr) -> tuple[Expr, ...]:
+        """New variables for all results of a function, in the groups that it gives them in."""
+        targets = tuple(variable(r.name, r.value.type) for r in function.results)
+        self.lets.append(Let(targets, Call(function.name, args)))
+        for target, result in zip(targets, function.results, strict=True):
+            if result.group not in (None, STATE):
+                self.groups[target] = _of_stacks(result.group, target.type)
+        return targets
+
+
+def _of_stacks(group: Group, type: Type) -> Group:
+    """Stacks of several layers are `layers`."""
+    return Group(f"{group.name}s", group.alias) if type.path else group
+
+
+def layer_weights(problem: Problem, layer: Layer) -> Function:
+    """The weights of all steps, as steps take them."""
+    results = []
+    for entry in layer.entries:
+        raw = at_stage(problem, entry.weight.raw.stack, entry.stage)
+        value = as_layer(made(entry.weight, raw))
+        results.append(Result(entry.variable.name, value, layer.group(entry) or LAYER))
+    return Function(
+        name="layer_weights",
+        role=Role.PATH,
+        params=(),
+        results=tuple(results),
+        doc=(_weights_doc(problem),),
+        loc=TIME,
+        takes_weights=True,
+    )
+
+
+def as_layer(value: Expr) -> Expr:
+    """A vector as a column."""
+    return build("column", value) if value.type.rank == 1 else value
+
+
+def _weights_doc(problem: Problem) -> str:
+    found = [definition(w.name, w.raw.name, w.definition) for w in problem.layer if not w.is_raw]
+    if any(w.variable.type.rank == 1 for w in problem.layer):
+        found.append("vectors as columns")
+    whose = "The one layer's weights" if problem.mode == "shared" else "The weights of all steps"
+    return f"{'; '.join([whose, *found])}."
+
+
+def weights_at(problem: Problem) -> Function:
+    """The weights at any time t."""
+    t, H = variable("t"), problem.H
+    body = Body()
+    j = body.named("j", build("step_of", t, H, attributes=(Size(problem.steps, STEPS),)))
+    theta = body.named("theta", t / H - j) if problem.mode == "linear" else None
+    results = [
+        Result(w.name, as_layer(made(w, _at(w.raw.stack, j, theta))), LAYER) for w in problem.layer
+    ]
+    what = "Weights interpolated at t" if theta else "The weights of step j, t_j ≤ t < t_{j+1}"
+    return Function(
+        name="weights_at",
+        role=Role.PATH,
+        params=(t,),
+        body=tuple(body.lets),
+        results=tuple(results),
+        doc=(f"{what}.",),
+        loc=TIME,
+        takes_weights=True,
+    )
+
+
+def _at(stack: Expr, j: Expr, theta: Expr | None) -> Expr:
+    """The raw weight of step j, or its interpolant between the nodes j and j + 1."""
+    before = build("at", stack, j)
+    if theta is None:
+        return before
+    return (1 - theta) * before + theta * build("at", stack, j + 1)
+
+
+def initial_state(problem: Problem, weights: Function | None) -> Function:
+    """What the first step starts from, as columns."""
+    x = variable("x", rows((problem.features.value,)))
+    body = Body()
+    across = build("flip", x)
+    found = {"y": substitute(problem.lift, {problem.x: across})}
+    zero = build("per_example", constant(0), across)
+    for name, block in problem.blocks.items():
+        if name != "y":
+            found[name] = build("broadcast", zero, attributes=(block.size,))
+    states = list(carried(problem))
+    if VELOCITY in states:
+        y = found["y"] = body.named("y", found["y"])
+        found[VELOCITY] = start(problem, _first_layer(problem, weights, body), y)
+    several = len(states) > 1
+    return Function(
+        name="initial_state",
+        role=Role.LIFT,
+        params=(x,),
+        body=tuple(body.lets),
+        results=tuple(Result(n, found[n], STATE if several else None) for n in states),
+        doc=(_start_doc(problem),),
+        loc=LIFT,
+        takes_weights=True,
+        groups=body.groups,
+    )
+
+
+def _first_layer(problem: Problem, weights: Function | None, body: Body) -> list[Expr]:
+    """The weights that the right-hand side takes before the first step."""
+    if weights is None:
+        return []
+    stacks = dict(zip((r.name for r in weights.results), body.call(weights), strict=True))
+    names = [w.name for w in problem.layer_of("y")]
+    found = [stacks[name] if name in stacks else stacks[f"{name}_start"] for name in names]
+    is_shared = problem.mode == "shared"
+    return found if is_shared else [build("at", stack, constant(0)) for stack in found]
+
+
+def initial_blocks(problem: Problem) -> list[str]:
+    """`y(0) = …`, and `z(0) = 0` of every other block."""
+    others = [f"{name}(0) = 0" for name in problem.blocks if name != "y"]
+    return [f"y(0) = {mathematics(problem.lift)}", *others]
+
+
+def _start_doc(problem: Problem) -> str:
+    parts = initial_blocks(problem)
+    if problem.order == 2:
+        parts.append("v at −h/2 from y'(0) = 0")
+    return f"{', '.join(parts)}; one column per example."
+
+
+def stacked(problem: Problem) -> str:
+    """The state as the user sees it: `(y, z)`."""
+    names = ", ".join(problem.blocks)
+    return f"({names})" if len(problem.blocks) > 1 else names
+
+
+def final_state(problem: Problem, lift: Function, weights: Function | None) -> Function:
+    """y(T) as columns."""
+    x, body = variable("x", rows((problem.features.value,))), Body()
+    after = _scanned(problem, body, lift, weights, x, path=False)
+    return Function(
+        name="final_state",
+        role=Role.PATH,
+        params=(x,),
+        body=tuple(body.lets),
+        results=(Result("y", after["y"]),),
+        doc=("y(T), one column per example.",),
+        loc=TIME,
+        takes_weights=True,
+        groups=body.groups,
+    )
+
+
+def trajectory(problem: Problem, lift: Function, weights: Function | None) -> Function:
+    """The stacked blocks at t_0 … t_N as rows."""
+    x, body = variable("x", rows((problem.features.value,))), Body()
+    paths = _scanned(problem, body, lift, weights, x, path=True)
+    blocks = [paths[name] for name in problem.blocks]
+    whole = blocks[0] if len(blocks) == 1 else build("concat", *blocks)
+    return Function(
+        name="trajectory",
+        role=Role.PATH,
+        params=(x,),
+        body=tuple(body.lets),
+        results=(Result("states", build("flip", whole)),),
+        doc=(f"{stacked(problem)} at t_0, …, t_N: (N + 1, s, {problem.size}).",),
+        loc=TIME,
+        takes_weights=True,
+        groups=body.groups,
+    )
+
+
+def _scanned(
+    problem: Problem,
+    body: Body,
+    lift: Function,
+    weights: Function | None,
+    x: Expr,
+    *,
+    path: bool,
+) -> dict[str, Expr]:
+    """The states after the last step, or at all nodes."""
+    init = body.call(lift, x)
+    is_shared = problem.mode == "shared"
+    given = body.call(weights) if weights is not None else ()
+    length = Size(problem.steps, STEPS)
+    time = () if problem.is_autonomous else (times(problem.H, length, (STEP,)),)
+    scan = Scan(
+        step="step",
+        init=init,
+        xs=time if is_shared else (*time, *given),
+        consts=given if is_shared else (),
+        length=length,
+        path=path,
+    )
+    names = list(carried(problem))
+    targets = tuple(_after(n, e.type, path) for n, e in zip(names, init, strict=True))
+    body.lets.append(Let(targets, scan))
+    return dict(zip(names, targets, strict=True))
+
+
+def _after(name: str, type: Type, path: bool) -> Expr:
+    return variable(f"{name}s", type.along(STEP.longer())) if path else variable(name, type)
+
+
+def vector_field(problem: Problem, weights: Function | None) -> Function:
+    """f(t, y) on rows at any time."""
+    t, y = variable("t"), variable("y", rows((problem.size,)))
+    body = Body()
+    given: dict[str, Expr] = {}
+    if weights is not None:
+        args = (t,) if weights.params else ()
+        found = body.call(weights, *args)
+        given = dict(zip((r.name for r in weights.results), found, strict=True))
+    time = t if problem.is_autonomous else body.named("time", build("scalar", t, y))
+    states = _split(problem, body, build("flip", y))
+    slopes = [
+        rhs(problem, b, time, states, [given[w.name] for w in problem.layer_of(b)])
+        for b in problem.blocks
+    ]
+    whole = slopes[0] if len(slopes) == 1 else build("concat", *slopes)
+    what = "y''" if problem.order == 2 else "f(t, y)"
+    rule = {
+        "per-step": ", with weight j for t_j ≤ t < t_{j+1}",
+        "linear": ", with weights interpolated at t",
+        "shared": "",
+    }[problem.mode]
+    return Function(
+        name="vector_field",
+        role=Role.PATH,
+        params=(t, y),
+        body=tuple(body.lets),
+        results=(Result("dy", build("flip", whole)),),
+        doc=(f"{what}, rows (s, {problem.size}) in and out{rule}.",),
+        loc=TIME,
+        takes_weights=True,
+        groups=body.groups,
+    )
+
+
+def _split(problem: Problem, body: Body, across: Expr) -> dict[str, Expr]:
+    """The blocks of the stacked state as columns."""
+    if len(problem.blocks) == 1:
+        return {"y": body.named("y", across)}
+    whole = body.named("columns", across)
+    found: dict[str, Expr] = {}
+    at = Size(0)
+    for name, block in problem.blocks.items():
+        stop = _added(at, block.size)
+        found[name] = body.named(name, build("slice", whole, attributes=(at, stop)))
+        at = stop
+    return found
+
+
+def _added(a: Size, b: Size) -> Size:
+    """The sum of two sizes, in words of the program."""
+    return b if not a.value else Size(a.value + b.value, f"{a} + {b}")
+
+
+def functions(problem: Problem, layer: Layer) -> Iterator[Function]:
+    """All of them, callees first."""
+    weights = layer_weights(problem, layer) if layer.entries else None
+    if weights is not None:
+        yield weights
+    at_any_time = weights
+    if weights is not None and problem.mode != "shared":
+        at_any_time = weights_at(problem)
+        yield at_any_time
+    lift = initial_state(problem, weights)
+    yield lift
+    yield final_state(problem, lift, weights)
+    yield trajectory(problem, lift, weights)
+    yield vector_field(problem, at_any_time)

@@ -1,0 +1,67 @@
+"""The blocks of the state: their names, sizes and roles."""
+
+from __future__ import annotations
+
+from ...spec.model import Spec
+from ...spec.parametrizations import HamiltonianBlock
+from ...spec.vector_fields import Custom
+from ..ir.expr import variable
+from ..ir.problem import Block, Role
+from ..ir.types import Size, columns
+from .names import refusal
+from .refusals import Refusals
+
+IMAGE_KEYS = frozenset({"channels", "height", "width"})
+SIZE_NAMES = {"y": "STATES", "z": "MOMENTA"}
+HERE = ("model", "state")
+
+
+def blocks_of(spec: Spec, refusals: Refusals) -> dict[str, Block]:
+    """The blocks of the state, y first."""
+    sizes = _sizes(spec, refusals)
+    is_one_number = isinstance(spec.model.state, int)
+    return {
+        name: Block(
+            name,
+            Size(n, "STATES" if is_one_number else SIZE_NAMES.get(name, f"SIZE_{name.upper()}")),
+            Role.DATA if name == "y" else Role.MOMENTUM,
+            variable(name, columns((n,))),
+        )
+        for name, n in sizes.items()
+    }
+
+
+def _sizes(spec: Spec, refusals: Refusals) -> dict[str, int]:
+    state, model = spec.model.state, spec.model
+    two = model.vector_field.two_blocks or isinstance(model.parametrization, HamiltonianBlock)
+    if isinstance(state, int):
+        return {"y": state, "z": state} if two or _needs_z(model.vector_field) else {"y": state}
+    if IMAGE_KEYS & set(state):
+        refusals.add("E107", "image states are not supported by this version", *HERE)
+        return {}
+    if isinstance(model.vector_field, Custom):
+        _check_names(state, refusals)
+    elif set(state) != ({"y", "z"} if two else {"y"}):
+        wanted = "y and z" if two else "y only"
+        message = f"{model.vector_field.kind} has the blocks {wanted}, got {', '.join(state)}"
+        refusals.add("E213", message, *HERE)
+    if model.vector_field.kind == "double-layer-hamiltonian" and len(set(state.values())) > 1:
+        refusals.add("E213", "double-layer-hamiltonian has y and z of one size", *HERE)
+    if "y" not in state:
+        refusals.add("E213", "the state has no block y", *HERE, help="lift and readout act on y")
+    return {"y": 0, **state}
+
+
+def _needs_z(field: object) -> bool:
+    """A custom field on a bare `state: n` has a second block when its own text says so."""
+    if not isinstance(field, Custom):
+        return False
+    return field.hamiltonian is not None or "z" in (field.equations or {})
+
+
+def _check_names(state: dict[str, int], refusals: Refusals) -> None:
+    for name in state:
+        reason = refusal(name)
+        if reason:
+            message = f"a block cannot be called {name}"
+            refusals.add("E207", message, *HERE, name, key=True, label=reason)

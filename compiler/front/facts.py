@@ -1,0 +1,29 @@
+"""What the front end has to know of the data before a spec can be lowered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ... import data as datasets
+from ...spec.diagnostics import Diagnostic, SpecError
+from ...spec.model import Spec
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The number d of features, None where nothing says it; what was wrong with the data."""
+
+    features: int | None = None
+    problems: tuple[Diagnostic, ...] = ()
+
+
+def facts_of(spec: Spec) -> Facts:
+    """The facts of a spec's data: of a file, from its first line or the header of an array."""
+    if spec.data is None:
+        return Facts()
+    try:
+        return Facts(
+            datasets.features(spec.data, spec.folder, lambda *loc: spec.span("data", *loc))
+        )
+    except SpecError as error:
+        return Facts(None, tuple(error.diagnostics))

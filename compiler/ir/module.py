@@ -1,0 +1,281 @@
+"""The statement level: a network as functions, statements and scans.
+
+A module is what backends print and the interpreter runs. Its functions stand with callees first; a
+function is parameters, statements that give names to values, and results. Nothing here knows of
+vector fields: what a function computes for a reader stands in its role and its documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from .expr import Expr, variables, walk
+from .problem import Loc, RawWeight
+from .types import STEP, Axis, Size, Type
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variables that are written as one: `layer` for K, b, c. In meaning they stay apart.
+
+    `alias` is the type that a program writes for it.
+    """
+
+    name: str
+    alias: str
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What a function gives for these arguments, all its results."""
+
+    function: str
+    args: tuple[Expr, ...]
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        return self.args
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A step function over the entries of stacks, from the first to the last or in reverse.
+
+    The step takes carry, entries, constants; it gives the carry again, then what is collected
+    (stacked in the order of the entries), then what is added up. The results of the scan are the
+    last carry, or with `path` the carry at every node from the first on; the collected; the sums.
+    """
+
+    step: str
+    init: tuple[Expr, ...]
+    length: Size
+    xs: tuple[Expr, ...] = ()
+    consts: tuple[Expr, ...] = ()
+    axis: Axis = STEP
+    reverse: bool = False
+    path: bool = False
+    sums: int = 0
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        return (*self.init, *self.xs, *self.consts)
+
+
+@dataclass(frozen=True, eq=False)
+class Solve:
+    """The solution of y' = field(t, y, constants) at given times, by a named adaptive method.
+
+    The results are the states at those times, stacked. Its printers come with adaptive solvers.
+    """
+
+    field: str
+    init: tuple[Expr, ...]
+    times: Expr
+    consts: tuple[Expr, ...]
+    method: str
+    rtol: float
+    atol: float
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        return (*self.init, self.times, *self.consts)
+
+
+Value = Expr | Call | Scan | Solve
+
+
+@dataclass(frozen=True, eq=False)
+class Let:
+    """Variables that get the values of a statement."""
+
+    targets: tuple[Expr, ...]
+    value: Value
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        """The expressions that the statement evaluates."""
+        return (self.value,) if isinstance(self.value, Expr) else self.value.operands
+
+    @property
+    def called(self) -> Iterator[str]:
+        """The functions that it calls."""
+        if isinstance(self.value, Call):
+            yield self.value.function
+        elif isinstance(self.value, Scan):
+            yield self.value.step
+        elif isinstance(self.value, Solve):
+            yield self.value.field
+        yield from calls(*self.operands)
+
+
+def calls(*roots: Expr) -> Iterator[str]:
+    """The functions that expressions call."""
+    return (node.name for node in walk(*roots) if node.op == "call")
+
+
+def let(target: Expr, value: Value) -> Let:
+    """A statement with one result."""
+    return Let((target,), value)
+
+
+class Role(StrEnum):
+    """What a function computes, for whoever looks for the cause of a difference."""
+
+    PARAMETRIZATION = "parametrization"
+    FIELD = "field"
+    STEP = "step"
+    PATH = "path"
+    """Which weight and time belong to which step, and the scan over them."""
+    LIFT = "lift"
+    READOUT = "readout"
+    LOSS = "loss"
+    PENALTY = "regularizer"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A result by the name that a reader would give it."""
+
+    name: str
+    value: Expr
+    group: Group | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """`doc` are the lines of its documentation, `loc` its place in the spec, `subject` the block,
+    weight or regularizer that it is about.
+
+    A function that `takes_weights` may name raw weights: it is a method of the network. A `generic`
+    one is called on values of several types; its body is typed for one of them.
+    """
+
+    name: str
+    role: Role
+    params: tuple[Expr, ...]
+    results: tuple[Result, ...]
+    body: tuple[Let, ...] = ()
+    doc: tuple[str, ...] = ()
+    loc: Loc = ()
+    subject: str = ""
+    takes_weights: bool = False
+    generic: bool = False
+    pullback_of: str = ""
+    """The function whose cotangents it computes, where it does that."""
+    groups: Mapping[Expr, Group] = field(default_factory=dict)
+
+    @property
+    def equation(self) -> str:
+        """`field y`, `parametrization K`, `step`."""
+        return f"{self.role} {self.subject}".strip()
+
+    @property
+    def values(self) -> tuple[Expr, ...]:
+        """The expressions of the results."""
+        return tuple(result.value for result in self.results)
+
+    @property
+    def expressions(self) -> list[Expr]:
+        """All expressions in it, in order."""
+        return [*(e for let in self.body for e in let.operands), *self.values]
+
+    @property
+    def called(self) -> list[str]:
+        """The functions that it calls, each once."""
+        found = [*(name for let in self.body for name in let.called), *calls(*self.values)]
+        return list(dict.fromkeys(found))
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        """The types of the results."""
+        return tuple(value.type for value in self.values)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A named number of the program, and the symbol or the words that a comment has for it."""
+
+    name: str
+    value: int | float
+    comment: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a caller has to know: the sizes of arguments and results.
+
+    `blocks` are the parts of the stacked state in order.
+    """
+
+    features: int
+    blocks: Mapping[str, int]
+    outputs: int
+    is_classifier: bool
+
+    @property
+    def size(self) -> int:
+        """Length of the stacked state."""
+        return sum(self.blocks.values())
+
+
+@dataclass(frozen=True)
+class Header:
+    """The head of a program: its title, rows of (label, text), and what it was written from."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    provenance: str
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """A whole program. `functions` by name, callees first; `public` ones keep their names.
+
+    `names` are those that the spec gave: a program renames its own where they meet.
+    """
+
+    name: str
+    dtype: str
+    seed: int
+    steps: int
+    h: float
+    horizon: float
+    signature: Signature
+    constants: tuple[Constant, ...]
+    weights: tuple[RawWeight, ...]
+    functions: Mapping[str, Function]
+    public: tuple[str, ...]
+    header: Header
+    names: frozenset[str] = frozenset()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """The name that files are called by: dashes as underscores."""
+        return self.name.replace("-", "_")
+
+    @property
+    def has_loss(self) -> bool:
+        return "loss" in self.functions
+
+    @property
+    def has_penalties(self) -> bool:
+        return "regularizer" in self.functions
+
+    def with_functions(self, functions: Mapping[str, Function]) -> Module:
+        return replace(self, functions=functions)
+
+    def of_role(self, role: Role) -> list[Function]:
+        return [f for f in self.functions.values() if f.role is role]
+
+    def weight(self, name: str) -> RawWeight:
+        return next(w for w in self.weights if w.name == name)
+
+
+def used_weights(module: Module, function: Function) -> set[str]:
+    """The raw weights that a function names, itself or through what it calls."""
+    own = {e.name for e in variables(*function.expressions) if e.op == "weight"}
+    below = (used_weights(module, module.functions[name]) for name in function.called)
+    return own.union(*below)

@@ -1,0 +1,266 @@
+"""The learning problem: what a spec says of a network before it is discretized.
+
+Every expression is typed and every part has its place in the spec. The builders make a module of
+it; the analysis reads off it what holds of the continuous network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from math import prod
+
+from ...spec.initializers import Initializer
+from ...spec.integrators import Integrator
+from ...spec.model import Spec
+from ...spec.parametrizations import Parametrization
+from ...spec.regularizers import Regularizer
+from .expr import Expr, constant, variables, weight
+from .operators import as_operator
+from .types import Axis, Shape, Size, stored
+
+Loc = tuple[str | int, ...]
+"""A place in the spec: the keys that lead there."""
+
+
+LETTERS = {"y": "n", "z": "m"}
+"""The letters of the blocks' dimensions, where they have one."""
+
+
+class Role(StrEnum):
+    """What a block of the state is."""
+
+    DATA = "data"
+    MOMENTUM = "momentum"
+    QUADRATURE = "quadrature"
+    """An integral along the path, which no right-hand side depends on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A part of the state; `variable` stands for it in the equations, one column per example."""
+
+    name: str
+    size: Size
+    role: Role
+    variable: Expr
+
+    @property
+    def shape(self) -> Shape:
+        return (self.size.value,)
+
+
+@dataclass(frozen=True, eq=False)
+class RawWeight:
+    """A weight as it travels in dicts: the time axis first where it has one.
+
+    `letters` name the dimensions of one step's weight (`n`, `classes`), `sizes` are their lengths;
+    `variable` stands for the weight of one step.
+    """
+
+    name: str
+    sizes: tuple[Size, ...]
+    letters: tuple[str, ...]
+    time: tuple[Axis, ...]
+    nodes: int
+    """How many there are along time; 0 where one is shared by all."""
+    initializer: Initializer
+    fan_in: Size | None
+    """How many numbers meet in one entry of a product with it."""
+    loc: Loc
+    variable: Expr
+    initializer_loc: Loc = ()
+    """Where the spec says how it starts, if it does."""
+
+    @property
+    def step_shape(self) -> Shape:
+        return tuple(size.value for size in self.sizes)
+
+    @property
+    def shape(self) -> Shape:
+        return (self.nodes, *self.step_shape) if self.nodes else self.step_shape
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The letters of all dimensions: `("N", "n", "n")`."""
+        return (*map(str, self.time), *self.letters)
+
+    @cached_property
+    def stack(self) -> Expr:
+        """The whole weight, as it is stored."""
+        return weight(self.name, stored(self.step_shape, *self.time))
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWeight:
+    """A weight of one layer as the equations name it, and how it is made of the raw one.
+
+    `variable` is a matrix, a column or a number; `definition` an expression of `raw.variable`.
+    """
+
+    name: str
+    variable: Expr
+    raw: RawWeight
+    definition: Expr
+    parametrization: Parametrization
+    is_custom: bool
+    """Did the user declare it, with a parametrization of its own?"""
+    loc: Loc
+    """Where the spec says what it is made by."""
+
+    @property
+    def is_raw(self) -> bool:
+        """Is it the raw weight itself?"""
+        return self.definition is as_operator(self.raw.variable)
+
+    @property
+    def value(self) -> Expr:
+        """What stands for it in equations: of a matrix the linear operator."""
+        return as_operator(self.variable)
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Logits u of y(T), what they stand for, and the loss of one example with target C."""
+
+    u: Expr
+    C: Expr
+    logits: Expr
+    hypothesis: Expr
+    loss: Expr
+    weights: tuple[RawWeight, ...]
+
+    @property
+    def outputs(self) -> int:
+        return self.u.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Penalty:
+    """A regularizer: the sum of one number for each raw weight.
+
+    `value` is that of `w`, a stand-in for the whole of a weight.
+    """
+
+    regularizer: Regularizer
+    index: int
+    weights: tuple[RawWeight, ...]
+    w: Expr
+    value: Expr
+
+    @property
+    def loc(self) -> Loc:
+        return ("regularizers", self.index)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A whole network, continuous in time. `blocks` are the parts of the state, `y` first."""
+
+    spec: Spec
+    blocks: Mapping[str, Block]
+    t: Expr
+    x: Expr
+    features: Size
+    weights: tuple[RawWeight, ...]
+    layer: tuple[LayerWeight, ...]
+    rhs: Mapping[str, Expr]
+    """The right-hand side of every block."""
+    rhs_locs: Mapping[str, Loc]
+    hamiltonian: Expr | None
+    order: int
+    lift: Expr
+    readout: Readout | None
+    penalties: tuple[Penalty, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the spec itself gives: of blocks and weights."""
+        layer = (w.name for w in self.layer)
+        return frozenset([*self.blocks, *layer, *(w.name for w in self.weights)])
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def file_name(self) -> str:
+        """The name that files are called by: dashes as underscores."""
+        return self.name.replace("-", "_")
+
+    @property
+    def integrator(self) -> Integrator:
+        return self.spec.model.integrator
+
+    @property
+    def steps(self) -> int:
+        return self.spec.model.time.steps
+
+    @property
+    def h(self) -> float:
+        return self.spec.model.time.step
+
+    @property
+    def H(self) -> Expr:
+        """h as it stands in expressions."""
+        return constant(self.h, "H")
+
+    @property
+    def mode(self) -> str:
+        """`per-step`, `linear` or `shared`."""
+        return self.spec.model.time.weights
+
+    @property
+    def is_classifier(self) -> bool:
+        return self.spec.task.kind == "classification"
+
+    @property
+    def states(self) -> dict[str, Expr]:
+        """The blocks' variables by name."""
+        return {name: block.variable for name, block in self.blocks.items()}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many components each block has."""
+        return {name: block.size.value for name, block in self.blocks.items()}
+
+    @property
+    def size(self) -> int:
+        """Length of the stacked state."""
+        return sum(self.sizes.values())
+
+    @property
+    def outputs(self) -> int:
+        """Number of logits; without a readout the length of y."""
+        return self.readout.outputs if self.readout else self.blocks["y"].size.value
+
+    @property
+    def weight_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(w.count for w in self.weights)
+
+    @property
+    def is_autonomous(self) -> bool:
+        """Does no right-hand side depend on t?"""
+        return self.t not in variables(*self.rhs.values())
+
+    def weight(self, name: str) -> RawWeight:
+        return next(w for w in self.weights if w.name == name)
+
+    def depends_on(self, block: str) -> tuple[Expr, ...]:
+        """The variables that a block's right-hand side names: t, blocks, weights, in this order."""
+        used = set(variables(self.rhs[block]))
+        known = (self.t, *self.states.values(), *(w.variable for w in self.layer))
+        return tuple(v for v in known if v in used)
+
+    def layer_of(self, block: str) -> tuple[LayerWeight, ...]:
+        """The layer weights that a block's right-hand side names."""
+        used = set(variables(self.rhs[block]))
+        return tuple(w for w in self.layer if w.variable in used)

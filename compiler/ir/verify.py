@@ -1,0 +1,140 @@
+"""The verifier: whether a module is well formed. It runs after every pass.
+
+Every variable is bound once, before it is used; callees stand before callers and get arguments of
+the types of their parameters; a scan carries values of one type from step to step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .expr import Expr, substitute, variables, walk
+from .module import Call, Function, Let, Module, Scan, Solve
+from .types import ShapeError, Type
+
+
+class InvalidModule(Exception):
+    """A module that is not well formed: a mistake of a builder or a pass, with its function."""
+
+
+def verify(module: Module) -> Module:
+    """The module itself. Raises InvalidModule."""
+    known: dict[str, Function] = {}
+    for name, function in module.functions.items():
+        if name != function.name:
+            raise InvalidModule(f"{function.name} stands under the name {name}")
+        _Check(function, known, {w.name for w in module.weights}).run()
+        known[name] = function
+    missing = [name for name in module.public if name not in known]
+    if missing:
+        raise InvalidModule(f"there is no function {missing[0]}")
+    return module
+
+
+def result_types(callee: Function, args: Sequence[Expr]) -> tuple[Type, ...]:
+    """The types of the results for these arguments: of a generic function its body is retyped."""
+    if not callee.generic:
+        return callee.types
+    values = dict(zip(callee.params, args, strict=True))
+    return tuple(substitute(value, values).type for value in callee.values)
+
+
+class _Check:
+    """One function, given those before it."""
+
+    def __init__(self, function: Function, known: dict[str, Function], weights: set[str]) -> None:
+        self.function, self.known, self.weights = function, known, weights
+        self.bound: set[Expr] = set()
+
+    def run(self) -> None:
+        self._bind(self.function.params)
+        for let in self.function.body:
+            self._let(let)
+        for result in self.function.results:
+            self._expression(result.value)
+        strangers = self.function.groups.keys() - self.bound
+        self._require(not strangers, f"a group of what is not bound: {self._names(strangers)}")
+
+    def _let(self, let: Let) -> None:
+        for operand in let.operands:
+            self._expression(operand)
+        found = tuple(target.type for target in let.targets)
+        wanted = self._types(let)
+        self._require(found == wanted, f"{self._names(let.targets)}: {found}, not {wanted}")
+        self._bind(let.targets)
+
+    def _bind(self, targets: Sequence[Expr]) -> None:
+        for target in targets:
+            self._require(target.op == "variable", f"{target.op} is bound")
+            self._require(target not in self.bound, f"{target.name} is bound twice")
+            self.bound.add(target)
+
+    def _expression(self, root: Expr) -> None:
+        for leaf in variables(root):
+            if leaf.op == "variable":
+                self._require(leaf in self.bound, f"{leaf.name} is not bound")
+            else:
+                self._require(self.function.takes_weights, f"no weight {leaf.name} is given")
+                self._require(leaf.name in self.weights, f"there is no weight {leaf.name}")
+        for node in walk(root):
+            if node.op == "call":
+                (type,) = self._called(node.name, node.args)
+                self._require(type == node.type, f"{node.name} gives {type}, not {node.type}")
+
+    def _types(self, let: Let) -> tuple[Type, ...]:
+        match let.value:
+            case Expr():
+                return (let.value.type,)
+            case Call():
+                return self._called(let.value.function, let.value.args)
+            case Scan():
+                return self._scanned(let.value)
+            case Solve():
+                return tuple(e.type.along(let.value.times.type.path[0]) for e in let.value.init)
+
+    def _called(self, name: str, args: Sequence[Expr]) -> tuple[Type, ...]:
+        """The types of what a function gives, its arguments checked."""
+        callee = self._callee(name)
+        self._require(len(args) == len(callee.params), f"{name} gets {len(args)} arguments")
+        if not callee.generic:
+            self._fits(name, callee.params, [arg.type for arg in args])
+        try:
+            return result_types(callee, args)
+        except ShapeError as error:
+            raise self._error(f"{name}: {error}") from None
+
+    def _callee(self, name: str) -> Function:
+        self._require(name in self.known, f"{name} is called before it is there")
+        callee = self.known[name]
+        if callee.takes_weights:
+            self._require(self.function.takes_weights, f"{name} takes weights, none are given")
+        return callee
+
+    def _fits(self, name: str, params: Sequence[Expr], types: Sequence[Type]) -> None:
+        for param, type in zip(params, types, strict=True):
+            self._require(type == param.type, f"{name} gets {type} for {param.name} {param.type}")
+
+    def _scanned(self, scan: Scan) -> tuple[Type, ...]:
+        step, carry = self._callee(scan.step), tuple(e.type for e in scan.init)
+        for x in scan.xs:
+            self._require(x.type.path[:1] == (scan.axis,), f"{scan.step} over {x.type}")
+        given = [*carry, *(x.type.element() for x in scan.xs), *(e.type for e in scan.consts)]
+        self._require(len(given) == len(step.params), f"{scan.step} gets {len(given)} arguments")
+        self._fits(scan.step, step.params, given)
+        after, others = step.types[: len(carry)], step.types[len(carry) :]
+        self._require(after == carry, f"{scan.step} carries {carry} on as {after}")
+        outs, sums = others[: len(others) - scan.sums], others[len(others) - scan.sums :]
+        nodes = scan.axis.longer()
+        first = tuple(type.along(nodes) for type in carry) if scan.path else carry
+        return (*first, *(type.along(scan.axis) for type in outs), *sums)
+
+    def _require(self, holds: bool, message: str) -> None:
+        if not holds:
+            raise self._error(message)
+
+    def _error(self, message: str) -> InvalidModule:
+        return InvalidModule(f"{self.function.name}: {message}")
+
+    @staticmethod
+    def _names(targets: Sequence[Expr] | set[Expr]) -> str:
+        return ", ".join(target.name for target in targets)

@@ -1,0 +1,98 @@
+"""What a text means word by word, in NumPy and on one example: the promise of elaboration.
+
+In NumPy a vector is a column, its transpose a row and an inner product a matrix of one entry, so
+that a text can be followed as it is written, where the expressions know of no rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from ..ir.elementary import BY_DEFINITION
+from ..ir.expr import Expr, build, variable
+from ..ir.types import columns
+from ..promises.checked import Broken
+from ..promises.claims import SAME, broken, cut, relative_error, short
+from ..promises.samples import Array, Nodes, draws, finite_size
+from ..semantics.meaning import MEANING
+from .syntax import Syntax, parse
+
+LEAVES = ("variable", "weight", "constant", "identity_operator", "dense")
+_OPERATORS: dict[str, Callable[[Array, Array], Array]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "**": np.power,
+    "@": np.matmul,
+}
+
+
+def text_kept(result: Expr, text: str, scope: Mapping[str, Expr]) -> Iterator[Broken]:
+    """Asked of texts about variables and numbers; others are parts of what a rule makes."""
+    if any(e.op not in LEAVES for e in scope.values()):
+        return
+    error = broken((text, result, *scope.items()), SAME, lambda: _error(result, text, scope))
+    if error is not None:
+        yield cut(text), short(result), error
+
+
+def _error(result: Expr, text: str, scope: Mapping[str, Expr]) -> float:
+    tree, run = parse(text), Nodes(result, *scope.values())
+    for (values,) in draws(result, *scope.values()):
+        done = run(values)
+        names = {name: _first(e, done[e]) for name, e in scope.items()}
+        with np.errstate(all="ignore"):
+            wanted = _meaning(tree, names)
+        if np.isfinite(wanted).all():
+            break
+    found, size = _first(result, done[result]), np.asarray(finite_size(*names.values(), wanted))
+    if np.size(found) != np.size(wanted):
+        return np.inf
+    return relative_error(np.ravel(wanted), np.ravel(found), size)
+
+
+def _first(e: Expr, value: Array) -> Array:
+    """The column of the first example."""
+    return value[..., :1] if e.type.batched else value
+
+
+def _meaning(tree: Syntax, names: Mapping[str, Array]) -> Array:
+    """The value of a text, by the meaning of its words in NumPy."""
+    match tree.op:
+        case "number":
+            return np.asarray(float(tree.text))
+        case "name":
+            return names[tree.text]
+        case "call":
+            return _call(tree, names)
+        case ".T":
+            value = _meaning(tree.args[0], names)
+            return value.swapaxes(-1, -2) if value.ndim > 1 else value
+        case "neg":
+            return -_meaning(tree.args[0], names)
+        case _:
+            left, right = (_meaning(a, names) for a in tree.args)
+            return _OPERATORS[tree.op](left, right)
+
+
+def _call(tree: Syntax, names: Mapping[str, Array]) -> Array:
+    x, *others = (_meaning(a, names) for a in tree.args)
+    match tree.text:
+        case "sum":
+            return x.sum()
+        case "slice":
+            start, stop = (int(n) for n in others)
+            return x[start:stop]
+        case "append":
+            return np.vstack([x, others[0].reshape(1, 1)])
+        case "head":
+            return x[:-1]
+        case "tail":
+            return x[1:]
+        case name if name in BY_DEFINITION:
+            return _meaning(parse(BY_DEFINITION[name]), {"x": x})
+        case name:
+            return MEANING[name](build(name, variable("x", columns((1,)))), x)

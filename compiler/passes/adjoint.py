@@ -1,0 +1,399 @@
+"""Reverse differentiation of modules: a function becomes its pullback, a scan a reversed scan.
+
+The pullback of f takes what f takes and the cotangents of its results; it computes f again and
+gives the cotangents of the parameters that are asked for, then of the raw weights that f uses.
+Calls stay calls: each callee has a pullback of its own. (Griewank & Walther, "Evaluating
+Derivatives", 2008, chapter 3.)
+
+The states that a reversed scan needs are kept, all of them (`Keep.STATES`), or undone step by step
+where a step can be undone (`Keep.NOTHING`). To keep every k-th, cut the scan into segments first
+(`passes.segments`): what is kept is then an argument, not another derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from ..ir.expr import Expr, build, rewrite, substitute, variable, variables
+from ..ir.module import Call, Function, Let, Module, Result, Scan, let, used_weights
+from ..promises import claims
+from ..promises.checked import checked
+from .derive import by_use, sum_of
+from .invert import inverse
+from .prune import without_dead_statements
+
+LOSS_GRADIENT = "loss_pullback"
+
+
+class Keep(Enum):
+    """What a scan keeps for its way back."""
+
+    STATES = "the states before every step"
+    NOTHING = "nothing: a step is undone from what it gave"
+
+
+@checked("adjoint", claims.gradient_kept)
+def with_loss_gradient(module: Module, keep: Keep = Keep.STATES) -> Module:
+    """The module with `loss_pullback(x, targets, loss_bar)` → ∂ loss/∂ θ of every raw weight."""
+    return with_pullback(module, "loss", (), keep)
+
+
+def with_pullback(
+    module: Module, name: str, wanted: Collection[int], keep: Keep = Keep.STATES
+) -> Module:
+    """The module with the pullback of a function, for the parameters at these places.
+
+    Its weights are those that the function uses, in the module's order; of `loss` all.
+    """
+    adjoint = _Adjoint(module, keep)
+    adjoint.pullback(name, tuple(sorted(wanted)))
+    return module.with_functions({**module.functions, **adjoint.made})
+
+
+@dataclass
+class _Adjoint:
+    """The pullbacks of a module that are made so far, callees first."""
+
+    module: Module
+    keep: Keep
+    made: dict[str, Function] = field(default_factory=dict)
+    names: dict[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
+    backs: dict[tuple[str, str, bool], str] = field(default_factory=dict)
+    """Steps back that are made: by step, pullback, and whether cotangents come in at every node."""
+
+    def pullback(self, name: str, wanted: tuple[int, ...]) -> Function:
+        """The pullback of a function for the parameters at `wanted`."""
+        key = name, wanted
+        if key not in self.names:
+            taken = {*self.module.functions, *self.made}
+            own, i = f"{name}_pullback", 2
+            while own in taken:
+                own, i = f"{name}_pullback_{i}", i + 1
+            function = _Pullback(self, self.function(name), wanted, own).function()
+            self.names[key] = own
+            self.made[own] = without_dead_statements(function)
+        return self.made[self.names[key]]
+
+    def function(self, name: str) -> Function:
+        """A function of the module, or one that was made on the way."""
+        return self.module.functions.get(name) or self.made[name]
+
+    def add(self, function: Function) -> str:
+        """A function that was made on the way."""
+        self.made[function.name] = function
+        return function.name
+
+    def fresh(self, wanted: str) -> str:
+        """A name that no function has."""
+        name, i = wanted, 2
+        while name in self.made or name in self.module.functions:
+            name, i = f"{wanted}_{i}", i + 1
+        return name
+
+    def weights_of(self, function: Function) -> list[Expr]:
+        """The raw weights that a function uses, in the module's order."""
+        if function.name == "loss":
+            return [w.stack for w in self.module.weights]
+        used = used_weights(self.module, function)
+        return [w.stack for w in self.module.weights if w.name in used]
+
+
+class _Pullback:
+    """The pullback of one function, as it is written."""
+
+    def __init__(
+        self, adjoint: _Adjoint, primal: Function, wanted: tuple[int, ...], name: str
+    ) -> None:
+        self.adjoint, self.primal, self.wanted, self.name = adjoint, primal, wanted, name
+        self.body: list[Let] = []
+        self.bars: dict[Expr, list[Expr]] = {}
+        weights = adjoint.weights_of(primal)
+        self.sources = [*(primal.params[i] for i in wanted), *weights]
+        self.active = set(self.sources)
+
+    def function(self) -> Function:
+        primal = self.primal
+        seeds = tuple(variable(f"{r.name}_bar", r.value.type) for r in primal.results)
+        values = [self._lifted(result.value) for result in self._forward()]
+        self._pull(list(zip(values, seeds, strict=True)))
+        for back in reversed(self.tape):
+            self._back(back)
+        results = tuple(Result(f"{e.name}_bar", self._bar(e)) for e in self.sources)
+        return Function(
+            name=self.name,
+            role=primal.role,
+            params=(*primal.params, *seeds),
+            results=results,
+            body=tuple(self.body),
+            doc=(_doc(primal, [e.name for e in self.sources]),),
+            loc=primal.loc,
+            subject=primal.subject,
+            takes_weights=primal.takes_weights,
+            pullback_of=primal.name,
+            groups=primal.groups,
+        )
+
+    # --- forward -------------------------------------------------------------------------------
+
+    def _forward(self) -> Sequence[Result]:
+        """The statements of the function again; `tape` is what the way back goes over."""
+        self.tape: list[Let] = []
+        self.paths: dict[Let, tuple[Expr, ...]] = {}
+        """The states at all nodes of a scan, where they are kept."""
+        for statement in self.primal.body:
+            match statement.value:
+                case Expr():
+                    self._record(let(statement.targets[0], self._lifted(statement.value)))
+                case Call():
+                    args = tuple(map(self._leaf, statement.value.args))
+                    self._record(Let(statement.targets, Call(statement.value.function, args)))
+                case Scan():
+                    self._scan(statement, statement.value)
+                case _:
+                    raise TypeError(f"no adjoint of a {type(statement.value).__name__}")
+        return self.primal.results
+
+    def _record(self, statement: Let) -> None:
+        self.body.append(statement)
+        self.tape.append(statement)
+        if self.active.intersection(variables(*statement.operands)) or self._uses_weights(
+            statement
+        ):
+            self.active.update(statement.targets)
+
+    def _uses_weights(self, statement: Let) -> bool:
+        functions = map(self.adjoint.function, statement.called)
+        return any(used_weights(self.adjoint.module, f) for f in functions if f.takes_weights)
+
+    def _lifted(self, root: Expr) -> Expr:
+        """The expression with its calls as statements before it; generic functions written out."""
+
+        def rule(node: Expr) -> Expr:
+            if node.op != "call":
+                return node
+            callee = self.adjoint.function(node.name)
+            if callee.generic:
+                return substitute(
+                    callee.values[0], dict(zip(callee.params, node.args, strict=True))
+                )
+            target = variable(callee.results[0].name, node.type)
+            args = tuple(map(self._leaf, node.args))
+            self._record(let(target, Call(node.name, args)))
+            return target
+
+        return rewrite(root, rule)
+
+    def _leaf(self, e: Expr) -> Expr:
+        """A variable for an argument that is an expression of active ones."""
+        e = self._lifted(e)
+        if not e.args or not self.active.intersection(variables(e)):
+            return e
+        target = variable("u", e.type)
+        self._record(let(target, e))
+        return target
+
+    def _scan(self, statement: Let, scan: Scan) -> None:
+        """A scan on the way forward: with the path of its states, if that is what is kept."""
+        init, xs, consts = (tuple(map(self._leaf, e)) for e in (scan.init, scan.xs, scan.consts))
+        scan = replace(scan, init=init, xs=xs, consts=consts)
+        back, targets, n = Let(statement.targets, scan), statement.targets, len(init)
+        self._record(back)
+        if scan.path or self.adjoint.keep is Keep.NOTHING:
+            self.paths[back] = targets[:n]
+            return
+        nodes = scan.axis.longer()
+        paths = tuple(variable(f"{t.name}s", t.type.along(nodes)) for t in targets[:n])
+        self.paths[back] = paths
+        self.body[-1] = Let((*paths, *targets[n:]), replace(scan, path=True))
+        self.body += [let(t, build("last", p)) for t, p in zip(targets, paths, strict=False)]
+
+    # --- backward ------------------------------------------------------------------------------
+
+    def _back(self, statement: Let) -> None:
+        if not any(target in self.bars for target in statement.targets):
+            return
+        match statement.value:
+            case Expr():
+                (target,) = statement.targets
+                self._pull([(statement.value, self._bar(target))])
+            case Call():
+                self._back_through_call(statement, statement.value)
+            case Scan():
+                self._back_through_scan(statement, statement.value)
+
+    def _pull(self, outputs: list[tuple[Expr, Expr]]) -> None:
+        """The cotangents of what expressions are made of, given their own."""
+        outputs = [(e, g) for e, g in outputs if self.active.intersection(variables(e))]
+        leaves = [e for e in variables(*(e for e, _ in outputs)) if e in self.active]
+        for leaf, found in zip(leaves, by_use(outputs, leaves), strict=True):
+            self.bars.setdefault(leaf, []).extend(found)
+
+    def _bar(self, e: Expr) -> Expr:
+        """The cotangent of a variable: the sum over its uses, each rounded as it is stored."""
+        found = self.bars.get(e, [])
+        if not found:
+            return build("zeros_like", e)
+        if len(found) == 1 and not found[0].args:
+            return found[0]
+        stored = [build("rounded", part) for part in found] if len(found) > 1 else found
+        target = variable(f"{e.name}_bar", e.type)
+        self.body.append(let(target, sum_of(stored)))
+        self.bars[e] = [target]
+        return target
+
+    def _back_through_call(self, statement: Let, call: Call) -> None:
+        primal = self.adjoint.function(call.function)
+        wanted = tuple(i for i, arg in enumerate(call.args) if arg in self.active)
+        of = [*(call.args[i] for i in wanted), *self.adjoint.weights_of(primal)]
+        if not of:
+            return
+        pullback = self.adjoint.pullback(call.function, wanted)
+        args = (*call.args, *(self._bar(target) for target in statement.targets))
+        targets = tuple(variable(r.name, r.value.type) for r in pullback.results)
+        self.body.append(Let(targets, Call(pullback.name, args)))
+        for e, bar in zip(of, targets, strict=True):
+            self.bars.setdefault(e, []).append(bar)
+
+    def _back_through_scan(self, statement: Let, scan: Scan) -> None:
+        back = _ReversedScan(self.adjoint, statement, scan, self.active)
+        seeds = [self._bar(target) if target in self.bars else None for target in statement.targets]
+        found = back.statement(self.paths[statement], seeds)
+        self.body.append(found)
+        for e, bar in zip(back.of, found.targets[-len(back.of) :], strict=True):
+            self.bars.setdefault(e, []).append(bar)
+
+
+class _ReversedScan:
+    """The scan over the steps from the last to the first that pulls cotangents back.
+
+    Its step takes the cotangents of the states behind a step and the states before it, and with
+    them what the step was given. Where nothing is kept, the states are carried too, and undone.
+    """
+
+    def __init__(self, adjoint: _Adjoint, statement: Let, scan: Scan, active: set[Expr]) -> None:
+        self.adjoint, self.scan, self.targets = adjoint, scan, statement.targets
+        self.step = adjoint.function(scan.step)
+        self.n, self.m = len(scan.init), len(scan.init) + len(scan.xs)
+        self.xs = [i for i, x in enumerate(scan.xs) if x in active]
+        self.consts = [i for i, c in enumerate(scan.consts) if c in active]
+        wanted = (
+            *range(self.n),
+            *(self.n + i for i in self.xs),
+            *(self.m + i for i in self.consts),
+        )
+        self.pullback = adjoint.pullback(scan.step, wanted)
+        self.is_undone = adjoint.keep is Keep.NOTHING
+        self.of = [
+            *scan.init,
+            *(scan.xs[i] for i in self.xs),
+            *(scan.consts[i] for i in self.consts),
+        ]
+
+    def statement(self, paths: Sequence[Expr], seeds: Sequence[Expr | None]) -> Let:
+        """The scan; its last targets are the cotangents of `of`.
+
+        `paths` are the states at all nodes, `seeds` the cotangents of the scan's results.
+        """
+        scan, n = self.scan, self.n
+        split = len(self.targets) - scan.sums
+        bars = [_or_zero(g, e) for g, e in zip(seeds, self.targets, strict=True)]
+        ends, start, along = self.targets[:n], bars[:n], ()
+        if scan.path:
+            ends, start = (tuple(build("last", e) for e in es) for es in (ends, start))
+            along = tuple(build("head", g) for g in bars[:n])
+        before = () if self.is_undone else tuple(build("head", path) for path in paths)
+        found = Scan(
+            step=self._back(),
+            init=(*(ends if self.is_undone else ()), *start),
+            xs=(*before, *scan.xs, *along, *bars[n:split]),
+            consts=(*scan.consts, *bars[split:]),
+            axis=scan.axis,
+            length=scan.length,
+            reverse=not scan.reverse,
+            sums=len(self.consts),
+        )
+        return Let(self._bound(found), found)
+
+    def _bound(self, scan: Scan) -> tuple[Expr, ...]:
+        """Targets: the undone states, the cotangents of starts, entries and constants."""
+        states = [variable(f"{_name(e)}_start", e.type) for e in self.scan.init]
+        return (
+            *(states if self.is_undone else ()),
+            *(variable(f"{_name(e)}_bar", e.type) for e in self.of),
+        )
+
+    def _back(self) -> str:
+        key = self.step.name, self.pullback.name, self.scan.path
+        if key not in self.adjoint.backs:
+            self.adjoint.backs[key] = self._step()
+        return self.adjoint.backs[key]
+
+    def _step(self) -> str:
+        """The step function of the reversed scan, its parameters as a scan hands them on."""
+        step, n, m = self.step, self.n, self.m
+        states, entries, consts = (
+            _renamed(params) for params in (step.params[:n], step.params[n:m], step.params[m:])
+        )
+        bars = _renamed(step.params[:n], "_bar")
+        more = _renamed(step.params[:n], "_here") if self.scan.path else ()
+        split = len(step.results) - self.scan.sums
+        outs, sums = (
+            tuple(variable(f"{r.name}_bar", r.value.type) for r in results)
+            for results in (step.results[n:split], step.results[split:])
+        )
+        body: list[Let] = []
+        before = self._undo(states, entries, consts, body) if self.is_undone else states
+        found = tuple(variable(r.name, r.value.type) for r in self.pullback.results)
+        args = (*before, *entries, *consts, *bars, *outs, *sums)
+        body.append(Let(found, Call(self.pullback.name, args)))
+        carry = [g + here for g, here in zip(found, more, strict=False)] if more else found[:n]
+        first, second = ((*states, *bars), ()) if self.is_undone else (bars, states)
+        results = (*(before if self.is_undone else ()), *carry, *found[n:])
+        names = [*(e.name for e in (before if self.is_undone else ())), *(e.name for e in found)]
+        return self.adjoint.add(
+            Function(
+                name=self.adjoint.fresh(f"{step.name}_back"),
+                role=step.role,
+                params=(*first, *second, *entries, *more, *outs, *consts, *sums),
+                body=tuple(body),
+                results=tuple(Result(n, e) for n, e in zip(names, results, strict=True)),
+                doc=(f"One step back through `{step.name}`.",),
+                loc=step.loc,
+                pullback_of=step.name,
+            )
+        )
+
+    def _undo(
+        self,
+        states: tuple[Expr, ...],
+        entries: tuple[Expr, ...],
+        consts: tuple[Expr, ...],
+        body: list[Let],
+    ) -> tuple[Expr, ...]:
+        """The states before a step, from those behind it."""
+        name = f"un{self.step.name}"
+        if name not in self.adjoint.made:
+            self.adjoint.add(inverse(self.step, self.n, name))
+        before = _renamed(states)
+        body.append(Let(before, Call(name, (*states, *entries, *consts))))
+        return before
+
+
+def _renamed(params: Sequence[Expr], suffix: str = "") -> tuple[Expr, ...]:
+    """New variables like these."""
+    return tuple(variable(f"{p.name}{suffix}", p.type) for p in params)
+
+
+def _or_zero(g: Expr | None, e: Expr) -> Expr:
+    return build("zeros_like", e) if g is None else g
+
+
+def _name(e: Expr) -> str:
+    return e.name if e.op in ("variable", "weight") else "x"
+
+
+def _doc(primal: Function, names: Sequence[str]) -> str:
+    of = ", ".join(names) or "nothing"
+    return f"The pullback of `{primal.name}`: cotangents of {of} from those of its results."

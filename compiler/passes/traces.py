@@ -1,0 +1,153 @@
+"""The trace of a derivative and its Frobenius norm, in closed form, read off its words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from ..ir.expr import Expr, build, constant, eye, walk
+from ..ir.operations import OPERATIONS
+from ..ir.operators import entries
+from ..ir.types import Size
+from .words import (
+    Column,
+    Diagonal,
+    Factor,
+    Matrix,
+    Number,
+    Part,
+    Row,
+    Word,
+    Words,
+    applied,
+    apply_factor,
+    signed,
+    total_of,
+    transposed,
+)
+
+
+def trace(words: Words, y: Expr) -> Expr | None:
+    """tr ∂f/∂y for every example, in closed form; None where a word has none.
+
+    A word is turned around until it is tr(M₁ D₁ M₂ D₂) = d₂ᵀ (M₁ ⊙ M₂ᵀ) d₁, or shorter: of one
+    diagonal Σᵢ dᵢ Mᵢᵢ, of a column and a row what is between them.
+    """
+    terms: list[Expr] = []
+    for word in words:
+        found = _trace(word, y)
+        if found is None:
+            return None
+        terms.append(found)
+    return total_of(terms) if terms else constant(0)
+
+
+def squared_norm(words: Words, y: Expr) -> Expr | None:
+    """‖J‖²_F for every example, in closed form: the trace of JᵀJ; None where it has none."""
+    pairs = [
+        Word((*transposed(a).factors, *b.factors), a.sign * b.sign) for a in words for b in words
+    ]
+    return trace(tuple(pairs), y)
+
+
+def _trace(word: Word, y: Expr) -> Expr | None:
+    numbers = [f.value for f in word.factors if isinstance(f, Number)]
+    others = [f for f in word.factors if not isinstance(f, Number)]
+    found = _trace_of(others, y)
+    if found is None:
+        return None
+    for value in numbers:
+        found = value * found
+    return signed(word, found)
+
+
+def _trace_of(factors: Sequence[Factor], y: Expr) -> Expr | None:
+    for i, factor in enumerate(factors):
+        if isinstance(factor, Column):
+            return _between([*factors[i + 1 :], *factors[:i]], factor, y)
+    turned = _matrices_and_diagonals(factors, y.shape[0])
+    if turned is None:
+        return None
+    matrices, diagonals = turned
+    match diagonals:
+        case []:
+            return build("sum", build("diagonal", matrices[0]))
+        case [d]:
+            return build("inner_sum", d * build("diagonal", matrices[0]))
+        case [d1, d2]:
+            inner = matrices[0] * matrices[1].T
+            return build("inner_sum", d2 * (inner @ d1))
+    return None
+
+
+def _between(factors: list[Factor], column: Column, y: Expr) -> Expr | None:
+    """tr(F c rᵀ G) = rᵀ G F c, the factors already turned to `rᵀ …` up to the column."""
+    (first, *rest) = _from_row(factors)
+    if not isinstance(first, Row):
+        return None
+    one = build("per_example", constant(1), y)
+    return apply_factor(first, applied([*rest, column], one))
+
+
+def _from_row(factors: Sequence[Factor]) -> list[Factor]:
+    at = next((i for i, f in enumerate(factors) if isinstance(f, Row)), 0)
+    return [*factors[at:], *factors[:at]]
+
+
+def _matrices_and_diagonals(
+    factors: Sequence[Factor], size: int
+) -> tuple[list[Expr], list[Expr]] | None:
+    """M₁ D₁ M₂ D₂ … as arrays and vectors, turned so that it ends with a diagonal; neighbours are
+    multiplied. None where a factor is neither."""
+    if any(isinstance(f, Row) for f in factors):
+        return None
+    diagonals = [i for i, f in enumerate(factors) if isinstance(f, Diagonal)]
+    if diagonals:
+        last = diagonals[-1]
+        factors = [*factors[last + 1 :], *factors[: last + 1]]
+    matrices: list[Expr] = []
+    found: list[Expr] = []
+    pending: list[Factor] = []
+    for factor in factors:
+        if not isinstance(factor, Diagonal):
+            pending.append(factor)
+        elif pending or not found:
+            matrices.append(_array(pending, size))
+            found.append(factor.d)
+            pending = []
+        else:
+            found[-1] = found[-1] * factor.d
+    if not found:
+        matrices.append(_array(pending, size))
+    return matrices, found
+
+
+def _array(factors: Sequence[Factor], size: int) -> Expr:
+    """The product of operators as an array."""
+    product: Expr | None = None
+    for factor in factors:
+        if isinstance(factor, Matrix):
+            array = entries(factor.operator)
+        else:
+            assert isinstance(factor, Part)
+            array = _selection(factor)
+        product = array if product is None else product @ array
+    return eye(Size(size)) if product is None else product
+
+
+def _selection(part: Part) -> Expr:
+    """The rows of the identity that a part takes, or their transpose."""
+    whole = eye(Size(part.total))
+    taken = build("slice", whole, attributes=(Size(part.start), Size(part.stop)))
+    return taken.T if part.padded else taken
+
+
+def closed_flops(e: Expr) -> int:
+    """Operations of an expression for one example; what all examples share is not counted."""
+    found = 0
+    for node in walk(e):
+        if node.op == "matmul" and node.type.batched:
+            found += 2 * prod((*node.args[0].shape, *(node.args[0].type.domain or ())))
+        elif node.type.batched and node.op in OPERATIONS and not OPERATIONS[node.op].moves:
+            found += prod(node.args[0].shape if node.op in ("sum", "inner_sum") else node.shape)
+    return found

@@ -1,0 +1,54 @@
+"""From a spec to a module: the front end, a builder, the passes, each handing on a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..spec.model import Spec
+from .analysis.spectrum import structural_claims
+from .builders import network
+from .front.facts import Facts, facts_of
+from .front.lower import lower
+from .ir.module import Module
+from .ir.problem import Problem
+from .ir.verify import verify
+from .passes.materialize import materialize
+from .passes.prune import prune
+
+Builder = Callable[[Problem, list[str]], Module]
+Pass = Callable[[Module], Module]
+
+BUILDERS: Mapping[str, Builder] = {
+    "classification": network.build,
+    "regression": network.build,
+}
+"""The builder of every task."""
+PASSES: tuple[Pass, ...] = (materialize, prune)
+"""What a module goes through before it is printed or run; verified after each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A spec's learning problem, and the module that computes it."""
+
+    problem: Problem
+    module: Module
+
+
+def compiled(spec: Spec, facts: Facts | None = None) -> Compiled:
+    """The problem and the module of a spec. Raises SpecError.
+
+    `facts` are what is known of the data; without them the data files are looked at.
+    """
+    problem = lower(spec, facts_of(spec) if facts is None else facts)
+    module = BUILDERS[spec.task.kind](problem, structural_claims(problem))
+    return Compiled(problem, passed(module, PASSES))
+
+
+def passed(module: Module, passes: tuple[Pass, ...]) -> Module:
+    """The module after these passes, each of which leaves it well formed."""
+    verify(module)
+    for each in passes:
+        module = verify(each(module))
+    return module
