@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.ir.program import Program
+from ..compiler.ir.module import Module
 from .load import load_module
 from .model import Array, Targets, Weights, checked_rows, checked_targets, checked_weights
 
@@ -23,22 +23,22 @@ class FrameworkModel(ABC):
     that are abstract."""
 
     backend: str
-    is_brief: bool = False
+    compiles_fast: bool = False
     """Are its functions run once or twice only? Then a quick compilation is worth more than
     quick code."""
 
-    def __init__(self, program: Program, source: str, device: str, dtype: str) -> None:
-        self.program, self.source, self.device, self.dtype = program, source, device, dtype
-        self.native = load_module(source, f"{program.module_name}_{self.backend}")
+    def __init__(self, module: Module, source: str, device: str, dtype: str) -> None:
+        self.module, self.source, self.device, self.dtype = module, source, device, dtype
+        self.native = load_module(source, f"{module.file_name}_{self.backend}")
 
     @contextmanager
-    def briefly(self) -> Iterator[None]:
+    def fast_compile(self) -> Iterator[None]:
         """Within it functions are taken to be run once or twice only."""
-        before, self.is_brief = self.is_brief, True
+        before, self.compiles_fast = self.compiles_fast, True
         try:
             yield
         finally:
-            self.is_brief = before
+            self.compiles_fast = before
 
     def init(self, seed: int | None = None) -> dict[str, Array]:
         return self.native.init() if seed is None else self.native.init(seed)
@@ -50,11 +50,11 @@ class FrameworkModel(ABC):
         return self.array("trajectory", weights, self._rows(x))
 
     def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
-        y = checked_rows(y, self.program.size, "y", self.dtype)
+        y = checked_rows(y, self.module.signature.size, "y", self.dtype)
         return self.array("vector_field", weights, float(t), y)
 
     def regularizer(self, weights: Weights, /) -> float:
-        if not self.program.penalties:
+        if not self.module.has_penalties:
             return 0.0
         return float(self.array("regularizer", weights))
 
@@ -87,13 +87,13 @@ class FrameworkModel(ABC):
         """
 
     def _weights(self, weights: Weights) -> dict[str, Array]:
-        return checked_weights(self.program, weights, self.dtype)
+        return checked_weights(self.module, weights, self.dtype)
 
     def _rows(self, x: Array) -> Array:
-        return checked_rows(x, self.program.features, "x", self.dtype)
+        return checked_rows(x, self.module.signature.features, "x", self.dtype)
 
     def _targets(self, targets: Targets, x: Array) -> Array:
-        return checked_targets(self.program, targets, len(x), self.dtype)
+        return checked_targets(self.module, targets, len(x), self.dtype)
 
     @abstractmethod
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:

@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-from ..compiler.ir.program import Program
-from .docs import has_classes
-from .layout import Bracket, docstring, laid_out
+from typing import TYPE_CHECKING
+
+from .document import bracket, docstring, laid_out
+
+if TYPE_CHECKING:
+    from .program import ProgramPrinter
 
 _DOC = "Print what this network is and take one gradient on a small batch."
 
 
-def _head(program: Program) -> list[str]:
-    return [
-        "def main() -> None:",
-        docstring([_DOC]),
-        "    print(__doc__)",
-    ]
+def _head() -> list[str]:
+    return ["def main() -> None:", docstring([_DOC]), "    print(__doc__)"]
 
 
-def _weights(program: Program) -> list[str]:
-    file = f'"{program.module_name}.safetensors"'
-    beside = Bracket("beside = Path(__file__).with_name(", (file,), ")")
+def _weights(program: ProgramPrinter) -> list[str]:
+    name = f'"{program.module.file_name}.safetensors"'
     return [
-        f"    {laid_out(beside, 4)}",
-        "    arrays = load_file(beside) if beside.exists() else init()",
+        f"    {laid_out(bracket('file = Path(__file__).with_name(', [name], ')'), 4)}",
+        "    arrays = load_file(file) if file.exists() else init()",
         "    count = sum(value.size for value in arrays.values())",
         '    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})',
     ]
 
 
-def _batch(program: Program) -> list[str]:
+def _batch(program: ProgramPrinter) -> list[str]:
+    module, features = program.module, program.constant("FEATURES")
     lines = [
-        "    rng = np.random.default_rng(0)",
-        f'    x = rng.normal(size=(8, FEATURES)).astype("{program.spec.dtype}")',
+        "    random = np.random.default_rng(0)",
+        f'    x = random.normal(size=(8, {features})).astype("{module.dtype}")',
     ]
-    if program.loss is None:
+    if not module.has_loss:
         return lines
-    if has_classes(program):
-        return [*lines, "    targets = np.arange(8) % OUTPUTS"]
-    return [*lines, f'    targets = rng.normal(size=(8, OUTPUTS)).astype("{program.spec.dtype}")']
+    if module.signature.is_classifier:
+        return [*lines, f"    targets = np.arange(8) % {program.constant('CLASSES')}"]
+    outputs = program.constant("OUTPUTS")
+    return [*lines, f'    targets = random.normal(size=(8, {outputs})).astype("{module.dtype}")']
 
 
 def _guard() -> list[str]:
     return ["", "", 'if __name__ == "__main__":', "    main()"]
 
 
-def jax_main(program: Program) -> list[str]:
-    lines = [*_head(program), *_weights(program), *_batch(program)]
-    if program.spec.dtype == "float64":
-        lines.insert(2, '    jax.config.update("jax_enable_x64", True)')
+def jax_main(program: ProgramPrinter) -> list[str]:
+    lines = [*_head(), *_weights(program), *_batch(program)]
     lines.append("    weights = {name: jnp.asarray(value) for name, value in arrays.items()}")
-    if program.loss is None:
+    if not program.module.has_loss:
         lines.append('    print(f"y(T) = {forward(weights, jnp.asarray(x))}")')
         return [*lines, *_guard()]
     return [
@@ -63,9 +61,9 @@ def jax_main(program: Program) -> list[str]:
     ]
 
 
-def torch_main(program: Program) -> list[str]:
-    lines = [*_head(program), *_weights(program), "    network = Network(arrays)", *_batch(program)]
-    if program.loss is None:
+def torch_main(program: ProgramPrinter) -> list[str]:
+    lines = [*_head(), *_weights(program), "    network = Network(arrays)", *_batch(program)]
+    if not program.module.has_loss:
         lines.append('    print(f"y(T) = {network(torch.tensor(x)).tolist()}")')
         return [*lines, *_guard()]
     return [

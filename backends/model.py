@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiler.ir.program import Program
+from ..compiler.ir.module import Module
 from .optimizers import Updater
 from .stepper import Stepper
 
@@ -32,7 +32,7 @@ class Model(Protocol):
     device: str
     dtype: str
     source: str
-    program: Program
+    module: Module
 
     def init(self, seed: int | None = None) -> dict[str, Array]:
         """Initial weights in the spec's dtype, the same numbers in every backend."""
@@ -72,9 +72,9 @@ class Compilable(Protocol):
         ...
 
 
-def checked_weights(program: Program, weights: Weights, dtype: str) -> dict[str, Array]:
-    """The weights in the program's order and dtype. Raises ArgumentError."""
-    known = {w.name: w.shape for w in program.weights}
+def checked_weights(module: Module, weights: Weights, dtype: str) -> dict[str, Array]:
+    """The weights in the module's order and in a dtype. Raises ArgumentError."""
+    known = {w.name: w.shape for w in module.weights}
     if set(weights) != set(known):
         missing, unknown = set(known) - set(weights), set(weights) - set(known)
         parts = [f"missing {', '.join(sorted(missing))}"] * bool(missing)
@@ -95,15 +95,15 @@ def checked_rows(x: Array, columns: int, what: str, dtype: str) -> Array:
     return np.array(x, dtype=dtype)
 
 
-def checked_targets(program: Program, targets: Targets, rows: int, dtype: str) -> Array:
+def checked_targets(module: Module, targets: Targets, rows: int, dtype: str) -> Array:
     """Classes (s,) as int64 or values (s, k). Raises ArgumentError."""
-    if program.loss is None:
+    if not module.has_loss:
         raise ArgumentError("this network has no readout, hence no loss")
     if targets is None:
         raise ArgumentError("the loss needs targets")
     found = np.asarray(targets)
-    k = program.outputs
-    if found.ndim == 1 and program.spec.task.kind == "classification":
+    k, is_classifier = module.signature.outputs, module.signature.is_classifier
+    if found.ndim == 1 and is_classifier:
         if found.dtype.kind not in "iu":
             raise ArgumentError(f"classes are integers, not {found.dtype}")
         if found.size and (found.min() < 0 or found.max() >= k):
@@ -112,7 +112,7 @@ def checked_targets(program: Program, targets: Targets, rows: int, dtype: str) -
     elif found.ndim == 2 and found.shape[1] == k:
         found = np.array(_numbers(found, "targets"), dtype=dtype)
     else:
-        classes = "(s,) or " if program.spec.task.kind == "classification" else ""
+        classes = "(s,) or " if is_classifier else ""
         raise ArgumentError(f"targets are {found.shape}, not {classes}(s, {k})")
     if len(found) != rows:
         raise ArgumentError(f"{len(found)} targets for {rows} examples")

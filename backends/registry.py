@@ -1,4 +1,4 @@
-"""The backends: a name, the text it writes for a program, and the model that runs such a text.
+"""The backends: a name, the text it writes for a module, and the model that runs such a text.
 
 A third party adds one with `register` in a module that the entry point group `wellposed.plugins`
 names. Nothing here imports a framework.
@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from ..compiler.ir.program import Program
+from ..compiler.ir.module import Module
 from ..spec.diagnostics import did_you_mean
 from ..spec.model import Task
 from .model import Model
@@ -28,23 +28,23 @@ class NoDevice(BackendError):
 
 @dataclass(frozen=True)
 class Backend:
-    """`emit` gives the text of a program ('' for the reference); `runtime` is the module with
-    `load(program, source, device, dtype) -> Model`, imported when a program is loaded. An `eager`
+    """`emit` gives the text of a module ('' for the reference); `runtime` is what has
+    `load(module, source, device, dtype) -> Model`, imported when a program is loaded. An `eager`
     framework can also be told to compile (`model.Compilable`)."""
 
     name: str
-    emit: Callable[[Program], str]
+    emit: Callable[[Module], str]
     runtime: str
     framework: str = ""
     eager: bool = False
 
-    def load(self, program: Program, source: str, device: str = "cpu", dtype: str = "") -> Model:
+    def load(self, module: Module, source: str, device: str = "cpu", dtype: str = "") -> Model:
         """The model that runs this text. Raises BackendError without the framework."""
         if self.framework and find_spec(self.framework) is None:
             help = f"pip install 'wellposed[{self.name}]'"
             raise BackendError(f"{self.framework} is not installed: {help}")
         runtime: Any = import_module(self.runtime, __package__)
-        return runtime.load(program, source, device, dtype or program.spec.dtype)
+        return runtime.load(module, source, device, dtype or module.dtype)
 
 
 _BACKENDS: dict[str, Backend] = {}
@@ -69,18 +69,18 @@ def get(name: str) -> Backend:
     return _BACKENDS[name]
 
 
-def _emit_torch(program: Program) -> str:
-    from .emit_torch import emit
+def _emit_torch(module: Module) -> str:
+    from .torch_program import emit
 
-    return emit(program)
+    return emit(module)
 
 
-def _emit_jax(program: Program) -> str:
-    from .emit_jax import emit
+def _emit_jax(module: Module) -> str:
+    from .jax_program import emit
 
-    return emit(program)
+    return emit(module)
 
 
 register(Backend("torch", _emit_torch, ".run_torch", "torch", eager=True))
 register(Backend("jax", _emit_jax, ".run_jax", "jax"))
-register(Backend("numpy", lambda program: "", ".run_numpy"))
+register(Backend("numpy", lambda module: "", ".run_numpy"))

@@ -12,15 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..compiler.ir.program import Program
+from ..compiler.ir.module import Module
 from .framework_model import FrameworkModel, NoForwardMode
 from .model import Array, Targets, Weights, checked_targets
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 
-RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-"""How XLA compiles for the CPU what is run once: in a third of the time, to slower code."""
+FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""XLA's options for the CPU for what runs a few times: a third of the time, to slower code."""
 NEEDS_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -30,9 +30,9 @@ NEEDS_VALUES = (
 
 
 @cache
-def _run_once() -> dict[str, Any]:
-    """The options of RUN_ONCE that the installed XLA knows: they come and go."""
-    return {name: value for name, value in RUN_ONCE.items() if _is_known(name, value)}
+def _fast_options() -> dict[str, Any]:
+    """The options of FAST_COMPILE that the installed XLA knows: they come and go."""
+    return {name: value for name, value in FAST_COMPILE.items() if _is_known(name, value)}
 
 
 def _is_known(name: str, value: Any) -> bool:
@@ -43,9 +43,9 @@ def _is_known(name: str, value: Any) -> bool:
     return True
 
 
-def load(program: Program, source: str, device: str, dtype: str) -> JaxModel:
+def load(module: Module, source: str, device: str, dtype: str) -> JaxModel:
     """The model of a JAX program. Raises BackendError for a device that is not there."""
-    return JaxModel(program, source, device, dtype)
+    return JaxModel(module, source, device, dtype)
 
 
 def _device(name: str) -> Any:
@@ -68,15 +68,26 @@ def _enable_x64(on: bool) -> Any:
     return import_module("jax.experimental").enable_x64(on)
 
 
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Within it a program may switch float64 on for the process, as its file does for whoever
+    imports it; a model has settings of its own."""
+    before = jax.config.read("jax_enable_x64")
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
 class JaxModel(FrameworkModel):
     """A JAX program; `native` is its module of pure functions."""
 
     backend = "jax"
 
-    def __init__(self, program: Program, source: str, device: str, dtype: str) -> None:
+    def __init__(self, module: Module, source: str, device: str, dtype: str) -> None:
         self.placed = _device(device)
-        with _enable_x64(dtype == "float64"):
-            super().__init__(program, source, device, dtype)
+        with _own_settings(), _enable_x64(dtype == "float64"):
+            super().__init__(module, source, device, dtype)
         self._compiled: dict[tuple[str, bool, bool], Callable[..., Any]] = {}
 
     @contextmanager
@@ -92,11 +103,11 @@ class JaxModel(FrameworkModel):
     @property
     def options(self) -> dict[str, Any] | None:
         """How XLA compiles what is asked now; None for as it comes."""
-        return _run_once() if self.is_brief and self.placed.platform == "cpu" else None
+        return _fast_options() if self.compiles_fast and self.placed.platform == "cpu" else None
 
     def compiled(self, function: str, differentiated: bool = False) -> Callable[..., Any]:
         """A function of the program, or its value and gradient, compiled once."""
-        key = function, differentiated, self.is_brief
+        key = function, differentiated, self.compiles_fast
         if key not in self._compiled:
             native = getattr(self.native, function)
             wanted = jax.value_and_grad(native) if differentiated else native
@@ -220,6 +231,6 @@ class JaxStepper(Stepper):
             return float(self.model.compiled("loss")(self.held, self.put(x), put))
 
     def _put_targets(self, targets: Targets, rows: int) -> Any:
-        checked = checked_targets(self.model.program, targets, rows, self.model.dtype)
+        checked = checked_targets(self.model.module, targets, rows, self.model.dtype)
         with self.model.settings():
             return jnp.asarray(checked)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..compiler.ir.program import Program
-from ..compiler.reference import Reference
+from ..compiler.ir.module import Module
+from ..compiler.reference.reference import Reference
 from .model import Array, Model, Targets, Weights, checked_rows, checked_targets, checked_weights
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
@@ -14,11 +14,11 @@ from .stepper import Proposal, Stepper
 DTYPE = "float64"
 
 
-def load(program: Program, source: str, device: str, dtype: str) -> NumpyModel:
-    """The reference of a program. It computes in float64 on the CPU, whatever the spec says."""
+def load(module: Module, source: str, device: str, dtype: str) -> NumpyModel:
+    """The reference of a module. It computes in float64 on the CPU, whatever the spec says."""
     if device != "cpu":
         raise BackendError(f"the reference runs on the CPU, not on {device}")
-    return NumpyModel(program)
+    return NumpyModel(module, source)
 
 
 class NumpyModel:
@@ -26,10 +26,9 @@ class NumpyModel:
 
     backend, device, dtype = "numpy", "cpu", DTYPE
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.reference = Reference(program)
-        self.source = self.reference.source
+    def __init__(self, module: Module, source: str) -> None:
+        self.module, self.source = module, source
+        self.reference = Reference(module)
 
     def init(self, seed: int | None = None) -> dict[str, Array]:
         return self.reference.init(seed)
@@ -41,7 +40,7 @@ class NumpyModel:
         return self.reference.trajectory(self._weights(weights), self._rows(x))
 
     def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
-        y = checked_rows(y, self.program.size, "y", DTYPE)
+        y = checked_rows(y, self.module.signature.size, "y", DTYPE)
         return self.reference.vector_field(self._weights(weights), float(t), y)
 
     def regularizer(self, weights: Weights, /) -> float:
@@ -59,13 +58,13 @@ class NumpyModel:
         return NumpyStepper(self, updater, x, targets)
 
     def _weights(self, weights: Weights) -> dict[str, Array]:
-        return checked_weights(self.program, weights, DTYPE)
+        return checked_weights(self.module, weights, DTYPE)
 
     def _rows(self, x: Array) -> Array:
-        return checked_rows(x, self.program.features, "x", DTYPE)
+        return checked_rows(x, self.module.signature.features, "x", DTYPE)
 
     def _targets(self, targets: Targets, x: Array) -> Array:
-        return checked_targets(self.program, targets, len(x), DTYPE)
+        return checked_targets(self.module, targets, len(x), DTYPE)
 
 
 class NumpyStepper(Stepper):

@@ -12,7 +12,7 @@ import torch
 from torch.autograd import forward_ad
 from torch.func import functional_call
 
-from ..compiler.ir.program import Program
+from ..compiler.ir.module import Module
 from .framework_model import FrameworkModel, NoForwardMode
 from .model import Array, Targets, Weights, checked_targets
 from .optimizers import Rates, Updater, global_norm
@@ -20,12 +20,12 @@ from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 
 
-def load(program: Program, source: str, device: str, dtype: str) -> TorchModel:
+def load(module: Module, source: str, device: str, dtype: str) -> TorchModel:
     """The model of a PyTorch program. Raises BackendError for a device that is not there."""
     # full float32 in matrix products and convolutions: JAX is set the same way
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    return TorchModel(program, source, _device(device), dtype)
+    return TorchModel(module, source, _device(device), dtype)
 
 
 def _device(name: str) -> str:
@@ -53,6 +53,18 @@ class TorchModel(FrameworkModel):
         """The program's nn.Module with these weights on the device."""
         return self.native.Network(weights).to(self.device)
 
+    def parameters(self, network: Any) -> dict[str, Any]:
+        """The parameters of a network by the names of their weights.
+
+        A weight whose name nn.Module has itself is a parameter of another name (`names.attributes`)
+        at its place in the order of the weights.
+        """
+        found = dict(network.named_parameters())
+        names = [w.name for w in self.module.weights]
+        if len(found) != len(names) or found.keys() >= set(names):
+            return found
+        return dict(zip(names, found.values(), strict=True))
+
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
         return self._called(self.network(weights), function, *arguments)
 
@@ -66,7 +78,7 @@ class TorchModel(FrameworkModel):
         network = self.network(dict(before))
         self._called(network, function, *arguments)
         with torch.no_grad():
-            for name, parameter in network.named_parameters():
+            for name, parameter in self.parameters(network).items():
                 parameter.copy_(self._put(weights[name]))
         return self._called(network.eval(), function, *arguments)
 
@@ -80,14 +92,16 @@ class TorchModel(FrameworkModel):
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         network = self.network(weights)
         network.loss(self._put(x), self._put(targets)).backward()
-        return {name: _gradient_of(w).cpu().numpy() for name, w in network.named_parameters()}
+        found = self.parameters(network).items()
+        return {name: _gradient_of(w).cpu().numpy() for name, w in found}
 
     def _jvp(
         self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
     ) -> Array:
         with _forward_mode(), torch.no_grad():
             network = self.network(weights)
-            duals = {n: self._dual(w.detach(), along[n]) for n, w in network.named_parameters()}
+            tangents = zip(network.named_parameters(), self.parameters(network), strict=True)
+            duals = {n: self._dual(w.detach(), along[name]) for (n, w), name in tangents}
             try:
                 value = functional_call(network, duals, (self._dual(self._put(x), dx),))
             except NotImplementedError as error:
@@ -101,7 +115,8 @@ class TorchModel(FrameworkModel):
     def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
         network, rows = self.network(weights), self._put(x).requires_grad_()
         network(rows).backward(self._put(w))  # unlike autograd.grad, checkpoints of all kinds do it
-        pulled = {n: _gradient_of(p).cpu().numpy() for n, p in network.named_parameters()}
+        found = self.parameters(network).items()
+        pulled = {n: _gradient_of(p).cpu().numpy() for n, p in found}
         return pulled, _gradient_of(rows).cpu().numpy()
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> TorchStepper:
@@ -143,7 +158,8 @@ class TorchStepper(Stepper):
         network.zero_grad(set_to_none=True)
         loss = network.loss(self.x[index], self.targets[index])
         loss.backward()
-        gradient = {name: _gradient_of(w) for name, w in network.named_parameters()}
+        found = self.model.parameters(network).items()
+        gradient = {name: _gradient_of(w) for name, w in found}
         with torch.no_grad():
             norm = global_norm(gradient)
             updated = self.updater.apply(gradient, norm, self.moments, self.held, rates)
@@ -170,10 +186,10 @@ class TorchStepper(Stepper):
 
     def _network(self) -> Any:
         """The network with the weights held; its parameters are theirs, not copies."""
-        for name, parameter in self.network.named_parameters():
+        for name, parameter in self.model.parameters(self.network).items():
             parameter.data = self.held[name]
         return self.network
 
     def _put_targets(self, targets: Targets, rows: int) -> torch.Tensor:
-        checked = checked_targets(self.model.program, targets, rows, self.model.dtype)
+        checked = checked_targets(self.model.module, targets, rows, self.model.dtype)
         return torch.tensor(checked, device=self.model.device)

@@ -1,0 +1,175 @@
+"""How a framework writes the operations of expressions: one table per framework, the same keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from string import Formatter
+
+from ..compiler.ir.expr import Expr
+from ..compiler.ir.types import BATCH, Layout, Size
+
+SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
+"""Precedence, the loosest first: a + b, a * b, -a, a ** b, f(a)."""
+
+_LEVELS = {"": SUM, "product": PRODUCT, "atom": ATOM}
+Named = Callable[[Size], str]
+"""How the program writes a number of components."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """`text` is a template, or makes one of the node and the names of sizes.
+
+    `{0}` is an operand that stands alone, `{0:atom}` one with something behind it, `{like}` an
+    array at hand whose dtype and device new arrays take. `imports` are what the text needs at the
+    top of the program, `helper` the function of the program that it calls.
+    """
+
+    text: str | Callable[[Expr, Named], str]
+    precedence: int = ATOM
+    imports: tuple[str, ...] = ()
+    helper: str = ""
+
+    def template(self, node: Expr, named: Named) -> str:
+        return self.text if isinstance(self.text, str) else self.text(node, named)
+
+    def names_twice(self, node: Expr) -> bool:
+        """Does the text name its first operand more than once?"""
+        template = self.template(node, str)
+        return sum(field == "0" for _, field, _, _ in Formatter().parse(template)) > 1
+
+
+def filled(
+    template: str, operand: Callable[[int, int], str], words: Mapping[str, Callable[[], str]]
+) -> str:
+    """The template with its operands, `operand(number, least precedence)`, and other words."""
+    parts: list[str] = []
+    for literal, name, spec, _ in Formatter().parse(template):
+        parts.append(literal)
+        if name is None:
+            continue
+        if name in words:
+            parts.append(words[name]())
+        else:
+            parts.append(operand(int(name), _LEVELS[spec or ""]))
+    return "".join(parts)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One framework's words. `python` names the functions of a number alone that the module math
+    has; `reserved` are names that a program of this framework has from its imports."""
+
+    name: str
+    title: str
+    array: str
+    rows: Mapping[str, Row]
+    reserved: frozenset[str] = frozenset()
+
+
+PYTHON_FUNCTIONS = frozenset({"sin", "cos", "exp", "log", "sqrt", "sinh", "cosh", "tanh"})
+"""Functions that the module `math` has: what a number goes through, in either program."""
+
+
+# --- what all frameworks write the same way ----------------------------------------------------
+
+
+def path_length(node: Expr) -> int:
+    """How many axes of time lie before the components."""
+    return len(node.type.path)
+
+
+def is_columns(node: Expr) -> bool:
+    return node.type.layout is Layout.COLUMNS
+
+
+def component_axis(node: Expr) -> int:
+    """The axis of a vector's components."""
+    axis = path_length(node)
+    return axis if node.type.layout is not Layout.ROWS else axis + node.type.batched
+
+
+def summed_axes(node: Expr) -> tuple[int, ...]:
+    """The axes that `reduce` sums over, in the array of its operand."""
+    (x,) = node.args
+    over = [i for i, axis in enumerate(x.type.path) if axis in node.attributes]
+    if BATCH in node.attributes:
+        over.append(-1 if is_columns(x) else path_length(x))
+    return tuple(over)
+
+
+def _range(start: str, stop: str) -> str:
+    """`a:b`, with spaces around the colon where an end is more than a name."""
+    if " " not in start + stop:
+        return f"{start}:{stop}"
+    return f"{start}{' ' * bool(start)}:{' ' * bool(stop)}{stop}"
+
+
+def _slice(node: Expr, named: Named) -> str:
+    start, stop = node.attributes
+    assert isinstance(start, Size) and isinstance(stop, Size)
+    (x,) = node.args
+    ends = _range(
+        named(start) if start.value else "", named(stop) if stop.value < x.shape[0] else ""
+    )
+    if x.type.rank == 2:
+        return f"{{0:atom}}[{'..., ' * bool(path_length(x))}{ends}{', :' * bool(path_length(x))}]"
+    before = "..., " if path_length(x) else ":, " * component_axis(x)
+    behind = ", :" if before.startswith("...") and is_columns(x) else ""
+    return f"{{0:atom}}[{before}{ends}{behind}]"
+
+
+def _column(node: Expr, named: Named) -> str:
+    if not node.type.lies_differently:
+        return "{0}"
+    if not node.shape:
+        return "{0:atom}[..., None, None]"
+    return "{0:atom}[..., None]" if node.type.path else "{0:atom}[:, None]"
+
+
+def _flip(node: Expr, named: Named) -> str:
+    if not node.shape:
+        return "{0:atom}[0]" if node.type.layout is Layout.ROWS else "{0:atom}[None]"
+    return "{0:atom}.mT" if node.type.path else "{0:atom}.T"
+
+
+def _outer(node: Expr, named: Named) -> str:
+    transposed = "mT" if node.type.path else "T"
+    if node.args[0].type.layout is Layout.ROWS:
+        return f"{{0:atom}}.{transposed} @ {{1:product}}"
+    return f"{{0:product}} @ {{1:atom}}.{transposed}"
+
+
+def rest(node: Expr, named: Named) -> str:
+    """What is left of a path behind its segments."""
+    *_, count, each = node.attributes
+    return f"{{0:atom}}[{count} * {each} :]"
+
+
+COMMON: dict[str, Row] = {
+    "slice": Row(_slice),
+    "head": Row("{0:atom}[:-1]"),
+    "tail": Row("{0:atom}[1:]"),
+    "at": Row("{0:atom}[{1}]"),
+    "last": Row("{0:atom}[-1]"),
+    "column": Row(_column),
+    "uncolumn": Row(lambda node, _: "{0:atom}[..., 0]" if node.shape else "{0:atom}[..., 0, 0]"),
+    "flip": Row(_flip),
+    "mean": Row("{0:atom}.mean()"),
+    "outer": Row(_outer, PRODUCT),
+    "step_of": Row("{helper}({0})", helper="step_of"),
+    "class_probabilities": Row(
+        "{helper}({0}, {like}.dtype)", helper="class_probabilities"
+    ),
+}
+"""Arithmetic, names and numbers are the printer's own business."""
+
+ARITHMETIC = frozenset(
+    {"add", "sub", "mul", "div", "pow", "neg", "matmul", "transpose", "variable", "weight"}
+    | {"constant", "call", "per_example", "rounded"}
+)
+"""Operations with a precedence, and what the printer writes itself."""
+
+NOT_PRINTED = frozenset({"dense", "entries", "identity_operator"})
+"""Linear operators, which a pass makes arrays of before a module is printed."""

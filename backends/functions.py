@@ -1,0 +1,448 @@
+"""Printing one function: its variables get names, its statements become lines.
+
+A name is free again when the value that had it is used no more, so that `z = z + …` reads as a
+colleague would write it. What frameworks write differently (scans, calls of the network's own
+functions) is the business of the dialect's printer, `ProgramPrinter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from ..compiler.ir.expr import Expr, variables, walk
+from ..compiler.ir.module import Call, Function, Group, Let, Result, Scan
+from .document import INDENT, WIDTH, Doc, bracket, flat, laid_out
+from .expressions import Expressions, NotPrinted, Words
+from .names import free, numbered
+
+if TYPE_CHECKING:
+    from .program import ProgramPrinter
+
+_ROOM = 8
+"""Columns that are left to the right side of an assignment at least."""
+Part = Expr | Group
+"""What is written as one name: a variable, or a group of them."""
+
+
+def parts(targets: Sequence[Expr], function: Function) -> list[tuple[Part, list[Expr]]]:
+    """Variables and groups in order, each with its members."""
+    found: list[tuple[Part, list[Expr]]] = []
+    for key, members in groupby(targets, key=lambda v: function.groups.get(v, v)):
+        found.append((key, list(members)))
+    return found
+
+
+def result_parts(results: Sequence[Result]) -> list[tuple[Group | None, list[Result]]]:
+    """Results one by one, those of a group together."""
+    found: list[tuple[Group | None, list[Result]]] = []
+    for result in results:
+        if result.group is not None and found and found[-1][0] == result.group:
+            found[-1][1].append(result)
+        else:
+            found.append((result.group, [result]))
+    return found
+
+
+class FunctionPrinter:
+    """The lines of one function, from its `def` on."""
+
+    def __init__(self, program: ProgramPrinter, function: Function, indent: int) -> None:
+        self.program, self.function, self.indent = program, function, indent
+        self.lines: list[str] = []
+        self.reserved: set[str] = set()
+        """Names that mean something to the end of the function."""
+        self.names: dict[Expr, str] = {}
+        """What variables are called now."""
+        self.whole: dict[Expr, Group] = {}
+        """The members of groups that have one name together."""
+        self.last_use = _last_uses(function)
+        self.at = 0
+        self.expressions = Expressions(
+            program.dialect,
+            Words(
+                name=self._name,
+                constant=program.constant,
+                call=self._call,
+                own=program.own,
+                like=self._like,
+                fresh=self.fresh,
+                loc=function.loc,
+                stacked=function.generic,
+            ),
+            program.needs,
+        )
+        self.like_name = ""
+
+    # --- names ---------------------------------------------------------------------------------
+
+    def fresh(self, wanted: str) -> str:
+        """A name that is free from here to the end of the function."""
+        name = self.local(wanted)
+        self.reserved.add(name)
+        return name
+
+    def local(self, wanted: str) -> str:
+        """A name that is free within the lines of one statement."""
+        return self._free(wanted, self._taken(self.at - 1))
+
+    def _taken(self, at: int) -> set[str]:
+        """The names that mean something behind statement `at`."""
+        return {n for v, n in self.names.items() if self.last_use.get(v, -1) > at} | self.reserved
+
+    def _free(self, wanted: str, taken: set[str]) -> str:
+        """A name that means nothing else here: not in Python or the program, not in `taken`."""
+        return numbered(free(wanted, self.program.module_names), taken)
+
+    def bind(self, targets: Sequence[Expr], at: int) -> list[str]:
+        """Names for new variables that live behind statement `at`; `_` for what is never used."""
+        taken, found = self._taken(at), []
+        for part, members in parts(targets, self.function):
+            if not any(m in self.last_use for m in members):
+                found.append("_")
+                continue
+            if isinstance(part, Group) and not self._is_whole(members):
+                names = [self._free(m.name, taken) for m in members]
+            else:
+                names = [self._free(part.name, taken)]
+                self.whole |= dict.fromkeys(members, part) if isinstance(part, Group) else {}
+            taken.update(names)
+            found += names
+            for i, member in enumerate(members):
+                self.names[member] = names[i if len(names) == len(members) else 0]
+        return found
+
+    def _is_whole(self, members: list[Expr]) -> bool:
+        """Is the group only ever handed on as a whole, so that one name is enough?"""
+        return all(_handed_on(e, members) for e in _roots(self.function))
+
+    def _name(self, e: Expr) -> str:
+        return self.program.raw(e.name) if e.op == "weight" else self.names[e]
+
+    def _like(self) -> str:
+        return self.like_name
+
+    # --- the function --------------------------------------------------------------------------
+
+    def run(self) -> list[str]:
+        """`def name(parameters) -> results:`, documentation, statements, return."""
+        f = self.function
+        self._parameters()
+        for self.at, let in enumerate(f.body):
+            self.let(let)
+        self.at = len(f.body)
+        self._return()
+        return self.lines
+
+    def _parameters(self) -> None:
+        f = self.function
+        given: list[Doc] = list(self.program.first_parameters(f))
+        unpacked: list[tuple[str, list[str]]] = []
+        for part, members in parts(f.params, f):
+            if isinstance(part, Group) and not self._is_whole(members):
+                group = self._free(part.name, self._taken(-1))
+                self.reserved.add(group)
+                given.append(f"{group}: {self.program.alias(part)}")
+                unpacked.append((group, self._unpacked(members)))
+            elif isinstance(part, Group):
+                (name,) = self.bind(members, -1)
+                given.append(f"{name}: {self.program.group_type(part, len(members))}")
+            else:
+                name = self._parameter(part)
+                given.append(f"{name}: {self.program.type_of(part, f)}")
+        head = f"def {self.program.own(f.name)}("
+        self.write("", bracket(head, given, f") -> {self.program.result_type(f)}:"), -INDENT)
+        self.lines.append(self.program.documentation(f, self.indent + INDENT))
+        for group, names in unpacked:
+            self.write(f"{', '.join(names)} = ", group)
+        self.like_name = self._array_at_hand()
+
+    def _parameter(self, variable: Expr) -> str:
+        """A parameter keeps a name even where it is not used."""
+        name = self._free(variable.name, self._taken(-1))
+        self.names[variable] = name
+        self.last_use.setdefault(variable, 0)
+        return name
+
+    def _unpacked(self, members: list[Expr]) -> list[str]:
+        names = []
+        for member in members:
+            self.names[member] = self._free(member.name, self._taken(-1) | set(names))
+            names.append(self.names[member])
+        return names
+
+    def _array_at_hand(self) -> str:
+        """An array whose dtype and device new ones take."""
+        f = self.function
+        arrays = [p for p in f.params if p.type.lies_differently or p.type.rank]
+        if arrays:
+            return self.names[arrays[0]]
+        weights = [e for e in variables(*f.expressions) if e.op == "weight"]
+        if weights:
+            return self.program.raw(weights[0].name)
+        return next(iter(self.names.values()), "")
+
+    def _return(self) -> None:
+        f = self.function
+        if len(f.results) == 1:
+            self.value(f.results[0].value, "return ")
+            return
+        docs: list[Doc] = []
+        groups = result_parts(f.results)
+        for group, members in groups:
+            found = [self.inline(r.value) for r in members]
+            if group is None or len(groups) == 1:
+                docs += found
+            else:
+                docs.append(self._grouped(group, found))
+        line = f"return {', '.join(map(flat, docs))}"
+        if self.fits(line):
+            self.write("", line)
+        else:
+            self.write("return ", bracket("(", docs, ")"))
+
+    def _grouped(self, group: Group, found: list[Doc]) -> str:
+        """A group of several by the name of the group."""
+        name = self.fresh(group.name)
+        self.write(f"{name} = ", found[0] if len(found) == 1 else bracket("(", found, ")"))
+        return name
+
+    # --- statements ----------------------------------------------------------------------------
+
+    def let(self, let: Let) -> None:
+        """The lines of one statement."""
+        match let.value:
+            case Expr():
+                self._assign(let)
+            case Call():
+                doc = self.program.call(self, let.value)
+                self.assign(self._unpacked_call(let), doc)
+            case Scan():
+                self.program.scan(self, let, let.value)
+            case _:
+                kind = type(let.value).__name__
+                message = f"{self.program.dialect.title} has no words for a {kind.lower()}"
+                raise NotPrinted(message, self.function.loc)
+
+    def _unpacked_call(self, let: Let) -> list[str]:
+        """The left side of a call: groups that come apart stand in parentheses."""
+        assert isinstance(let.value, Call)
+        self.bind(let.targets, self.at)
+        found = result_parts(self.program.module.functions[let.value.function].results)
+        names: list[str] = []
+        at = 0
+        for group, members in found:
+            targets = let.targets[at : at + len(members)]
+            at += len(members)
+            own = [self.names[t] if t in self.last_use else "_" for t in targets]
+            if self.whole_name(targets) or (set(own) == {"_"} and group is not None):
+                names.append(own[0])
+            elif group is not None and len(found) > 1 and len(own) > 1:
+                names.append(f"({', '.join(own)})")
+            else:
+                names += own
+        return names
+
+    def _assign(self, let: Let) -> None:
+        (target,), value = let.targets, let.operands[0]
+        lines = self.expressions.lines(value, f"{target.name} = ", self.indent + INDENT)
+        for before, doc in lines[:-1]:
+            self.write(before, doc)
+        last = self._at_rest(value, lines[-1][1])
+        (name,) = self.bind((target,), self.at)
+        self.write(f"{name} = ", last)
+
+    def value(self, e: Expr, before: str) -> None:
+        """The statements of an expression, the last one behind `before`."""
+        for i, (name, doc) in enumerate(
+            found := self.expressions.lines(e, before, self.indent + INDENT)
+        ):
+            self.write(name, self._at_rest(e, doc) if i == len(found) - 1 else doc)
+
+    def _at_rest(self, e: Expr, doc: Doc) -> Doc:
+        return self.program.at_rest(self.function, e, doc)
+
+    def inline(self, e: Expr) -> Doc:
+        """An expression as part of a line; what it needs before is written."""
+        found = self.expressions.lines(e, " " * (INDENT + len(",")), self.indent + INDENT)
+        for name, doc in found[:-1]:
+            self.write(name, doc)
+        return self._at_rest(e, found[-1][1])
+
+    def write(self, before: str, doc: Doc, deeper: int = 0) -> None:
+        """A line, laid out from the function's own indentation on."""
+        indent = self.indent + INDENT + deeper
+        self.lines.append(" " * indent + laid_out((before, doc), indent))
+
+    def assign(self, names: Sequence[str], doc: Doc, deeper: int = 0) -> None:
+        """`a, b = …`; names that do not fit a line stand in parentheses, on one line each."""
+        line = f"{', '.join(names)} = "
+        if self.indent + INDENT + deeper + len(line) <= WIDTH - _ROOM:
+            self.write(line, doc, deeper)
+        else:
+            self.write("", (bracket("(", names, ")"), " = ", doc), deeper)
+
+    def blank(self) -> None:
+        self.lines.append("")
+
+    def fits(self, line: str) -> bool:
+        return self.indent + INDENT + len(line) <= WIDTH
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def _call(self, e: Expr) -> Doc:
+        return self.program.call(self, Call(e.name, e.args))
+
+    def arguments(self, callee: Function, args: Sequence[Expr]) -> list[Doc]:
+        """The arguments of a call: groups whole or starred, as the callee wants them."""
+        found: list[Doc] = []
+        at = 0
+        for part, members in parts(callee.params, callee):
+            given = args[at : at + len(members)]
+            at += len(members)
+            if isinstance(part, Group):
+                found.append(self._as_group(given))
+            else:
+                found.append(given[0])  # pyright: ignore[reportArgumentType]
+        return self._starred(found)
+
+    def _as_group(self, given: Sequence[Expr]) -> Doc:
+        """One argument for a group of parameters."""
+        name = self.whole_name(given)
+        if name or len(given) == 1:
+            return name or self.expressions.doc(given[0])
+        return bracket("(", [self.expressions.doc(e) for e in given], ")")
+
+    def _starred(self, given: Sequence[Doc | Expr]) -> list[Doc]:
+        """Arguments one by one, those of a group of the caller's as `*group`."""
+        found: list[Doc] = []
+        i = 0
+        while i < len(given):
+            e = given[i]
+            if not isinstance(e, Expr):
+                found.append(e)
+                i += 1
+                continue
+            members = self._members(e)
+            run = given[i : i + len(members)]
+            if len(members) and list(run) == members:
+                found.append(self._star(members))
+                i += len(members)
+            else:
+                found.append(self.expressions.doc(e))
+                i += 1
+        return found
+
+    def _members(self, e: Expr) -> list[Expr]:
+        """The group that an expression is the first member of, if it is written as a whole."""
+        group = self.whole.get(e)
+        if group is None:
+            return []
+        name = self.names[e]
+        return [v for v, g in self.whole.items() if g == group and self.names[v] == name]
+
+    def _star(self, members: Sequence[Expr]) -> str:
+        name = self.names[members[0]]
+        return name if len(members) == 1 else f"*{name}"
+
+    def arguments_of(self, given: Sequence[Expr]) -> list[Doc]:
+        """Expressions as arguments that are taken one by one."""
+        return self._starred(given)
+
+    def written(self, given: Sequence[Expr]) -> list[tuple[Doc, int]]:
+        """Expressions as parts of a line with the number of values in each: groups have one
+        name."""
+        found: list[tuple[Doc, int]] = []
+        i = 0
+        while i < len(given):
+            members = self._members(given[i])
+            if members and list(given[i : i + len(members)]) == members:
+                found.append((self.names[given[i]], len(members)))
+                i += len(members)
+            else:
+                found.append((self.inline(given[i]), 1))
+                i += 1
+        return found
+
+    def entries(self, scan: Scan, step: Function) -> list[tuple[Doc, int]]:
+        """The stacks of a scan as parts of a line, grouped as the step takes their entries."""
+        n, found, at = len(scan.init), [], 0
+        for part, members in parts(step.params[n : n + len(scan.xs)], step):
+            given = scan.xs[at : at + len(members)]
+            if isinstance(part, Group) and not self.whole_name(given):
+                docs = [self.inline(e) for e in given]
+                found.append((bracket("(", docs, ")") if len(docs) > 1 else docs[0], len(docs)))
+            elif isinstance(part, Group):
+                found.append((self.whole_name(given), len(members)))
+            elif not at or not self._is_inside(scan.xs, at):
+                found += self.written(self._run(scan.xs, at))
+            at += len(members)
+        return found
+
+    def _run(self, given: Sequence[Expr], at: int) -> Sequence[Expr]:
+        """The expression at a place, with the others of a group that it is the first of."""
+        members = self._members(given[at])
+        is_whole = members and list(given[at : at + len(members)]) == members
+        return given[at : at + len(members)] if is_whole else given[at : at + 1]
+
+    def _is_inside(self, given: Sequence[Expr], at: int) -> bool:
+        """Does it belong to a group that began before it?"""
+        members = self._members(given[at])
+        i = members.index(given[at]) if given[at] in members else 0
+        return bool(i) and list(given[at - i : at - i + len(members)]) == members
+
+    def whole_name(self, given: Sequence[Expr]) -> str:
+        """The one name of these variables, if they have one."""
+        members = self._members(given[0]) if given else []
+        return self.names[given[0]] if members and members == list(given) else ""
+
+
+# --- uses of variables -------------------------------------------------------------------------
+
+
+def _last_uses(function: Function) -> dict[Expr, int]:
+    """Variable → the last statement that uses it; the results are behind all statements."""
+    found: dict[Expr, int] = {}
+    for i, let in enumerate(function.body):
+        found |= dict.fromkeys(variables(*let.operands), i)
+    return found | dict.fromkeys(variables(*function.values), len(function.body))
+
+
+def _roots(function: Function) -> Iterator[tuple[Expr, ...]]:
+    """The argument lists and the expressions of a function: what groups are handed on in."""
+    for let in function.body:
+        if isinstance(let.value, Expr):
+            yield from _argument_lists(let.value)
+        elif isinstance(let.value, Scan):
+            yield let.value.init
+            yield let.value.xs
+            yield let.value.consts
+            for e in let.operands:
+                yield from _argument_lists(e, bare=False)
+        else:
+            yield let.operands
+            for e in let.operands:
+                yield from _argument_lists(e, bare=False)
+    for value in function.values:
+        yield from _argument_lists(value)
+
+
+def _argument_lists(root: Expr, bare: bool = True) -> Iterator[tuple[Expr, ...]]:
+    """The arguments of every call; every other operand by itself."""
+    if bare:
+        yield (root,)
+    for node in walk(root):
+        if node.op == "call":
+            yield node.args
+        else:
+            yield from ((arg,) for arg in node.args)
+
+
+def _handed_on(args: tuple[Expr, ...], members: list[Expr]) -> bool:
+    """Does an argument list hold all of the members in a row, or none of them?"""
+    own = [a for a in args if a in members]
+    if not own:
+        return True
+    first = args.index(members[0]) if members[0] in args else -1
+    return first >= 0 and list(args[first : first + len(members)]) == members

@@ -1,0 +1,263 @@
+"""The JAX program: pure functions on a dict of weights, `lax.scan` over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..compiler.ir.expr import Expr
+from ..compiler.ir.module import Function, Let, Module, Scan
+from ..compiler.ir.types import array_shape
+from . import main_block
+from .dialect import Dialect
+from .document import INDENT, Doc, bracket, docstring
+from .functions import FunctionPrinter
+from .jax_dialect import JAX
+from .names import numbered
+from .program import ProgramPrinter, Section
+
+
+def emit(module: Module) -> str:
+    """The text of the program; the same bytes for the same spec and version."""
+    return JaxProgram(module).text()
+
+
+class JaxProgram(ProgramPrinter):
+    """Functions that take weights have the dict of them as their first parameter."""
+
+    dialect: Dialect = JAX
+
+    def raw(self, weight: str) -> str:
+        return f'weights["{weight}"]'
+
+    def first_parameters(self, function: Function) -> Sequence[str]:
+        return ["weights: Weights"] if function.takes_weights else []
+
+    def called(self, callee: Function, arguments: list[Doc]) -> tuple[str, list[Doc], str]:
+        given: list[Doc] = ["weights", *arguments] if callee.takes_weights else arguments
+        return f"{self.own(callee.name)}(", given, ")"
+
+    def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
+        """A step that `lax.scan` can call, and the call."""
+        _Scan(self, printer, let, scan).write()
+
+    def functions(self) -> Iterator[Section]:
+        for function in self.module.functions.values():
+            yield FunctionPrinter(self, function, 0).run()
+
+    def imports(self) -> list[str]:
+        return [
+            *sorted(self.needs.imports),
+            "from pathlib import Path",
+            "",
+            "import jax",
+            "import jax.numpy as jnp",
+            "import numpy as np",
+            "from jax import Array",
+            "from safetensors.numpy import load_file",
+        ]
+
+    def settings(self) -> list[str]:
+        if self.module.dtype != "float64":
+            return []
+        return ["", 'jax.config.update("jax_enable_x64", True)  # else JAX computes in float32']
+
+    def _aliases(self) -> list[str]:
+        found = super()._aliases()
+        return ["", "Weights = dict[str, Array]", *found[1:]]
+
+    def helper(self, name: str) -> Section:
+        if name == "step_of":
+            steps, h = self.constant("STEPS"), self.constant("H")
+            doc = "The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."
+            return [
+                f"def {self.own(name)}(t: float | Array) -> Array:",
+                docstring([doc]),
+                f"    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / {h}",
+                f"    return jnp.floor(t / {h} + rounding).astype(int).clip(0, {steps} - 1)",
+            ]
+        return [
+            f"def {self.own(name)}(targets: Array, dtype: jnp.dtype) -> Array:",
+            docstring(["Integer classes as one-hot rows; probabilities as they are."]),
+            "    if targets.ndim == 1:",
+            f"        return jax.nn.one_hot(targets, {self.constant('CLASSES')}, dtype=dtype)",
+            "    return targets",
+        ]
+
+    def main(self) -> Section:
+        return main_block.jax_main(self)
+
+
+class _Scan:
+    """The scan of one statement."""
+
+    def __init__(self, program: JaxProgram, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
+        self.program, self.printer, self.let, self.scan = program, printer, let, scan
+        self.step = program.module.functions[scan.step]
+        n = len(scan.init)
+        self.carry, rest = let.targets[:n], let.targets[n:]
+        split = len(rest) - scan.sums
+        self.outs, self.sums = rest[:split], rest[split:]
+
+    def write(self) -> None:
+        p, scan = self.printer, self.scan
+        items = p.entries(scan, self.step)
+        consts = p.arguments_of(scan.consts)
+        starts = [p.inline(e) for e in scan.init]
+        self._advance(items, consts)
+        arguments = [self.name, self._init(starts), *self._xs(items)]
+        if scan.reverse:
+            arguments.append("reverse=True")
+        doc = bracket("jax.lax.scan(", arguments, ")")
+        p.write(f"{self._targets()} = ", doc)
+        self._prepend(starts)
+
+    # --- the step ------------------------------------------------------------------------------
+
+    def _advance(self, items: list[tuple[Doc, int]], consts: list[Doc]) -> None:
+        """`def advance(state, layer): …`."""
+        p = self.printer
+        self.name = p.fresh("advance")
+        array = self.program.dialect.array
+        state, kind, star = self._state()
+        entry, entry_kind, given = self._entry(items)
+        totals = self._inner_names(self.sums, "")
+        carried, carried_kind = state, kind
+        if totals:
+            carried = f"({', '.join([state, *totals])})"
+            carried_kind = f"tuple[{', '.join([kind, *[array] * len(totals)])}]"
+        collected, collected_kind = self._collected(state, kind)
+        result = f"tuple[{carried_kind}, {collected_kind}]"
+        head = [f"{'carry' if totals else state}: {carried_kind}", f"{entry}: {entry_kind}"]
+        p.blank()
+        p.write("", bracket(f"def {self.name}(", head, f") -> {result}:"))
+        if totals:
+            p.write(f"{', '.join([state, *totals])} = ", "carry", INDENT)
+        call = bracket(*self.program.called(self.step, [star, *given, *consts]))
+        outs = self._inner_names(self.outs, "_j")
+        more = [f"{t}_j" for t in totals]
+        if not (outs or more) and not self.scan.path:
+            p.write("return ", (call, ", None"), INDENT)
+        else:
+            self._written_out(call, state, outs, more, totals, carried, collected)
+        p.blank()
+
+    def _inner_names(self, variables: Sequence[Expr], suffix: str) -> list[str]:
+        """Names within the step, each once."""
+        found: list[str] = []
+        for v in variables:
+            found.append(numbered(self.printer.local(f"{v.name}{suffix}"), found))
+        return found
+
+    def _written_out(
+        self,
+        call: Doc,
+        state: str,
+        outs: list[str],
+        more: list[str],
+        totals: list[str],
+        carried: str,
+        collected: str,
+    ) -> None:
+        p, n = self.printer, len(self.carry)
+        if outs or more:
+            names = [state] if n == 1 else [f"{state}_{i}" for i in range(n)]
+            p.assign([*names, *outs, *more], call, INDENT)
+            if n > 1:
+                p.write(f"{state} = ", f"({', '.join(names)})", INDENT)
+        else:
+            p.write(f"{state} = ", call, INDENT)
+        for total, name in zip(totals, more, strict=True):
+            p.write(f"{total} = ", f"{total} + {name}", INDENT)
+        parts = [state] * self.scan.path + outs
+        doc: Doc = bracket("(", parts, ")") if len(parts) > 1 else collected
+        p.write("return ", (f"{carried}, ", doc), INDENT)
+
+    def _state(self) -> tuple[str, str, str]:
+        """The carry as a parameter, its type, and how the step is given it."""
+        p, array = self.printer, self.program.dialect.array
+        if len(self.carry) == 1:
+            (e,) = self.scan.init
+            name = p.names[e] if e.op == "variable" else self.carry[0].name
+            return name, array, name
+        return "state", self.program.state_type(self.step, len(self.carry)), "*state"
+
+    def _entry(self, items: list[tuple[Doc, int]]) -> tuple[str, str, list[Doc]]:
+        """What of the stacks the step is given, its type, and how it is handed on."""
+        p, array = self.printer, self.program.dialect.array
+        if not items:
+            return "_", "None", []
+        if len(items) == 1 and items[0][1] == 1:
+            is_time = self.scan.xs[0].op == "times"
+            name = p.local(self.step.params[len(self.carry)].name if is_time else "layer")
+            return name, array, [name]
+        name = p.local("layer")
+        takes_groups = bool(self.step.groups)
+        if not takes_groups:
+            return name, self.program.layer_type(), [f"*{name}"]
+        kinds = [array if members == 1 else self.program.layer_type() for _, members in items]
+        return name, f"tuple[{', '.join(kinds)}]", [f"*{name}"]
+
+    def _collected(self, state: str, kind: str) -> tuple[str, str]:
+        """What a step gives beside the carry, and its type."""
+        array = self.program.dialect.array
+        parts = [state] * self.scan.path + self._inner_names(self.outs, "_j")
+        kinds = [kind] * self.scan.path + [array] * len(self.outs)
+        if not parts:
+            return "None", "None"
+        if len(parts) == 1:
+            return parts[0], kinds[0]
+        return f"({', '.join(parts)})", f"tuple[{', '.join(kinds)}]"
+
+    # --- the call ------------------------------------------------------------------------------
+
+    def _init(self, starts: list[Doc]) -> Doc:
+        p = self.printer
+        state = starts[0] if len(starts) == 1 else bracket("(", starts, ")")
+        if not self.sums:
+            return state
+        sizes = {**self.program.module.sizes, "s": 1}
+        values = self.step.values[len(self.step.values) - len(self.sums) :]
+        zeros = [f"jnp.zeros({array_shape(v.type, sizes)}, {p.like_name}.dtype)" for v in values]
+        return bracket("(", [state, *zeros], ")")
+
+    def _xs(self, items: list[tuple[Doc, int]]) -> list[Doc]:
+        if not items:
+            return ["None", f"length={self.program.size(self.scan.length)}"]
+        if len(items) == 1:
+            return [items[0][0]]
+        takes_groups = bool(self.step.groups)
+        stacks = [doc if takes_groups or m == 1 else ("*", doc) for doc, m in items]
+        return [bracket("(", stacks, ")")]
+
+    def _targets(self) -> str:
+        """`(y, z), _`."""
+        p, scan = self.printer, self.scan
+        targets = [*self.carry, *self.outs, *self.sums]
+        names = dict(zip(targets, p.bind(targets, p.at), strict=True))
+        first = ["_"] * len(self.carry) if scan.path else [names[v] for v in self.carry]
+        state = first[0] if len(first) == 1 else f"({', '.join(first)})"
+        state = "_" if set(first) == {"_"} else state
+        if self.sums:
+            state = f"({', '.join([state, *(names[v] for v in self.sums)])})"
+        collected: list[str] = []
+        if scan.path:
+            paths = [names[v] for v in self.carry]
+            collected.append(paths[0] if len(paths) == 1 else f"({', '.join(paths)})")
+        collected += [names[v] for v in self.outs]
+        behind = "_" if not collected else collected[0]
+        if len(collected) > 1:
+            behind = f"({', '.join(collected)})"
+        return f"{state}, {behind}"
+
+    def _prepend(self, starts: list[Doc]) -> None:
+        """The path begins with the state before the first step."""
+        p, scan = self.printer, self.scan
+        if not scan.path:
+            return
+        for v, start in zip(self.carry, starts, strict=True):
+            if v in p.last_use:
+                name = p.names[v]
+                ends: list[Doc] = [(start, "[None]"), name]
+                if scan.reverse:
+                    ends.reverse()
+                p.write(f"{name} = ", bracket("jnp.concatenate(", [bracket("[", ends, "]")], ")"))

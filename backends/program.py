@@ -1,0 +1,202 @@
+"""Printing a module: head, imports, constants, functions, and what it does when run by itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from .._version import __version__
+from ..compiler.ir.expr import Expr
+from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan
+from ..compiler.ir.text import number
+from ..compiler.ir.types import SCALAR, Size
+from . import initial
+from .dialect import Dialect
+from .document import WIDTH, Doc, bracket, docstring, fold
+from .expressions import Needs
+from .functions import FunctionPrinter, result_parts
+from .names import fixed, own_names
+
+LABEL = 15
+"""Columns of the labels in the head."""
+HELPERS = (initial.RNG, "step_of", "class_probabilities")
+ALIASES = ("State", "Layer")
+ALWAYS = ("HORIZON", "STEPS", "H")
+Section = list[str]
+
+
+class ProgramPrinter(ABC):
+    """The program of a module in one framework; a subclass says what the framework writes in its
+    own way. Its methods are asked by the printers of functions and expressions."""
+
+    dialect: Dialect
+
+    def __init__(self, module: Module) -> None:
+        self.module, self.needs = module, Needs()
+        constants = [*ALWAYS, *(c.name for c in module.constants)]
+        wanted = [*constants, *module.functions, *HELPERS, *ALIASES]
+        self._own = own_names(module, self.dialect, wanted)
+        self.module_names = fixed(self.dialect) | set(self._own.values())
+        self.aliases: dict[str, str] = {}
+
+    def text(self) -> str:
+        """The whole text; the same bytes for the same module."""
+        sections = [*self.functions(), self.main()]
+        first = [initial.init(self.module, self.size, self.own(initial.RNG))]
+        if any(map(initial.is_random, self.module.weights)):
+            first.insert(0, initial.generator(self.own(initial.RNG)))
+        helpers = [self.helper(name) for name in HELPERS[1:] if name in self.needs.helpers]
+        bodies = ["\n".join(lines) for lines in (*first, *helpers, *sections) if lines]
+        top = "\n".join([self.head(), "", *self.imports(), *self.settings(), *self._aliases()])
+        numbers = "\n".join(self.constants())
+        return "\n\n\n".join([f"{top}\n\n{numbers}", *bodies]) + "\n"
+
+    # --- asked by the printers below -----------------------------------------------------------
+
+    def own(self, name: str) -> str:
+        """What the program calls one of its own functions or types."""
+        return self._own.get(name, name)
+
+    def constant(self, name: str) -> str:
+        """What the program calls a named number; from now on it has one of that name."""
+        self.needs.constants.add(name)
+        return self._own[name]
+
+    def size(self, size: Size) -> str:
+        """A number of components, by its name where it has one."""
+        return self.constant(size.name) if size.name in self._own else str(size.value)
+
+    def alias(self, group: Group) -> str:
+        """The type that is written for a group; the program then has a line for it."""
+        return self.layer_type() if group.alias == "Layer" else self.own(group.alias)
+
+    def group_type(self, group: Group, members: int) -> str:
+        return self.dialect.array if members == 1 else self.alias(group)
+
+    def type_of(self, variable: Expr, function: Function) -> str:
+        """The annotation of a parameter: a time that a caller gives is a number of Python."""
+        is_time = function.takes_weights and variable.type == SCALAR
+        return "float" if is_time else self.dialect.array
+
+    def result_type(self, function: Function) -> str:
+        """The annotation of what a function returns."""
+        array, results = self.dialect.array, function.results
+        if len(results) == 1:
+            return array
+        found = result_parts(results)
+        group, members = found[0]
+        if len(found) == 1 and group is not None:
+            if group.alias == "State":
+                self.aliases["State"] = f"tuple[{', '.join([array] * len(members))}]"
+                return self.own("State")
+            return self.alias(group)
+        types = [array if g is None else self.group_type(g, len(m)) for g, m in found]
+        return f"tuple[{', '.join(types)}]"
+
+    def state_type(self, step: Function, members: int) -> str:
+        """The type of what a scan carries."""
+        array = self.dialect.array
+        if step.results[0].group is not None and len(step.results) == members:
+            return self.result_type(step)
+        return f"tuple[{', '.join([array] * members)}]"
+
+    def layer_type(self) -> str:
+        """The type of the weights of one step."""
+        self.aliases.setdefault("Layer", f"tuple[{self.dialect.array}, ...]")
+        return self.own("Layer")
+
+    def documentation(self, function: Function, indent: int) -> str:
+        return docstring(function.doc, indent)
+
+    def call(self, printer: FunctionPrinter, call: Call) -> Doc:
+        """A call of one of the program's functions."""
+        callee = self.module.functions[call.function]
+        arguments = printer.arguments(callee, call.args)
+        return bracket(*self.called(callee, arguments))
+
+    def at_rest(self, function: Function, e: Expr, doc: Doc) -> Doc:
+        """A value that is kept: a framework may want it laid out in memory first."""
+        return doc
+
+    # --- what frameworks write differently -----------------------------------------------------
+
+    @abstractmethod
+    def raw(self, weight: str) -> str:
+        """A raw weight."""
+
+    @abstractmethod
+    def first_parameters(self, function: Function) -> Sequence[str]:
+        """What stands before the parameters: `self`, or the weights."""
+
+    @abstractmethod
+    def called(self, callee: Function, arguments: list[Doc]) -> tuple[str, list[Doc], str]:
+        """`name(`, arguments, `)`."""
+
+    @abstractmethod
+    def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
+        """The lines of a scan."""
+
+    @abstractmethod
+    def functions(self) -> Iterator[Section]:
+        """All functions, free ones first."""
+
+    @abstractmethod
+    def imports(self) -> list[str]:
+        """The lines of imports."""
+
+    @abstractmethod
+    def helper(self, name: str) -> Section:
+        """A function that some operation calls."""
+
+    @abstractmethod
+    def main(self) -> Section:
+        """What the program does when it is run by itself."""
+
+    def settings(self) -> list[str]:
+        """Statements behind the imports."""
+        return []
+
+    # --- head, constants -----------------------------------------------------------------------
+
+    def head(self) -> str:
+        """The module docstring."""
+        header = self.module.header
+        rows = [line for label, text in header.rows for line in _row(label, text)]
+        written = (
+            f"Written by wellposed {__version__} ({self.dialect.title}) from {header.provenance}."
+        )
+        own = (
+            "It imports nothing of wellposed: change the spec and compile again, or own this file."
+        )
+        return docstring([header.title, "", *rows, "", written, own], indent=0)
+
+    def constants(self) -> list[str]:
+        """The named numbers that the program uses, each with its symbol or what it is of."""
+        m, used = self.module, self.needs.constants
+        horizon, steps, h = (self._own[name] for name in ALWAYS)
+        time = [
+            f"{horizon}, {steps} = {number(m.horizon)}, {m.steps}  # T, N",
+            f"{h} = {horizon} / {steps}  # h = T/N",
+        ]
+        sizes: list[str] = []
+        others: list[str] = []
+        for c in m.constants:
+            if c.name in used:
+                line = f"{self._own[c.name]} = {c.value!r}"
+                comment = f"  # {c.comment}" if c.comment else ""
+                (sizes if isinstance(c.value, int) else others).append(line + comment)
+        return [*sizes, *time, *others]
+
+    def _aliases(self) -> list[str]:
+        found = [f"{self.own(n)} = {self.aliases[n]}" for n in ALIASES if n in self.aliases]
+        return ["", *found] if found else []
+
+    def free_functions(self) -> list[Function]:
+        return [f for f in self.module.functions.values() if not f.takes_weights]
+
+    def methods(self) -> list[Function]:
+        return [f for f in self.module.functions.values() if f.takes_weights]
+
+
+def _row(label: str, text: str) -> list[str]:
+    return fold(f"{label:<{LABEL}}{text}", WIDTH, " " * LABEL)

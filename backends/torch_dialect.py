@@ -1,0 +1,143 @@
+"""How PyTorch writes the operations of expressions."""
+
+from __future__ import annotations
+
+from ..compiler.ir.expr import Expr
+from ..compiler.ir.operations import ELEMENTWISE_FUNCTIONS
+from ..compiler.ir.types import Layout, Size
+from .dialect import (
+    COMMON,
+    PRODUCT,
+    Dialect,
+    Named,
+    Row,
+    component_axis,
+    is_columns,
+    path_length,
+    rest,
+    summed_axes,
+)
+
+F = ("import torch.nn.functional as F",)
+
+
+def _axes(axes: tuple[int, ...]) -> str:
+    return str(axes[0]) if len(axes) == 1 else str(axes)
+
+
+def _sum(node: Expr, named: Named) -> str:
+    (x,) = node.args
+    if not x.type.batched:
+        return "{0:atom}.sum()"
+    axes = tuple(range(path_length(x))) + ((component_axis(x),) if x.shape else ())
+    if not axes:
+        return "{0}"
+    return f"{{0:atom}}.sum(dim={_axes(axes)}{', keepdim=True' * is_columns(node)})"
+
+
+def _inner_sum(node: Expr, named: Named) -> str:
+    (x,) = node.args
+    if x.type.rank != 1:
+        return "{0:atom}.sum(dim=(-2, -1))" if x.shape else "{0}"
+    if not x.type.axes:
+        return "{0:atom}.sum()"
+    return f"{{0:atom}}.sum(dim={component_axis(x)}{', keepdim=True' * is_columns(x)})"
+
+
+def _reduce(node: Expr, named: Named) -> str:
+    if not node.shape and not node.type.axes:
+        return "{0:atom}.sum()"
+    axes = summed_axes(node)
+    batch = [axis for axis in axes if axis == -1]
+    first = "{0:atom}.sum(dim=-1, keepdim=True)" if batch else "{0:atom}"
+    rest = tuple(axis for axis in axes if axis != -1)
+    return f"{first}.sum(dim={_axes(rest)})" if rest else first
+
+
+def _pad(node: Expr, named: Named) -> str:
+    before, total = node.attributes
+    assert isinstance(before, Size) and isinstance(total, Size)
+    after = total.value - before.value - node.args[0].shape[0]
+    behind = "0, 0, " * is_columns(node)
+    return f"F.pad({{0}}, ({behind}{before.value}, {after}))"
+
+
+def _concat(node: Expr, named: Named) -> str:
+    axis = component_axis(node)
+    parts = ", ".join(f"{{{i}}}" for i in range(len(node.args)))
+    return f"torch.cat([{parts}]{f', dim={axis}' * (axis > 0)})"
+
+
+def _broadcast(node: Expr, named: Named) -> str:
+    if len(node.shape) == 2:
+        return f"{{0:atom}}.expand({', '.join(map(str, node.shape))})"
+    before = "".join("-1, " for _ in node.type.path)
+    if node.type.layout is Layout.ROWS:
+        return f"{{0:atom}}[..., None].expand({before}-1, {node.shape[0]})"
+    return f"{{0:atom}}.expand({before}{node.shape[0]}, {'-1' if node.type.batched else '1'})"
+
+
+def _rows(node: Expr, named: Named) -> str:
+    return f"torch.{node.op}({{0}}, dim={component_axis(node)})"
+
+
+def _eye(node: Expr, named: Named) -> str:
+    (size,) = node.attributes
+    assert isinstance(size, Size)
+    return f"torch.eye({named(size)}, dtype={{like}}.dtype, device={{like}}.device)"
+
+
+def _times(node: Expr, named: Named) -> str:
+    (steps,) = node.attributes
+    assert isinstance(steps, Size)
+    numbers = f"torch.arange({named(steps)}, dtype={{like}}.dtype, device={{like}}.device)"
+    return f"{{0:product}} * {numbers}"
+
+
+def _segments(node: Expr, named: Named) -> str:
+    *_, count, each = node.attributes
+    return f"{{0:atom}}[: {count} * {each}].unflatten(0, ({count}, {each}))"
+
+
+TORCH = Dialect(
+    name="torch",
+    title="PyTorch",
+    array="Tensor",
+    rows=COMMON
+    | {name: Row(f"torch.{name}({{0}})") for name in ELEMENTWISE_FUNCTIONS}
+    | {
+        # its default threshold of 20 is wrong by 2e-9, more than float64 allows
+        "softplus": Row("F.softplus({0}, threshold=40)", imports=F),
+        "gelu": Row("F.gelu({0})", imports=F),
+        "ndtr": Row("torch.special.ndtr({0})"),
+        # torch.sign makes 0 of NaN, which would then pass for a number
+        "sign": Row("torch.where({0:atom}.isnan(), {0}, torch.sign({0}))"),
+        # torch.heaviside has no derivative, this has the derivative 0
+        "heaviside": Row("torch.where({0:atom}.isnan(), {0}, torch.relu({0}).sign())"),
+        "softmax": Row(_rows),
+        "log_softmax": Row(_rows),
+        "sum": Row(_sum),
+        "inner_sum": Row(_inner_sum),
+        "reduce": Row(_reduce),
+        "pad": Row(_pad, imports=F),
+        "concat": Row(_concat),
+        "append": Row("torch.cat([{0}, {1:atom}.expand(1, {0:atom}.shape[1])])"),
+        "broadcast": Row(_broadcast),
+        "pad_last": Row("torch.cat([{0}, torch.zeros_like({0:atom}[:1])])"),
+        "pad_first": Row("torch.cat([torch.zeros_like({0:atom}[:1]), {0}])"),
+        "zeros_like": Row("torch.zeros_like({0})"),
+        "put": Row("torch.zeros_like({2}).select_scatter({0}, 0, {1})"),
+        "diagonal": Row("{0:atom}.diagonal(dim1=-2, dim2=-1)[..., None]"),
+        "eye": Row(_eye),
+        "times": Row(_times, PRODUCT),
+        "scalar": Row("torch.as_tensor({0}, dtype={1:atom}.dtype, device={1:atom}.device)"),
+        "segments": Row(_segments),
+        "rest": Row(rest),
+        "unsegmented": Row("torch.cat([{0:atom}.flatten(0, 1), {1}])"),
+        # a number, and a quantity that all examples share, for every example
+        "full": Row("{like}.new_full({shape}, {0})"),
+        "zeros": Row("{like}.new_zeros({dims})"),
+        "per_example": Row("{0:atom}.expand({dims})"),
+    },
+    reserved=frozenset({"torch", "F", "Tensor", "nn"}),
+)

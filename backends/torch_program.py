@@ -1,0 +1,260 @@
+"""The PyTorch program: an `nn.Module` around pure functions, a loop over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..compiler.ir.expr import Expr
+from ..compiler.ir.module import Function, Let, Module, Role, Scan
+from ..compiler.ir.types import array_shape
+from . import main_block
+from .dialect import Dialect
+from .document import Doc, bracket, docstring, flat, laid_out
+from .functions import FunctionPrinter
+from .names import attributes
+from .program import ProgramPrinter, Section
+from .torch_dialect import TORCH
+
+
+def emit(module: Module) -> str:
+    """The text of the program; the same bytes for the same spec and version."""
+    return TorchProgram(module).text()
+
+
+class TorchProgram(ProgramPrinter):
+    """Weights are parameters of a network, whose methods are the functions that take them."""
+
+    dialect: Dialect = TORCH
+
+    def __init__(self, module: Module) -> None:
+        super().__init__(module)
+        self.attributes = attributes(module, self._own.values())
+
+    def raw(self, weight: str) -> str:
+        return f"self.{self.attributes[weight]}"
+
+    def first_parameters(self, function: Function) -> Sequence[str]:
+        return ["self"] if function.takes_weights else []
+
+    def called(self, callee: Function, arguments: list[Doc]) -> tuple[str, list[Doc], str]:
+        name = self.own(callee.name)
+        if callee.takes_weights:
+            name = "self" if name == "forward" else f"self.{name}"
+        return f"{name}(", arguments, ")"
+
+    def at_rest(self, function: Function, e: Expr, doc: Doc) -> Doc:
+        """Columns that lie in memory one after the other are faster than a view of rows."""
+        is_view = e.op == "flip" and e.args[0] in function.params
+        return (doc, ".contiguous()") if is_view and function.role is Role.LIFT else doc
+
+    # --- the scan ------------------------------------------------------------------------------
+
+    def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
+        """`for layer in …: state = step(state, layer)`, with lists for what is collected."""
+        _Loop(self, printer, let, scan).write()
+
+    # --- the program ---------------------------------------------------------------------------
+
+    def functions(self) -> Iterator[Section]:
+        for function in self.free_functions():
+            yield FunctionPrinter(self, function, 0).run()
+        yield self._network()
+
+    def _network(self) -> Section:
+        title = f"{self.module.name}: see the head of this file."
+        lines = ["class Network(nn.Module):", docstring([title])]
+        lines += ["", *self._constructor()]
+        for function in self.methods():
+            lines += ["", *FunctionPrinter(self, function, 4).run()]
+        return lines
+
+    def _constructor(self) -> Section:
+        lines = [
+            "    def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:",
+            "        super().__init__()",
+            "        weights = init() if weights is None else weights",
+        ]
+        for w in self.module.weights:
+            axes = ", ".join(w.axes) + ("," if len(w.axes) == 1 else "")
+            value = f'torch.tensor(weights["{w.name}"])'
+            parameter = bracket(f"{self.raw(w.name)} = nn.Parameter(", [value], ")")
+            comment = f"  # ({axes})"
+            lines.append(f"        {laid_out(parameter, 8, len(comment))}{comment}")
+        return lines
+
+    def imports(self) -> list[str]:
+        standard = ["import math"] if "import math" in self.needs.imports else []
+        functional = sorted(self.needs.imports - {"import math"})
+        return [
+            *standard,
+            "from pathlib import Path",
+            "",
+            "import numpy as np",
+            "import torch",
+            *functional,
+            "from safetensors.numpy import load_file",
+            "from torch import Tensor, nn",
+        ]
+
+    def helper(self, name: str) -> Section:
+        if name == "step_of":
+            steps, h = self.constant("STEPS"), self.constant("H")
+            return [
+                f"def {self.own(name)}(t: float) -> int:",
+                docstring(["The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."]),
+                f"    return min(max(int(t / {h} + 1e-9), 0), {steps} - 1)",
+            ]
+        self.needs.imports.add("import torch.nn.functional as F")
+        head = bracket(
+            f"def {self.own(name)}(", ["targets: Tensor", "dtype: torch.dtype"], ") -> Tensor:"
+        )
+        return [
+            laid_out(head),
+            docstring(["Integer classes as one-hot rows; probabilities as they are."]),
+            "    if targets.ndim == 1:",
+            f"        return F.one_hot(targets, {self.constant('CLASSES')}).to(dtype)",
+            "    return targets",
+        ]
+
+    def main(self) -> Section:
+        return main_block.torch_main(self)
+
+
+class _Loop:
+    """The loop of one scan."""
+
+    def __init__(
+        self, program: TorchProgram, printer: FunctionPrinter, let: Let, scan: Scan
+    ) -> None:
+        self.program, self.printer, self.let, self.scan = program, printer, let, scan
+        self.step = program.module.functions[scan.step]
+        n, targets = len(scan.init), let.targets
+        self.carry, rest = targets[:n], targets[n:]
+        split = len(rest) - scan.sums
+        self.outs, self.sums = rest[:split], rest[split:]
+
+    def write(self) -> None:
+        p, scan = self.printer, self.scan
+        lists = [*self.carry] * scan.path + [*self.outs]
+        collected = {v: p.fresh(v.name) for v in lists if v in p.last_use}
+        names = self._carry_names()
+        self._start(names, collected)
+        totals = self._totals()
+        element, iterable, given = self._elements()
+        p.write(f"for {element} in ", (iterable, ":"))
+        found = [*names]
+        others = [self._out_name(v, collected) for v in self.outs]
+        found += [*others, *(f"{t}_j" for t in totals)]
+        arguments = [*names, *given, *p.arguments_of(scan.consts)]
+        doc = bracket(*self.program.called(self.step, list(arguments)))
+        p.assign(found, doc, 4)
+        for v, name in zip(self.carry, names, strict=True):
+            if scan.path and v in collected:
+                p.write("", f"{collected[v]}.append({name})", 4)
+        for v, name in zip(self.outs, others, strict=True):
+            if v in collected:
+                p.write("", f"{collected[v]}.append({name})", 4)
+        for total in totals:
+            p.write("", f"{total} = {total} + {total}_j", 4)
+        self._finish(names, collected, totals)
+
+    def _carry_names(self) -> list[str]:
+        """The carry keeps a name even where its end is not used."""
+        p = self.printer
+        found: list[str] = []
+        for e, target in zip(self.scan.init, self.carry, strict=True):
+            is_free = e.op == "variable" and p.last_use.get(e, -1) <= p.at and e not in p.whole
+            found.append(p.names[e] if is_free else p.fresh(_singular(target.name, self.scan)))
+        return found
+
+    def _start(self, names: list[str], collected: dict[Expr, str]) -> None:
+        p = self.printer
+        for e, name in zip(self.scan.init, names, strict=True):
+            doc = p.inline(e)
+            if flat(doc) != name:
+                p.write(f"{name} = ", doc)
+        starts = [f"[{names[self.carry.index(v)]}]" if v in self.carry else "[]" for v in collected]
+        line = f"{', '.join(collected.values())} = {', '.join(starts)}"
+        if starts and p.fits(line):
+            p.write("", line)
+        else:
+            for name, start in zip(collected.values(), starts, strict=True):
+                p.write(f"{name} = ", start)
+
+    def _totals(self) -> list[str]:
+        p, found = self.printer, []
+        for total, value in zip(
+            self.sums, self.step.values[len(self.step.values) - len(self.sums) :], strict=True
+        ):
+            name = p.fresh(total.name)
+            shape = array_shape(value.type, {**self.program.module.sizes, "s": 1})
+            p.write(f"{name} = ", f"{p.like_name}.new_zeros({shape})")
+            found.append(name)
+        return found
+
+    def _elements(self) -> tuple[str, Doc, list[Doc]]:
+        """The loop's variable, what it runs over, and what the step is given of it."""
+        p, scan = self.printer, self.scan
+        items = p.entries(scan, self.step)
+        if not items:
+            return "_", f"range({p.program.size(scan.length)})", []
+        if len(items) == 1:
+            (doc, members) = items[0]
+            if members == 1:
+                name = p.local(self._name_of_entry())
+                return name, self._ordered(doc), [name]
+            name = p.local("layer")
+            return (
+                name,
+                self._ordered(bracket("zip(", [("*", doc), "strict=True"], ")")),
+                [f"*{name}"],
+            )
+        several = self._side_by_side(items)
+        name = p.local("layer")
+        return name, self._ordered(bracket("zip(", [*several, "strict=True"], ")")), [f"*{name}"]
+
+    def _side_by_side(self, items: list[tuple[Doc, int]]) -> list[Doc]:
+        """Stacks that are run over together; groups that the step takes as such run as tuples."""
+        if not self.step.groups:
+            return [("*", doc) if members > 1 else doc for doc, members in items]
+        groups = [flat(doc) for doc, members in items if members > 1]
+        if not groups:
+            return [doc for doc, _ in items]
+        entries = "zip(*stage, strict=True)"
+        if len(groups) == 1:
+            return [entries.replace("stage", groups[0]) if m > 1 else doc for doc, m in items]
+        name = self.printer.local("stages")
+        self.printer.write(f"{name} = ", f"[{entries} for stage in ({', '.join(groups)})]")
+        first = next(i for i, (_, members) in enumerate(items) if members > 1)
+        before, behind = items[:first], items[first + len(groups) :]
+        return [*(doc for doc, _ in before), f"*{name}", *(doc for doc, _ in behind)]
+
+    def _ordered(self, doc: Doc) -> Doc:
+        if not self.scan.reverse:
+            return doc
+        return bracket("reversed(", [bracket("list(", [doc], ")")], ")")
+
+    def _name_of_entry(self) -> str:
+        """What a step calls its one entry."""
+        n = len(self.scan.init)
+        variable = self.step.params[n]
+        return variable.name if self.scan.xs[0].op == "times" else "layer"
+
+    def _out_name(self, v: Expr, collected: dict[Expr, str]) -> str:
+        return f"{collected[v]}_j" if v in collected else "_"
+
+    def _finish(self, names: list[str], collected: dict[Expr, str], totals: list[str]) -> None:
+        p, scan = self.printer, self.scan
+        for v, name in zip(self.carry, names, strict=True):
+            if not scan.path:
+                p.names[v] = name
+        for v, name in collected.items():
+            if scan.reverse:
+                p.write("", f"{name}.reverse()")
+            p.names[v] = f"torch.stack({name})"
+        for v, name in zip(self.sums, totals, strict=True):
+            p.names[v] = name
+
+
+def _singular(name: str, scan: Scan) -> str:
+    return name.removesuffix("s") if scan.path else name
