@@ -1,14 +1,14 @@
-"""custom-hamiltonian: y' = Kᵀ tanh(K z + b); z' = −Aᵀ tanh(A y + c),  0 <= t <= T.
+"""custom-hamiltonian: y' = Kᵀ tanh(K z + b); z' = −Aᵀ tanh(A y + c),  0 ≤ t ≤ T.
 
-Vector field   custom, y in R^3, z in R^3, from H = Σ log(cosh(K z + b)) + Σ log(cosh(A
-               y + c))
+Vector field   custom, y ∈ ℝ³, z ∈ ℝ³, from H = Σ log(cosh(K z + b)) + Σ log(cosh(A y +
+               c))
 Integrator     Störmer–Verlet, N = 32 steps of h = T/N = 10/32 = 0.3125
 Weights        linear in time between N + 1 nodes; 800 numbers
 Readout        Wᵀ y + μ; 2 classes, logistic, cross-entropy
 Regularizer    smoothness of K, b, A, c, α = 0.0001
                weight-decay of W, mu, α = 0.0001
-Stability      Re λ(∂f/∂y) = 0 for all weights and states: ∂f/∂(y, z) = [[0, A], [−B,
-               0]] with A, B symmetric and semidefinite
+Stability      Re λ(∂f/∂(y, z)) = 0 for all weights and states: ∂f/∂(y, z) = [[0, P],
+               [−Q, 0]] or its negative, with P, Q symmetric and semidefinite
 Reference      Greydanus, Dzamba & Yosinski, Hamiltonian neural networks, NeurIPS 2019,
                arXiv:1906.01563
 
@@ -29,15 +29,17 @@ State = tuple[Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 2  # d
-OUTPUTS = 2  # classes or numbers per example
+STATES = 3  # n
+MOMENTA = 3  # m
+CLASSES = 2
 HORIZON, STEPS = 10, 32  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.0001  # α
-ALPHA_2 = 0.0001  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.0001  # α of smoothness
+ALPHA_2 = 0.0001  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -45,17 +47,34 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS + 1, axis=0
+            rng(seed, "K").normal(0.0, MOMENTA**-0.5, (1, MOMENTA, MOMENTA)),
+            STEPS + 1,
+            axis=0,
         ),
-        "b": np.zeros((STEPS + 1, 3)),
+        "b": np.zeros((STEPS + 1, MOMENTA)),
         "A": np.repeat(
-            stream(seed, "A").normal(0.0, 3**-0.5, (3, 3))[None], STEPS + 1, axis=0
+            rng(seed, "A").normal(0.0, STATES**-0.5, (1, STATES, STATES)),
+            STEPS + 1,
+            axis=0,
         ),
-        "c": np.zeros((STEPS + 1, 3)),
-        "W": stream(seed, "W").normal(0.0, 2**-0.5, (3, 2)),
-        "mu": np.zeros(2),
+        "c": np.zeros((STEPS + 1, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float32") for name, value in weights.items()}
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
 
 
 def dy_dt(z: Array, K: Array, b: Array) -> Array:
@@ -68,107 +87,111 @@ def dz_dt(y: Array, A: Array, c: Array) -> Array:
     return -(A.T @ jnp.tanh(A @ y + c))
 
 
-def step(
-    y: Array, z: Array, A_start: Array, c_start: Array, K_mid: Array, b_mid: Array
-) -> State:
-    """Störmer–Verlet: z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h
-    f_j(z_{j+½}).
-    """
-    z = z + H * dz_dt(y, A_start, c_start)
-    y = y + H * dy_dt(z, K_mid, b_mid)
+def step(y: Array, z: Array, start: Layer, mid: Layer) -> State:
+    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    z = z + H * dz_dt(y, *start)
+    y = y + H * dy_dt(z, *mid)
     return y, z
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
-    """The weights of all steps: vectors as columns."""
-    A_start = weights["A"][:-1]
-    c_start = weights["c"][:-1][..., None]
-    K_mid = (weights["K"][:-1] + weights["K"][1:]) / 2
-    b_mid = ((weights["b"][:-1] + weights["b"][1:]) / 2)[..., None]
-    return A_start, c_start, K_mid, b_mid
+def smoothness(w: Array) -> Array:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_1 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_2 / 2 * (w**2).sum()
+
+
+def layer_weights(weights: Weights) -> tuple[Layer, Layer]:
+    """The weights of all steps; vectors as columns."""
+    start = (weights["A"][:-1], weights["c"][:-1][..., None])
+    mid = (
+        (weights["K"][:-1] + weights["K"][1:]) / 2,
+        ((weights["b"][:-1] + weights["b"][1:]) / 2)[..., None],
+    )
+    return start, mid
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """Weights interpolated at t."""
+    j = step_of(t)
+    theta = t / H - j
+    return (
+        (1 - theta) * weights["K"][j] + theta * weights["K"][j + 1],
+        ((1 - theta) * weights["b"][j] + theta * weights["b"][j + 1])[:, None],
+        (1 - theta) * weights["A"][j] + theta * weights["A"][j + 1],
+        ((1 - theta) * weights["c"][j] + theta * weights["c"][j + 1])[:, None],
+    )
 
 
 def initial_state(weights: Weights, x: Array) -> State:
     """y(0) = (x, 0), z(0) = 0; one column per example."""
-    y = jnp.pad(x.T, ((0, 1), (0, 0)))
-    z = jnp.zeros((3, x.shape[0]), x.dtype)
-    return y, z
+    return jnp.pad(x.T, ((0, 1), (0, 0))), jnp.zeros((MOMENTA, x.shape[0]), x.dtype)
 
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y, z = initial_state(weights, x)
+    starts, mids = layer_weights(weights)
 
-    def advance(state: State, layer: Layer) -> tuple[State, None]:
-        state = step(*state, *layer)
-        return state, None
+    def advance(state: State, layer: tuple[Layer, Layer]) -> tuple[State, None]:
+        return step(*state, *layer), None
 
-    state, _ = jax.lax.scan(advance, start, operands(weights))
-    return state[0]
+    (y, _), _ = jax.lax.scan(advance, (y, z), (starts, mids))
+    return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """(y, z) at t_0, ..., t_N: (N + 1, s, 6)."""
-    start = initial_state(weights, x)
+    """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+    y, z = initial_state(weights, x)
+    starts, mids = layer_weights(weights)
 
-    def advance(state: State, layer: Layer) -> tuple[State, State]:
+    def advance(state: State, layer: tuple[Layer, Layer]) -> tuple[State, State]:
         state = step(*state, *layer)
         return state, state
 
-    _, path = jax.lax.scan(advance, start, operands(weights))
-    first = jnp.concatenate(start)
-    rest = jnp.concatenate(path, axis=1)
-    return jnp.concatenate([first[None], rest]).mT
+    _, (ys, zs) = jax.lax.scan(advance, (y, z), (starts, mids))
+    ys = jnp.concatenate([y[None], ys])
+    zs = jnp.concatenate([z[None], zs])
+    return jnp.concatenate([ys, zs], axis=1).mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 6) in and out, with weights interpolated at t."""
-    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
-    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
-    theta = t / H - j
-    K = (1 - theta) * weights["K"][j] + theta * weights["K"][j + 1]
-    b = ((1 - theta) * weights["b"][j] + theta * weights["b"][j + 1])[..., None]
-    A = (1 - theta) * weights["A"][j] + theta * weights["A"][j + 1]
-    c = ((1 - theta) * weights["c"][j] + theta * weights["c"][j + 1])[..., None]
+    K, b, A, c = weights_at(weights, t)
     columns = y.T
-    y = columns[:3]
-    z = columns[3:]
-    y_rate = dy_dt(z, K, b)
-    z_rate = dz_dt(y, A, c)
-    return jnp.concatenate([y_rate, z_rate]).T
+    y = columns[:STATES]
+    z = columns[STATES:]
+    return jnp.concatenate([dy_dt(z, K, b), dz_dt(y, A, c)]).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 2)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 2)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/(2h) sum_j |w_{j+1} - w_j|^2 + alpha/2 sum |w|^2."""
-    of = (weights["K"], weights["b"], weights["A"], weights["c"])
-    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-    smoothness = ALPHA_1 / (2 * H) * terms.sum()
-    of = (weights["W"], weights["mu"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    weight_decay = ALPHA_2 / 2 * terms.sum()
-    return smoothness + weight_decay
-
-
-def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
-    return targets
+    """R: smoothness of K, b, A, c; weight-decay of W, mu."""
+    return (
+        smoothness(weights["K"])
+        + smoothness(weights["b"])
+        + smoothness(weights["A"])
+        + smoothness(weights["c"])
+        + weight_decay(weights["W"])
+        + weight_decay(weights["mu"])
+    )
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of Σ (softplus(x) − C ⊙ x) + R; targets are classes
-    (s,) or likelihoods (s, classes).
+    """Mean over the examples of Σ (softplus(u) − C ⊙ u), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
     """
     logits = forward(weights, x).T
-    C = likelihoods(targets, logits.dtype).T
+    C = class_probabilities(targets, x.dtype).T
     losses = (jax.nn.softplus(logits) - C * logits).sum(axis=0)
     return losses.mean() + regularizer(weights)
 
@@ -176,13 +199,13 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("custom_hamiltonian.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("custom_hamiltonian.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float32")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float32")
+    targets = np.arange(8) % CLASSES
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

@@ -1,14 +1,14 @@
-"""custom-hamiltonian: y' = Kᵀ tanh(K z + b); z' = −Aᵀ tanh(A y + c),  0 <= t <= T.
+"""custom-hamiltonian: y' = Kᵀ tanh(K z + b); z' = −Aᵀ tanh(A y + c),  0 ≤ t ≤ T.
 
-Vector field   custom, y in R^3, z in R^3, from H = Σ log(cosh(K z + b)) + Σ log(cosh(A
-               y + c))
+Vector field   custom, y ∈ ℝ³, z ∈ ℝ³, from H = Σ log(cosh(K z + b)) + Σ log(cosh(A y +
+               c))
 Integrator     Störmer–Verlet, N = 32 steps of h = T/N = 10/32 = 0.3125
 Weights        linear in time between N + 1 nodes; 800 numbers
 Readout        Wᵀ y + μ; 2 classes, logistic, cross-entropy
 Regularizer    smoothness of K, b, A, c, α = 0.0001
                weight-decay of W, mu, α = 0.0001
-Stability      Re λ(∂f/∂y) = 0 for all weights and states: ∂f/∂(y, z) = [[0, A], [−B,
-               0]] with A, B symmetric and semidefinite
+Stability      Re λ(∂f/∂(y, z)) = 0 for all weights and states: ∂f/∂(y, z) = [[0, P],
+               [−Q, 0]] or its negative, with P, Q symmetric and semidefinite
 Reference      Greydanus, Dzamba & Yosinski, Hamiltonian neural networks, NeurIPS 2019,
                arXiv:1906.01563
 
@@ -16,7 +16,6 @@ Written by wellposed 0.1.0 (PyTorch) from the spec custom-hamiltonian, c88f2492.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +25,20 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 State = tuple[Tensor, Tensor]
+Layer = tuple[Tensor, ...]
 
 FEATURES = 2  # d
-OUTPUTS = 2  # classes or numbers per example
+STATES = 3  # n
+MOMENTA = 3  # m
+CLASSES = 2
 HORIZON, STEPS = 10, 32  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.0001  # α
-ALPHA_2 = 0.0001  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.0001  # α of smoothness
+ALPHA_2 = 0.0001  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -44,17 +46,33 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS + 1, axis=0
+            rng(seed, "K").normal(0.0, MOMENTA**-0.5, (1, MOMENTA, MOMENTA)),
+            STEPS + 1,
+            axis=0,
         ),
-        "b": np.zeros((STEPS + 1, 3)),
+        "b": np.zeros((STEPS + 1, MOMENTA)),
         "A": np.repeat(
-            stream(seed, "A").normal(0.0, 3**-0.5, (3, 3))[None], STEPS + 1, axis=0
+            rng(seed, "A").normal(0.0, STATES**-0.5, (1, STATES, STATES)),
+            STEPS + 1,
+            axis=0,
         ),
-        "c": np.zeros((STEPS + 1, 3)),
-        "W": stream(seed, "W").normal(0.0, 2**-0.5, (3, 2)),
-        "mu": np.zeros(2),
+        "c": np.zeros((STEPS + 1, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float32") for name, value in weights.items()}
+
+
+def step_of(t: float) -> int:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    return min(max(int(t / H + 1e-9), 0), STEPS - 1)
+
+
+def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return F.one_hot(targets, CLASSES).to(dtype)
+    return targets
 
 
 def dy_dt(z: Tensor, K: Tensor, b: Tensor) -> Tensor:
@@ -67,22 +85,21 @@ def dz_dt(y: Tensor, A: Tensor, c: Tensor) -> Tensor:
     return -(A.T @ torch.tanh(A @ y + c))
 
 
-def step(
-    y: Tensor, z: Tensor, A_start: Tensor, c_start: Tensor, K_mid: Tensor, b_mid: Tensor
-) -> State:
-    """Störmer–Verlet: z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h
-    f_j(z_{j+½}).
-    """
-    z = z + H * dz_dt(y, A_start, c_start)
-    y = y + H * dy_dt(z, K_mid, b_mid)
+def step(y: Tensor, z: Tensor, start: Layer, mid: Layer) -> State:
+    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    z = z + H * dz_dt(y, *start)
+    y = y + H * dy_dt(z, *mid)
     return y, z
 
 
-def likelihoods(targets: Tensor, dtype: torch.dtype) -> Tensor:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return F.one_hot(targets, OUTPUTS).to(dtype)
-    return targets
+def smoothness(w: Tensor) -> Tensor:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_1 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def weight_decay(w: Tensor) -> Tensor:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_2 / 2 * (w**2).sum()
 
 
 class Network(nn.Module):
@@ -98,77 +115,82 @@ class Network(nn.Module):
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
-    def operands(self) -> tuple[Tensor, ...]:
-        """The weights of all steps: vectors as columns."""
-        A_start = self.A[:-1]
-        c_start = self.c[:-1][..., None]
-        K_mid = (self.K[:-1] + self.K[1:]) / 2
-        b_mid = ((self.b[:-1] + self.b[1:]) / 2)[..., None]
-        return A_start, c_start, K_mid, b_mid
+    def layer_weights(self) -> tuple[Layer, Layer]:
+        """The weights of all steps; vectors as columns."""
+        start = (self.A[:-1], self.c[:-1][..., None])
+        mid = (
+            (self.K[:-1] + self.K[1:]) / 2,
+            ((self.b[:-1] + self.b[1:]) / 2)[..., None],
+        )
+        return start, mid
 
-    def layers(self) -> Iterator[tuple[Tensor, ...]]:
-        """The weights of one step after the other."""
-        return zip(*(w.unbind() for w in self.operands()), strict=True)
+    def weights_at(self, t: float) -> Layer:
+        """Weights interpolated at t."""
+        j = step_of(t)
+        theta = t / H - j
+        return (
+            (1 - theta) * self.K[j] + theta * self.K[j + 1],
+            ((1 - theta) * self.b[j] + theta * self.b[j + 1])[:, None],
+            (1 - theta) * self.A[j] + theta * self.A[j + 1],
+            ((1 - theta) * self.c[j] + theta * self.c[j + 1])[:, None],
+        )
 
     def initial_state(self, x: Tensor) -> State:
         """y(0) = (x, 0), z(0) = 0; one column per example."""
-        y = F.pad(x.T, (0, 0, 0, 1))
-        z = x.new_zeros(3, x.shape[0])
-        return y, z
+        return F.pad(x.T, (0, 0, 0, 1)), x.new_zeros(MOMENTA, x.shape[0])
 
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
-        state = self.initial_state(x)
-        for layer in self.layers():
-            state = step(*state, *layer)
-        return state[0]
+        y, z = self.initial_state(x)
+        starts, mids = self.layer_weights()
+        stages = [zip(*stage, strict=True) for stage in (starts, mids)]
+        for layer in zip(*stages, strict=True):
+            y, z = step(y, z, *layer)
+        return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """(y, z) at t_0, ..., t_N: (N + 1, s, 6)."""
-        state = self.initial_state(x)
-        path = [torch.cat(state)]
-        for layer in self.layers():
-            state = step(*state, *layer)
-            path.append(torch.cat(state))
-        return torch.stack(path).mT
+        """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+        y, z = self.initial_state(x)
+        starts, mids = self.layer_weights()
+        ys, zs = [y], [z]
+        stages = [zip(*stage, strict=True) for stage in (starts, mids)]
+        for layer in zip(*stages, strict=True):
+            y, z = step(y, z, *layer)
+            ys.append(y)
+            zs.append(z)
+        return torch.cat([torch.stack(ys), torch.stack(zs)], dim=1).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 6) in and out, with weights interpolated at t."""
-        j = min(max(int(t / H + 1e-9), 0), STEPS - 1)
-        theta = t / H - j
-        K = (1 - theta) * self.K[j] + theta * self.K[j + 1]
-        b = ((1 - theta) * self.b[j] + theta * self.b[j + 1])[..., None]
-        A = (1 - theta) * self.A[j] + theta * self.A[j + 1]
-        c = ((1 - theta) * self.c[j] + theta * self.c[j + 1])[..., None]
+        K, b, A, c = self.weights_at(t)
         columns = y.T
-        y = columns[:3]
-        z = columns[3:]
-        y_rate = dy_dt(z, K, b)
-        z_rate = dz_dt(y, A, c)
-        return torch.cat([y_rate, z_rate]).T
+        y = columns[:STATES]
+        z = columns[STATES:]
+        return torch.cat([dy_dt(z, K, b), dz_dt(y, A, c)]).T
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits W^T y(T) + mu, one row per example: (s, 2)."""
+        """Logits Wᵀ y(T) + μ, one row per example: (s, 2)."""
         y = self.final_state(x)
         logits = self.W.T @ y + self.mu[:, None]
         return logits.T
 
     def regularizer(self) -> Tensor:
-        """R = alpha/(2h) sum_j |w_{j+1} - w_j|^2 + alpha/2 sum |w|^2."""
-        of = (self.K, self.b, self.A, self.c)
-        terms = torch.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-        smoothness = ALPHA_1 / (2 * H) * terms.sum()
-        of = (self.W, self.mu)
-        terms = torch.stack([(w**2).sum() for w in of])
-        weight_decay = ALPHA_2 / 2 * terms.sum()
-        return smoothness + weight_decay
+        """R: smoothness of K, b, A, c; weight-decay of W, mu."""
+        return (
+            smoothness(self.K)
+            + smoothness(self.b)
+            + smoothness(self.A)
+            + smoothness(self.c)
+            + weight_decay(self.W)
+            + weight_decay(self.mu)
+        )
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Mean over the examples of Σ (softplus(x) − C ⊙ x) + R; targets are classes
-        (s,) or likelihoods (s, classes).
+        """Mean over the examples of Σ (softplus(u) − C ⊙ u), u the logits, plus R;
+        targets C are classes (s,) or their probabilities (s, classes).
         """
         logits = self(x).T
-        C = likelihoods(targets, logits.dtype).T
+        C = class_probabilities(targets, x.dtype).T
         losses = (F.softplus(logits, threshold=40) - C * logits).sum(dim=0)
         return losses.mean() + self.regularizer()
 
@@ -176,14 +198,14 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("custom_hamiltonian.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("custom_hamiltonian.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float32")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float32")
+    targets = np.arange(8) % CLASSES
     value = network.loss(torch.tensor(x), torch.tensor(targets))
     value.backward()
     gradients = [w.grad for w in network.parameters() if w.grad is not None]

@@ -1,6 +1,6 @@
-"""ellipses-resnet: y' = tanh(K y + b),  0 <= t <= T.
+"""ellipses-resnet: y' = tanh(K y + b),  0 ≤ t ≤ T.
 
-Vector field   layer, y in R^2
+Vector field   layer, y ∈ ℝ²
 Integrator     forward Euler, N = 64 steps of h = T/N = 20/64 = 0.3125
 Weights        one weight for each step; 390 numbers
 Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
@@ -26,15 +26,16 @@ Weights = dict[str, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 2  # d
-OUTPUTS = 2  # classes or numbers per example
+STATES = 2  # n
+CLASSES = 2
 HORIZON, STEPS = 20, 64  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.0001  # α
-ALPHA_2 = 0.0001  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.0001  # α of smoothness
+ALPHA_2 = 0.0001  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -42,13 +43,26 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 2**-0.5, (2, 2))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, STATES**-0.5, (1, STATES, STATES)), STEPS, axis=0
         ),
-        "b": np.zeros((STEPS, 2)),
-        "W": stream(seed, "W").normal(0.0, 2**-0.5, (2, 2)),
-        "mu": np.zeros(2),
+        "b": np.zeros((STEPS, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float32") for name, value in weights.items()}
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
 
 
 def dy_dt(y: Array, K: Array, b: Array) -> Array:
@@ -61,11 +75,25 @@ def step(y: Array, K: Array, b: Array) -> Array:
     return y + H * dy_dt(y, K, b)
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
-    """The weights of all steps: vectors as columns."""
-    K = weights["K"]
-    b = weights["b"][..., None]
-    return K, b
+def smoothness(w: Array) -> Array:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_1 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_2 / 2 * (w**2).sum()
+
+
+def layer_weights(weights: Weights) -> Layer:
+    """The weights of all steps; vectors as columns."""
+    return weights["K"], weights["b"][..., None]
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """The weights of step j, t_j ≤ t < t_{j+1}."""
+    j = step_of(t)
+    return weights["K"][j], weights["b"][j][:, None]
 
 
 def initial_state(weights: Weights, x: Array) -> Array:
@@ -75,69 +103,60 @@ def initial_state(weights: Weights, x: Array) -> Array:
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(y: Array, layer: Layer) -> tuple[Array, None]:
-        y = step(y, *layer)
-        return y, None
+        return step(y, *layer), None
 
-    y, _ = jax.lax.scan(advance, start, operands(weights))
+    y, _ = jax.lax.scan(advance, y, layers)
     return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """y at t_0, ..., t_N: (N + 1, s, 2)."""
-    start = initial_state(weights, x)
+    """y at t_0, …, t_N: (N + 1, s, 2)."""
+    y = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(y: Array, layer: Layer) -> tuple[Array, Array]:
         y = step(y, *layer)
         return y, y
 
-    _, path = jax.lax.scan(advance, start, operands(weights))
-    return jnp.concatenate([start[None], path]).mT
+    _, ys = jax.lax.scan(advance, y, layers)
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
-    """f(t, y), rows (s, 2) in and out, with weight j for t_j <= t < t_{j+1}."""
-    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
-    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
-    K = weights["K"][j]
-    b = weights["b"][j][..., None]
+    """f(t, y), rows (s, 2) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+    layer = weights_at(weights, t)
     y = y.T
-    return dy_dt(y, K, b).T
+    return dy_dt(y, *layer).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 2)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 2)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/(2h) sum_j |w_{j+1} - w_j|^2 + alpha/2 sum |w|^2."""
-    of = (weights["K"], weights["b"])
-    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-    smoothness = ALPHA_1 / (2 * H) * terms.sum()
-    of = (weights["W"], weights["mu"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    weight_decay = ALPHA_2 / 2 * terms.sum()
-    return smoothness + weight_decay
-
-
-def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
-    return targets
+    """R: smoothness of K, b; weight-decay of W, mu."""
+    return (
+        smoothness(weights["K"])
+        + smoothness(weights["b"])
+        + weight_decay(weights["W"])
+        + weight_decay(weights["mu"])
+    )
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-    (s,) or likelihoods (s, classes).
+    """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
     """
     logits = forward(weights, x).T
-    C = likelihoods(targets, logits.dtype).T
+    C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
     return losses.mean() + regularizer(weights)
 
@@ -145,13 +164,13 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("ellipses_resnet.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("ellipses_resnet.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float32")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float32")
+    targets = np.arange(8) % CLASSES
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

@@ -1,6 +1,6 @@
-"""ellipses-resnet: y' = tanh(K y + b),  0 <= t <= T.
+"""ellipses-resnet: y' = tanh(K y + b),  0 ≤ t ≤ T.
 
-Vector field   layer, y in R^2
+Vector field   layer, y ∈ ℝ²
 Integrator     forward Euler, N = 64 steps of h = T/N = 20/64 = 0.3125
 Weights        one weight for each step; 390 numbers
 Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
@@ -14,7 +14,6 @@ Written by wellposed 0.1.0 (PyTorch) from the spec ellipses-resnet, 54cc89d9.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +22,19 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
+Layer = tuple[Tensor, ...]
+
 FEATURES = 2  # d
-OUTPUTS = 2  # classes or numbers per example
+STATES = 2  # n
+CLASSES = 2
 HORIZON, STEPS = 20, 64  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.0001  # α
-ALPHA_2 = 0.0001  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.0001  # α of smoothness
+ALPHA_2 = 0.0001  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -40,13 +42,25 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 2**-0.5, (2, 2))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, STATES**-0.5, (1, STATES, STATES)), STEPS, axis=0
         ),
-        "b": np.zeros((STEPS, 2)),
-        "W": stream(seed, "W").normal(0.0, 2**-0.5, (2, 2)),
-        "mu": np.zeros(2),
+        "b": np.zeros((STEPS, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float32") for name, value in weights.items()}
+
+
+def step_of(t: float) -> int:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    return min(max(int(t / H + 1e-9), 0), STEPS - 1)
+
+
+def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return F.one_hot(targets, CLASSES).to(dtype)
+    return targets
 
 
 def dy_dt(y: Tensor, K: Tensor, b: Tensor) -> Tensor:
@@ -59,11 +73,14 @@ def step(y: Tensor, K: Tensor, b: Tensor) -> Tensor:
     return y + H * dy_dt(y, K, b)
 
 
-def likelihoods(targets: Tensor, dtype: torch.dtype) -> Tensor:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return F.one_hot(targets, OUTPUTS).to(dtype)
-    return targets
+def smoothness(w: Tensor) -> Tensor:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_1 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def weight_decay(w: Tensor) -> Tensor:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_2 / 2 * (w**2).sum()
 
 
 class Network(nn.Module):
@@ -77,15 +94,14 @@ class Network(nn.Module):
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
-    def operands(self) -> tuple[Tensor, ...]:
-        """The weights of all steps: vectors as columns."""
-        K = self.K
-        b = self.b[..., None]
-        return K, b
+    def layer_weights(self) -> Layer:
+        """The weights of all steps; vectors as columns."""
+        return self.K, self.b[..., None]
 
-    def layers(self) -> Iterator[tuple[Tensor, ...]]:
-        """The weights of one step after the other."""
-        return zip(*(w.unbind() for w in self.operands()), strict=True)
+    def weights_at(self, t: float) -> Layer:
+        """The weights of step j, t_j ≤ t < t_{j+1}."""
+        j = step_of(t)
+        return self.K[j], self.b[j][:, None]
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = x; one column per example."""
@@ -94,49 +110,48 @@ class Network(nn.Module):
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
         y = self.initial_state(x)
-        for layer in self.layers():
+        layers = self.layer_weights()
+        for layer in zip(*layers, strict=True):
             y = step(y, *layer)
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """y at t_0, ..., t_N: (N + 1, s, 2)."""
+        """y at t_0, …, t_N: (N + 1, s, 2)."""
         y = self.initial_state(x)
-        path = [y]
-        for layer in self.layers():
+        layers = self.layer_weights()
+        ys = [y]
+        for layer in zip(*layers, strict=True):
             y = step(y, *layer)
-            path.append(y)
-        return torch.stack(path).mT
+            ys.append(y)
+        return torch.stack(ys).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
-        """f(t, y), rows (s, 2) in and out, with weight j for t_j <= t < t_{j+1}."""
-        j = min(max(int(t / H + 1e-9), 0), STEPS - 1)
-        K = self.K[j]
-        b = self.b[j][..., None]
+        """f(t, y), rows (s, 2) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        layer = self.weights_at(t)
         y = y.T
-        return dy_dt(y, K, b).T
+        return dy_dt(y, *layer).T
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits W^T y(T) + mu, one row per example: (s, 2)."""
+        """Logits Wᵀ y(T) + μ, one row per example: (s, 2)."""
         y = self.final_state(x)
         logits = self.W.T @ y + self.mu[:, None]
         return logits.T
 
     def regularizer(self) -> Tensor:
-        """R = alpha/(2h) sum_j |w_{j+1} - w_j|^2 + alpha/2 sum |w|^2."""
-        of = (self.K, self.b)
-        terms = torch.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-        smoothness = ALPHA_1 / (2 * H) * terms.sum()
-        of = (self.W, self.mu)
-        terms = torch.stack([(w**2).sum() for w in of])
-        weight_decay = ALPHA_2 / 2 * terms.sum()
-        return smoothness + weight_decay
+        """R: smoothness of K, b; weight-decay of W, mu."""
+        return (
+            smoothness(self.K)
+            + smoothness(self.b)
+            + weight_decay(self.W)
+            + weight_decay(self.mu)
+        )
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-        (s,) or likelihoods (s, classes).
+        """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+        targets C are classes (s,) or their probabilities (s, classes).
         """
         logits = self(x).T
-        C = likelihoods(targets, logits.dtype).T
+        C = class_probabilities(targets, x.dtype).T
         losses = -(C * torch.log_softmax(logits, dim=0)).sum(dim=0)
         return losses.mean() + self.regularizer()
 
@@ -144,14 +159,14 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("ellipses_resnet.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("ellipses_resnet.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float32")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float32")
+    targets = np.arange(8) % CLASSES
     value = network.loss(torch.tensor(x), torch.tensor(targets))
     value.backward()
     gradients = [w.grad for w in network.parameters() if w.grad is not None]

@@ -1,6 +1,6 @@
-"""leapfrog-shared: y'' = tanh(K y + b); y'(0) = 0,  0 <= t <= T.
+"""leapfrog-shared: y'' = tanh(K y + b); y'(0) = 0,  0 ≤ t ≤ T.
 
-Vector field   second-order, y in R^3
+Vector field   second-order, y ∈ ℝ³
 Integrator     leapfrog, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight shared by all steps; 24 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
@@ -11,7 +11,6 @@ Written by wellposed 0.1.0 (PyTorch) from the spec leapfrog-shared, 3148e96c.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,28 +20,37 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 State = tuple[Tensor, Tensor]
+Layer = tuple[Tensor, ...]
 
 FEATURES = 3  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 3  # n
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA = 0.1  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA = 0.1  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
 def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
-        "K": stream(seed, "K").normal(0.0, 3**-0.5, (3, 3)),
-        "b": np.zeros(3),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
-        "mu": np.zeros(3),
+        "K": rng(seed, "K").normal(0.0, STATES**-0.5, (STATES, STATES)),
+        "b": np.zeros(STATES),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return F.one_hot(targets, CLASSES).to(dtype)
+    return targets
 
 
 def d2y_dt2(y: Tensor, K: Tensor, b: Tensor) -> Tensor:
@@ -51,19 +59,15 @@ def d2y_dt2(y: Tensor, K: Tensor, b: Tensor) -> Tensor:
 
 
 def step(y: Tensor, v: Tensor, K: Tensor, b: Tensor) -> State:
-    """Leapfrog: v ← v + h f_j(y), y ← y + h v; for y alone y_{j+1} = 2 y_j − y_{j−1}
-    + h² f_j(y_j).
-    """
+    """Leapfrog: v + h y''(y), then y + h v with the new v."""
     v = v + H * d2y_dt2(y, K, b)
     y = y + H * v
     return y, v
 
 
-def likelihoods(targets: Tensor, dtype: torch.dtype) -> Tensor:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return F.one_hot(targets, OUTPUTS).to(dtype)
-    return targets
+def weight_decay(w: Tensor) -> Tensor:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA / 2 * (w**2).sum()
 
 
 class Network(nn.Module):
@@ -77,64 +81,56 @@ class Network(nn.Module):
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
-    def operands(self) -> tuple[Tensor, ...]:
-        """The one layer's weights: vectors as columns."""
-        K = self.K
-        b = self.b[..., None]
-        return K, b
-
-    def layers(self) -> Iterator[tuple[Tensor, ...]]:
-        """The weights of one step after the other."""
-        return iter([self.operands()] * STEPS)
+    def layer_weights(self) -> Layer:
+        """The one layer's weights; vectors as columns."""
+        return self.K, self.b[:, None]
 
     def initial_state(self, x: Tensor) -> State:
-        """y(0) = x, v at -h/2 from y'(0) = 0; one column per example."""
+        """y(0) = x, v at −h/2 from y'(0) = 0; one column per example."""
         y = x.T.contiguous()
-        K, b = next(self.layers())
-        v = -(H / 2 * d2y_dt2(y, K, b))
-        return y, v
+        layer = self.layer_weights()
+        return y, -(H / 2 * d2y_dt2(y, *layer))
 
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
-        state = self.initial_state(x)
-        for layer in self.layers():
-            state = step(*state, *layer)
-        return state[0]
+        y, v = self.initial_state(x)
+        layer = self.layer_weights()
+        for _ in range(STEPS):
+            y, v = step(y, v, *layer)
+        return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """y at t_0, ..., t_N: (N + 1, s, 3)."""
-        state = self.initial_state(x)
-        path = [state[0]]
-        for layer in self.layers():
-            state = step(*state, *layer)
-            path.append(state[0])
-        return torch.stack(path).mT
+        """y at t_0, …, t_N: (N + 1, s, 3)."""
+        y, v = self.initial_state(x)
+        layer = self.layer_weights()
+        ys = [y]
+        for _ in range(STEPS):
+            y, v = step(y, v, *layer)
+            ys.append(y)
+        return torch.stack(ys).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """y'', rows (s, 3) in and out."""
-        K = self.K
-        b = self.b[..., None]
+        layer = self.layer_weights()
         y = y.T
-        return d2y_dt2(y, K, b).T
+        return d2y_dt2(y, *layer).T
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+        """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
         y = self.final_state(x)
         logits = self.W.T @ y + self.mu[:, None]
         return logits.T
 
     def regularizer(self) -> Tensor:
-        """R = alpha/2 sum |w|^2."""
-        of = (self.W, self.mu)
-        terms = torch.stack([(w**2).sum() for w in of])
-        return ALPHA / 2 * terms.sum()
+        """R: weight-decay of W, mu."""
+        return weight_decay(self.W) + weight_decay(self.mu)
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-        (s,) or likelihoods (s, classes).
+        """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+        targets C are classes (s,) or their probabilities (s, classes).
         """
         logits = self(x).T
-        C = likelihoods(targets, logits.dtype).T
+        C = class_probabilities(targets, x.dtype).T
         losses = -(C * torch.log_softmax(logits, dim=0)).sum(dim=0)
         return losses.mean() + self.regularizer()
 
@@ -142,14 +138,14 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("leapfrog_shared.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("leapfrog_shared.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
     value = network.loss(torch.tensor(x), torch.tensor(targets))
     value.backward()
     gradients = [w.grad for w in network.parameters() if w.grad is not None]

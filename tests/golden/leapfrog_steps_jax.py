@@ -1,6 +1,6 @@
-"""leapfrog-steps: y'' = tanh(K y + b); y'(0) = 0,  0 <= t <= T.
+"""leapfrog-steps: y'' = tanh(K y + b); y'(0) = 0,  0 ≤ t ≤ T.
 
-Vector field   second-order, y in R^3
+Vector field   second-order, y ∈ ℝ³
                K = −Cᵀ C
 Integrator     leapfrog, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        linear in time between N + 1 nodes; 60 numbers
@@ -22,20 +22,23 @@ import numpy as np
 from jax import Array
 from safetensors.numpy import load_file
 
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
 Weights = dict[str, Array]
 State = tuple[Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 3  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 3  # n
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.1  # α
-ALPHA_2 = 0.2  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.1  # α of weight-decay
+ALPHA_2 = 0.2  # α of smoothness
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -43,13 +46,28 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "C": np.repeat(
-            stream(seed, "C").normal(0.0, 3**-0.5, (3, 3))[None], STEPS + 1, axis=0
+            rng(seed, "C").normal(0.0, STATES**-0.5, (1, STATES, STATES)),
+            STEPS + 1,
+            axis=0,
         ),
-        "b": np.zeros((STEPS + 1, 3)),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
-        "mu": np.zeros(3),
+        "b": np.zeros((STEPS + 1, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
 
 
 def negative_gram(C: Array) -> Array:
@@ -63,110 +81,114 @@ def d2y_dt2(y: Array, K: Array, b: Array) -> Array:
 
 
 def step(y: Array, v: Array, K: Array, b: Array) -> State:
-    """Leapfrog: v ← v + h f_j(y), y ← y + h v; for y alone y_{j+1} = 2 y_j − y_{j−1}
-    + h² f_j(y_j).
-    """
+    """Leapfrog: v + h y''(y), then y + h v with the new v."""
     v = v + H * d2y_dt2(y, K, b)
     y = y + H * v
     return y, v
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
-    """The weights of all steps: K = −Cᵀ C; vectors as columns."""
-    K = negative_gram(weights["C"][:-1])
-    b = weights["b"][:-1][..., None]
-    return K, b
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_1 / 2 * (w**2).sum()
+
+
+def smoothness(w: Array) -> Array:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_2 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def layer_weights(weights: Weights) -> Layer:
+    """The weights of all steps; K = −Cᵀ C; vectors as columns."""
+    return negative_gram(weights["C"][:-1]), weights["b"][:-1][..., None]
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """Weights interpolated at t."""
+    j = step_of(t)
+    theta = t / H - j
+    return (
+        negative_gram((1 - theta) * weights["C"][j] + theta * weights["C"][j + 1]),
+        ((1 - theta) * weights["b"][j] + theta * weights["b"][j + 1])[:, None],
+    )
 
 
 def initial_state(weights: Weights, x: Array) -> State:
-    """y(0) = x, v at -h/2 from y'(0) = 0; one column per example."""
+    """y(0) = x, v at −h/2 from y'(0) = 0; one column per example."""
     y = x.T
-    K, b = (w[0] for w in operands(weights))
-    v = -(H / 2 * d2y_dt2(y, K, b))
-    return y, v
+    K, b = layer_weights(weights)
+    return y, -(H / 2 * d2y_dt2(y, K[0], b[0]))
 
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y, v = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(state: State, layer: Layer) -> tuple[State, None]:
-        state = step(*state, *layer)
-        return state, None
+        return step(*state, *layer), None
 
-    state, _ = jax.lax.scan(advance, start, operands(weights))
-    return state[0]
+    (y, _), _ = jax.lax.scan(advance, (y, v), layers)
+    return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """y at t_0, ..., t_N: (N + 1, s, 3)."""
-    start = initial_state(weights, x)
+    """y at t_0, …, t_N: (N + 1, s, 3)."""
+    y, v = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(state: State, layer: Layer) -> tuple[State, State]:
         state = step(*state, *layer)
         return state, state
 
-    _, path = jax.lax.scan(advance, start, operands(weights))
-    return jnp.concatenate([start[0][None], path[0]]).mT
+    _, (ys, _) = jax.lax.scan(advance, (y, v), layers)
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """y'', rows (s, 3) in and out, with weights interpolated at t."""
-    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
-    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
-    theta = t / H - j
-    K = negative_gram((1 - theta) * weights["C"][j] + theta * weights["C"][j + 1])
-    b = ((1 - theta) * weights["b"][j] + theta * weights["b"][j + 1])[..., None]
+    layer = weights_at(weights, t)
     y = y.T
-    return d2y_dt2(y, K, b).T
+    return d2y_dt2(y, *layer).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
-    of = (weights["C"], weights["W"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    weight_decay = ALPHA_1 / 2 * terms.sum()
-    of = (weights["C"], weights["b"])
-    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-    smoothness = ALPHA_2 / (2 * H) * terms.sum()
-    return weight_decay + smoothness
-
-
-def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
-    return targets
+    """R: weight-decay of C, W; smoothness of C, b."""
+    return (
+        weight_decay(weights["C"])
+        + weight_decay(weights["W"])
+        + smoothness(weights["C"])
+        + smoothness(weights["b"])
+    )
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-    (s,) or likelihoods (s, classes).
+    """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
     """
     logits = forward(weights, x).T
-    C = likelihoods(targets, logits.dtype).T
+    C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
     return losses.mean() + regularizer(weights)
 
 
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
-    jax.config.update("jax_enable_x64", True)
     print(__doc__)
-    beside = Path(__file__).with_name("leapfrog_steps.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("leapfrog_steps.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

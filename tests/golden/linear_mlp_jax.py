@@ -1,6 +1,6 @@
-"""linear-mlp: y' = W₃ tanh(W₂ tanh(W₁ [y; t] + b₁) + b₂) + b₃,  0 <= t <= T.
+"""linear-mlp: y' = W₃ tanh(W₂ tanh(W₁ [y; t] + b₁) + b₂) + b₃,  0 ≤ t ≤ T.
 
-Vector field   mlp, y in R^3
+Vector field   mlp, y ∈ ℝ³
 Integrator     classical Runge–Kutta 4, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        linear in time between N + 1 nodes; 268 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
@@ -20,19 +20,22 @@ import numpy as np
 from jax import Array
 from safetensors.numpy import load_file
 
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
 Weights = dict[str, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 3  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 3  # n
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.1  # α
-ALPHA_2 = 0.2  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.1  # α of weight-decay
+ALPHA_2 = 0.2  # α of smoothness
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -40,21 +43,34 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "W1": np.repeat(
-            stream(seed, "W1").normal(0.0, 4**-0.5, (5, 4))[None], STEPS + 1, axis=0
+            rng(seed, "W1").normal(0.0, 4**-0.5, (1, 5, 4)), STEPS + 1, axis=0
         ),
         "b1": np.zeros((STEPS + 1, 5)),
         "W2": np.repeat(
-            stream(seed, "W2").normal(0.0, 5**-0.5, (4, 5))[None], STEPS + 1, axis=0
+            rng(seed, "W2").normal(0.0, 5**-0.5, (1, 4, 5)), STEPS + 1, axis=0
         ),
         "b2": np.zeros((STEPS + 1, 4)),
         "W3": np.repeat(
-            stream(seed, "W3").normal(0.0, 4**-0.5, (3, 4))[None], STEPS + 1, axis=0
+            rng(seed, "W3").normal(0.0, 4**-0.5, (1, STATES, 4)), STEPS + 1, axis=0
         ),
-        "b3": np.zeros((STEPS + 1, 3)),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
-        "mu": np.zeros(3),
+        "b3": np.zeros((STEPS + 1, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
 
 
 def dy_dt(
@@ -65,79 +81,68 @@ def dy_dt(
     return W3 @ jnp.tanh(W2 @ jnp.tanh(u1) + b2) + b3
 
 
-def step(
-    y: Array,
-    t: Array,
-    W1_start: Array,
-    b1_start: Array,
-    W2_start: Array,
-    b2_start: Array,
-    W3_start: Array,
-    b3_start: Array,
-    W1_mid: Array,
-    b1_mid: Array,
-    W2_mid: Array,
-    b2_mid: Array,
-    W3_mid: Array,
-    b3_mid: Array,
-    W1_end: Array,
-    b1_end: Array,
-    W2_end: Array,
-    b2_end: Array,
-    W3_end: Array,
-    b3_end: Array,
-) -> Array:
-    """Classical Runge–Kutta 4: The classical fourth-order method (not the 3/8 rule)."""
-    k1 = dy_dt(t, y, W1_start, b1_start, W2_start, b2_start, W3_start, b3_start)
-    k2 = dy_dt(
-        t + H / 2, y + H / 2 * k1, W1_mid, b1_mid, W2_mid, b2_mid, W3_mid, b3_mid
-    )
-    k3 = dy_dt(
-        t + H / 2, y + H / 2 * k2, W1_mid, b1_mid, W2_mid, b2_mid, W3_mid, b3_mid
-    )
-    k4 = dy_dt(t + H, y + H * k3, W1_end, b1_end, W2_end, b2_end, W3_end, b3_end)
+def step(y: Array, t: Array, start: Layer, mid: Layer, end: Layer) -> Array:
+    """Classical Runge–Kutta 4: y + h/6 (k₁ + 2 k₂ + 2 k₃ + k₄); k₁ = f(t, y),
+    k₂ = f(t + h/2, y + h/2 k₁), k₃ = f(t + h/2, y + h/2 k₂),
+    k₄ = f(t + h, y + h k₃).
+    """
+    k1 = dy_dt(t, y, *start)
+    k2 = dy_dt(t + H / 2, y + H / 2 * k1, *mid)
+    k3 = dy_dt(t + H / 2, y + H / 2 * k2, *mid)
+    k4 = dy_dt(t + H, y + H * k3, *end)
     return y + H / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
-    """The weights of all steps: vectors as columns."""
-    W1_start = weights["W1"][:-1]
-    b1_start = weights["b1"][:-1][..., None]
-    W2_start = weights["W2"][:-1]
-    b2_start = weights["b2"][:-1][..., None]
-    W3_start = weights["W3"][:-1]
-    b3_start = weights["b3"][:-1][..., None]
-    W1_mid = (weights["W1"][:-1] + weights["W1"][1:]) / 2
-    b1_mid = ((weights["b1"][:-1] + weights["b1"][1:]) / 2)[..., None]
-    W2_mid = (weights["W2"][:-1] + weights["W2"][1:]) / 2
-    b2_mid = ((weights["b2"][:-1] + weights["b2"][1:]) / 2)[..., None]
-    W3_mid = (weights["W3"][:-1] + weights["W3"][1:]) / 2
-    b3_mid = ((weights["b3"][:-1] + weights["b3"][1:]) / 2)[..., None]
-    W1_end = weights["W1"][1:]
-    b1_end = weights["b1"][1:][..., None]
-    W2_end = weights["W2"][1:]
-    b2_end = weights["b2"][1:][..., None]
-    W3_end = weights["W3"][1:]
-    b3_end = weights["b3"][1:][..., None]
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_1 / 2 * (w**2).sum()
+
+
+def smoothness(w: Array) -> Array:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_2 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def layer_weights(weights: Weights) -> tuple[Layer, Layer, Layer]:
+    """The weights of all steps; vectors as columns."""
+    start = (
+        weights["W1"][:-1],
+        weights["b1"][:-1][..., None],
+        weights["W2"][:-1],
+        weights["b2"][:-1][..., None],
+        weights["W3"][:-1],
+        weights["b3"][:-1][..., None],
+    )
+    mid = (
+        (weights["W1"][:-1] + weights["W1"][1:]) / 2,
+        ((weights["b1"][:-1] + weights["b1"][1:]) / 2)[..., None],
+        (weights["W2"][:-1] + weights["W2"][1:]) / 2,
+        ((weights["b2"][:-1] + weights["b2"][1:]) / 2)[..., None],
+        (weights["W3"][:-1] + weights["W3"][1:]) / 2,
+        ((weights["b3"][:-1] + weights["b3"][1:]) / 2)[..., None],
+    )
+    end = (
+        weights["W1"][1:],
+        weights["b1"][1:][..., None],
+        weights["W2"][1:],
+        weights["b2"][1:][..., None],
+        weights["W3"][1:],
+        weights["b3"][1:][..., None],
+    )
+    return start, mid, end
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """Weights interpolated at t."""
+    j = step_of(t)
+    theta = t / H - j
     return (
-        W1_start,
-        b1_start,
-        W2_start,
-        b2_start,
-        W3_start,
-        b3_start,
-        W1_mid,
-        b1_mid,
-        W2_mid,
-        b2_mid,
-        W3_mid,
-        b3_mid,
-        W1_end,
-        b1_end,
-        W2_end,
-        b2_end,
-        W3_end,
-        b3_end,
+        (1 - theta) * weights["W1"][j] + theta * weights["W1"][j + 1],
+        ((1 - theta) * weights["b1"][j] + theta * weights["b1"][j + 1])[:, None],
+        (1 - theta) * weights["W2"][j] + theta * weights["W2"][j + 1],
+        ((1 - theta) * weights["b2"][j] + theta * weights["b2"][j + 1])[:, None],
+        (1 - theta) * weights["W3"][j] + theta * weights["W3"][j + 1],
+        ((1 - theta) * weights["b3"][j] + theta * weights["b3"][j + 1])[:, None],
     )
 
 
@@ -148,99 +153,87 @@ def initial_state(weights: Weights, x: Array) -> Array:
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y = initial_state(weights, x)
+    starts, mids, ends = layer_weights(weights)
 
-    def advance(y: Array, layer: Layer) -> tuple[Array, None]:
-        y = step(y, *layer)
-        return y, None
+    def advance(
+        y: Array, layer: tuple[Array, Layer, Layer, Layer]
+    ) -> tuple[Array, None]:
+        return step(y, *layer), None
 
-    layers = (H * jnp.arange(STEPS, dtype=x.dtype), *operands(weights))
-    y, _ = jax.lax.scan(advance, start, layers)
+    y, _ = jax.lax.scan(
+        advance, y, (H * jnp.arange(STEPS, dtype=x.dtype), starts, mids, ends)
+    )
     return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """y at t_0, ..., t_N: (N + 1, s, 3)."""
-    start = initial_state(weights, x)
+    """y at t_0, …, t_N: (N + 1, s, 3)."""
+    y = initial_state(weights, x)
+    starts, mids, ends = layer_weights(weights)
 
-    def advance(y: Array, layer: Layer) -> tuple[Array, Array]:
+    def advance(
+        y: Array, layer: tuple[Array, Layer, Layer, Layer]
+    ) -> tuple[Array, Array]:
         y = step(y, *layer)
         return y, y
 
-    layers = (H * jnp.arange(STEPS, dtype=x.dtype), *operands(weights))
-    _, path = jax.lax.scan(advance, start, layers)
-    return jnp.concatenate([start[None], path]).mT
+    _, ys = jax.lax.scan(
+        advance, y, (H * jnp.arange(STEPS, dtype=x.dtype), starts, mids, ends)
+    )
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 3) in and out, with weights interpolated at t."""
-    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
-    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
-    theta = t / H - j
-    W1 = (1 - theta) * weights["W1"][j] + theta * weights["W1"][j + 1]
-    b1 = ((1 - theta) * weights["b1"][j] + theta * weights["b1"][j + 1])[..., None]
-    W2 = (1 - theta) * weights["W2"][j] + theta * weights["W2"][j + 1]
-    b2 = ((1 - theta) * weights["b2"][j] + theta * weights["b2"][j + 1])[..., None]
-    W3 = (1 - theta) * weights["W3"][j] + theta * weights["W3"][j + 1]
-    b3 = ((1 - theta) * weights["b3"][j] + theta * weights["b3"][j + 1])[..., None]
+    layer = weights_at(weights, t)
     time = jnp.asarray(t, y.dtype)
     y = y.T
-    return dy_dt(time, y, W1, b1, W2, b2, W3, b3).T
+    return dy_dt(time, y, *layer).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
-    of = (weights["W1"], weights["W"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    weight_decay = ALPHA_1 / 2 * terms.sum()
-    of = (
-        weights["W1"],
-        weights["b1"],
-        weights["W2"],
-        weights["b2"],
-        weights["W3"],
-        weights["b3"],
+    """R: weight-decay of W1, W; smoothness of W1, b1, W2, b2, W3, b3."""
+    return (
+        weight_decay(weights["W1"])
+        + weight_decay(weights["W"])
+        + smoothness(weights["W1"])
+        + smoothness(weights["b1"])
+        + smoothness(weights["W2"])
+        + smoothness(weights["b2"])
+        + smoothness(weights["W3"])
+        + smoothness(weights["b3"])
     )
-    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-    smoothness = ALPHA_2 / (2 * H) * terms.sum()
-    return weight_decay + smoothness
-
-
-def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
-    return targets
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-    (s,) or likelihoods (s, classes).
+    """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
     """
     logits = forward(weights, x).T
-    C = likelihoods(targets, logits.dtype).T
+    C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
     return losses.mean() + regularizer(weights)
 
 
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
-    jax.config.update("jax_enable_x64", True)
     print(__doc__)
-    beside = Path(__file__).with_name("linear_mlp.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("linear_mlp.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

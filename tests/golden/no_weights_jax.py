@@ -1,6 +1,6 @@
-"""no-weights: y' = sin(t) − y,  0 <= t <= T.
+"""no-weights: y' = sin(t) − y,  0 ≤ t ≤ T.
 
-Vector field   custom, y in R^2
+Vector field   custom, y ∈ ℝ²
 Integrator     forward Euler, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 0 numbers
 Stability      λ(∂f/∂y) = -1 for all weights and states: the symmetric part of ∂f/∂y is
@@ -18,11 +18,13 @@ import numpy as np
 from jax import Array
 from safetensors.numpy import load_file
 
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
 Weights = dict[str, Array]
 
 FEATURES = 2  # d
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
+H = HORIZON / STEPS  # h = T/N
 
 
 def init(seed: int = 1) -> dict[str, np.ndarray]:
@@ -48,30 +50,30 @@ def initial_state(weights: Weights, x: Array) -> Array:
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y = initial_state(weights, x)
 
     def advance(y: Array, t: Array) -> tuple[Array, None]:
-        y = step(y, t)
-        return y, None
+        return step(y, t), None
 
-    y, _ = jax.lax.scan(advance, start, H * jnp.arange(STEPS, dtype=x.dtype))
+    y, _ = jax.lax.scan(advance, y, H * jnp.arange(STEPS, dtype=x.dtype))
     return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """y at t_0, ..., t_N: (N + 1, s, 2)."""
-    start = initial_state(weights, x)
+    """y at t_0, …, t_N: (N + 1, s, 2)."""
+    y = initial_state(weights, x)
 
     def advance(y: Array, t: Array) -> tuple[Array, Array]:
         y = step(y, t)
         return y, y
 
-    _, path = jax.lax.scan(advance, start, H * jnp.arange(STEPS, dtype=x.dtype))
-    return jnp.concatenate([start[None], path]).mT
+    _, ys = jax.lax.scan(advance, y, H * jnp.arange(STEPS, dtype=x.dtype))
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
-    """f(t, y), rows (s, 2) in and out, with weight j for t_j <= t < t_{j+1}."""
+    """f(t, y), rows (s, 2) in and out, with weight j for t_j ≤ t < t_{j+1}."""
     time = jnp.asarray(t, y.dtype)
     y = y.T
     return dy_dt(time, y).T
@@ -84,14 +86,13 @@ def forward(weights: Weights, x: Array) -> Array:
 
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
-    jax.config.update("jax_enable_x64", True)
     print(__doc__)
-    beside = Path(__file__).with_name("no_weights.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("no_weights.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     print(f"y(T) = {forward(weights, jnp.asarray(x))}")
 

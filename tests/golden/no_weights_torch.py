@@ -1,6 +1,6 @@
-"""no-weights: y' = sin(t) − y,  0 <= t <= T.
+"""no-weights: y' = sin(t) − y,  0 ≤ t ≤ T.
 
-Vector field   custom, y in R^2
+Vector field   custom, y ∈ ℝ²
 Integrator     forward Euler, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 0 numbers
 Stability      λ(∂f/∂y) = -1 for all weights and states: the symmetric part of ∂f/∂y is
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 FEATURES = 2  # d
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
+H = HORIZON / STEPS  # h = T/N
 
 
 def init(seed: int = 1) -> dict[str, np.ndarray]:
@@ -52,21 +52,21 @@ class Network(nn.Module):
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
         y = self.initial_state(x)
-        for t in (H * torch.arange(STEPS, dtype=x.dtype, device=x.device)).unbind():
+        for t in H * torch.arange(STEPS, dtype=x.dtype, device=x.device):
             y = step(y, t)
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """y at t_0, ..., t_N: (N + 1, s, 2)."""
+        """y at t_0, …, t_N: (N + 1, s, 2)."""
         y = self.initial_state(x)
-        path = [y]
-        for t in (H * torch.arange(STEPS, dtype=x.dtype, device=x.device)).unbind():
+        ys = [y]
+        for t in H * torch.arange(STEPS, dtype=x.dtype, device=x.device):
             y = step(y, t)
-            path.append(y)
-        return torch.stack(path).mT
+            ys.append(y)
+        return torch.stack(ys).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
-        """f(t, y), rows (s, 2) in and out, with weight j for t_j <= t < t_{j+1}."""
+        """f(t, y), rows (s, 2) in and out, with weight j for t_j ≤ t < t_{j+1}."""
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         y = y.T
         return dy_dt(time, y).T
@@ -79,13 +79,13 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("no_weights.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("no_weights.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
     print(f"y(T) = {network(torch.tensor(x)).tolist()}")
 
 

@@ -1,13 +1,13 @@
-"""peaks-verlet: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 <= t <= T.
+"""peaks-verlet: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 ≤ t ≤ T.
 
-Vector field   hamiltonian, y in R^8, z in R^8
+Vector field   hamiltonian, y ∈ ℝ⁸, z ∈ ℝ⁸
 Integrator     Störmer–Verlet, N = 16 steps of h = T/N = 5/16 = 0.3125
 Weights        one weight for each step; 1,325 numbers
 Readout        Wᵀ y + μ; 5 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, c, α = 0.0001
                weight-decay of W, mu, α = 0.0001
-Stability      Re λ(∂f/∂y) = 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂(y, z) = D
-               [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix
+Stability      Re λ(∂f/∂(y, z)) = 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂(y, z)
+               = D [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix
 Reference      Haber & Ruthotto, Stable architectures for deep neural networks, Inverse
                Problems 34 (2017) 014004, arXiv:1705.03341
 
@@ -28,15 +28,16 @@ State = tuple[Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 2  # d
-OUTPUTS = 5  # classes or numbers per example
+STATES = 8  # n = m
+CLASSES = 5
 HORIZON, STEPS = 5, 16  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.0001  # α
-ALPHA_2 = 0.0001  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.0001  # α of smoothness
+ALPHA_2 = 0.0001  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -44,14 +45,27 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 8**-0.5, (8, 8))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, STATES**-0.5, (1, STATES, STATES)), STEPS, axis=0
         ),
-        "b": np.zeros((STEPS, 8)),
-        "c": np.zeros((STEPS, 8)),
-        "W": stream(seed, "W").normal(0.0, 5**-0.5, (8, 5)),
-        "mu": np.zeros(5),
+        "b": np.zeros((STEPS, STATES)),
+        "c": np.zeros((STEPS, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float32") for name, value in weights.items()}
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
 
 
 def dy_dt(z: Array, K: Array, b: Array) -> Array:
@@ -65,101 +79,98 @@ def dz_dt(y: Array, K: Array, c: Array) -> Array:
 
 
 def step(y: Array, z: Array, K: Array, b: Array, c: Array) -> State:
-    """Störmer–Verlet: z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h
-    f_j(z_{j+½}).
-    """
+    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
     z = z + H * dz_dt(y, K, c)
     y = y + H * dy_dt(z, K, b)
     return y, z
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
-    """The weights of all steps: vectors as columns."""
-    K = weights["K"]
-    b = weights["b"][..., None]
-    c = weights["c"][..., None]
-    return K, b, c
+def smoothness(w: Array) -> Array:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_1 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_2 / 2 * (w**2).sum()
+
+
+def layer_weights(weights: Weights) -> Layer:
+    """The weights of all steps; vectors as columns."""
+    return weights["K"], weights["b"][..., None], weights["c"][..., None]
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """The weights of step j, t_j ≤ t < t_{j+1}."""
+    j = step_of(t)
+    return weights["K"][j], weights["b"][j][:, None], weights["c"][j][:, None]
 
 
 def initial_state(weights: Weights, x: Array) -> State:
     """y(0) = (x, 0), z(0) = 0; one column per example."""
-    y = jnp.pad(x.T, ((0, 6), (0, 0)))
-    z = jnp.zeros((8, x.shape[0]), x.dtype)
-    return y, z
+    return jnp.pad(x.T, ((0, 6), (0, 0))), jnp.zeros((STATES, x.shape[0]), x.dtype)
 
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y, z = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(state: State, layer: Layer) -> tuple[State, None]:
-        state = step(*state, *layer)
-        return state, None
+        return step(*state, *layer), None
 
-    state, _ = jax.lax.scan(advance, start, operands(weights))
-    return state[0]
+    (y, _), _ = jax.lax.scan(advance, (y, z), layers)
+    return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """(y, z) at t_0, ..., t_N: (N + 1, s, 16)."""
-    start = initial_state(weights, x)
+    """(y, z) at t_0, …, t_N: (N + 1, s, 16)."""
+    y, z = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(state: State, layer: Layer) -> tuple[State, State]:
         state = step(*state, *layer)
         return state, state
 
-    _, path = jax.lax.scan(advance, start, operands(weights))
-    first = jnp.concatenate(start)
-    rest = jnp.concatenate(path, axis=1)
-    return jnp.concatenate([first[None], rest]).mT
+    _, (ys, zs) = jax.lax.scan(advance, (y, z), layers)
+    ys = jnp.concatenate([y[None], ys])
+    zs = jnp.concatenate([z[None], zs])
+    return jnp.concatenate([ys, zs], axis=1).mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
-    """f(t, y), rows (s, 16) in and out, with weight j for t_j <= t < t_{j+1}."""
-    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
-    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
-    K = weights["K"][j]
-    b = weights["b"][j][..., None]
-    c = weights["c"][j][..., None]
+    """f(t, y), rows (s, 16) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+    K, b, c = weights_at(weights, t)
     columns = y.T
-    y = columns[:8]
-    z = columns[8:]
-    y_rate = dy_dt(z, K, b)
-    z_rate = dz_dt(y, K, c)
-    return jnp.concatenate([y_rate, z_rate]).T
+    y = columns[:STATES]
+    z = columns[STATES:]
+    return jnp.concatenate([dy_dt(z, K, b), dz_dt(y, K, c)]).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 5)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 5)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/(2h) sum_j |w_{j+1} - w_j|^2 + alpha/2 sum |w|^2."""
-    of = (weights["K"], weights["b"], weights["c"])
-    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-    smoothness = ALPHA_1 / (2 * H) * terms.sum()
-    of = (weights["W"], weights["mu"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    weight_decay = ALPHA_2 / 2 * terms.sum()
-    return smoothness + weight_decay
-
-
-def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
-    return targets
+    """R: smoothness of K, b, c; weight-decay of W, mu."""
+    return (
+        smoothness(weights["K"])
+        + smoothness(weights["b"])
+        + smoothness(weights["c"])
+        + weight_decay(weights["W"])
+        + weight_decay(weights["mu"])
+    )
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-    (s,) or likelihoods (s, classes).
+    """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
     """
     logits = forward(weights, x).T
-    C = likelihoods(targets, logits.dtype).T
+    C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
     return losses.mean() + regularizer(weights)
 
@@ -167,13 +178,13 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("peaks_verlet.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("peaks_verlet.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float32")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float32")
+    targets = np.arange(8) % CLASSES
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

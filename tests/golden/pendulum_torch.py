@@ -1,6 +1,6 @@
-"""pendulum: y' = ½ 2 z; z' = −w₂ sin(y),  0 <= t <= T.
+"""pendulum: y' = ½ 2 z; z' = −w₂ sin(y),  0 ≤ t ≤ T.
 
-Vector field   custom, y in R^1, z in R^1, from H = ½ (Σ (z²)) − w₂ (Σ cos(y))
+Vector field   custom, y ∈ ℝ¹, z ∈ ℝ¹, from H = ½ (Σ (z²)) − w₂ (Σ cos(y))
 Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 9 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
@@ -11,7 +11,6 @@ Written by wellposed 0.1.0 (PyTorch) from the spec pendulum, 22d41c8d.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +22,16 @@ from torch import Tensor, nn
 State = tuple[Tensor, Tensor]
 
 FEATURES = 1  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 1  # n
+MOMENTA = 1  # m
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA = 0.1  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA = 0.1  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -38,10 +39,22 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "w2": np.zeros(STEPS),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (1, 3)),
-        "mu": np.zeros(3),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def step_of(t: float) -> int:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    return min(max(int(t / H + 1e-9), 0), STEPS - 1)
+
+
+def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return F.one_hot(targets, CLASSES).to(dtype)
+    return targets
 
 
 def dy_dt(z: Tensor) -> Tensor:
@@ -55,19 +68,15 @@ def dz_dt(y: Tensor, w2: Tensor) -> Tensor:
 
 
 def step(y: Tensor, z: Tensor, w2: Tensor) -> State:
-    """Störmer–Verlet: z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h
-    f_j(z_{j+½}).
-    """
+    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
     z = z + H * dz_dt(y, w2)
     y = y + H * dy_dt(z)
     return y, z
 
 
-def likelihoods(targets: Tensor, dtype: torch.dtype) -> Tensor:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return F.one_hot(targets, OUTPUTS).to(dtype)
-    return targets
+def weight_decay(w: Tensor) -> Tensor:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA / 2 * (w**2).sum()
 
 
 class Network(nn.Module):
@@ -80,66 +89,62 @@ class Network(nn.Module):
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
-    def operands(self) -> tuple[Tensor, ...]:
+    def layer_weights(self) -> Tensor:
         """The weights of all steps."""
-        w2 = self.w2
-        return (w2,)
+        return self.w2
 
-    def layers(self) -> Iterator[tuple[Tensor, ...]]:
-        """The weights of one step after the other."""
-        return zip(*(w.unbind() for w in self.operands()), strict=True)
+    def weights_at(self, t: float) -> Tensor:
+        """The weights of step j, t_j ≤ t < t_{j+1}."""
+        j = step_of(t)
+        return self.w2[j]
 
     def initial_state(self, x: Tensor) -> State:
         """y(0) = x, z(0) = 0; one column per example."""
-        y = x.T.contiguous()
-        z = x.new_zeros(1, x.shape[0])
-        return y, z
+        return x.T.contiguous(), x.new_zeros(MOMENTA, x.shape[0])
 
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
-        state = self.initial_state(x)
-        for layer in self.layers():
-            state = step(*state, *layer)
-        return state[0]
+        y, z = self.initial_state(x)
+        layers = self.layer_weights()
+        for layer in layers:
+            y, z = step(y, z, layer)
+        return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """(y, z) at t_0, ..., t_N: (N + 1, s, 2)."""
-        state = self.initial_state(x)
-        path = [torch.cat(state)]
-        for layer in self.layers():
-            state = step(*state, *layer)
-            path.append(torch.cat(state))
-        return torch.stack(path).mT
+        """(y, z) at t_0, …, t_N: (N + 1, s, 2)."""
+        y, z = self.initial_state(x)
+        layers = self.layer_weights()
+        ys, zs = [y], [z]
+        for layer in layers:
+            y, z = step(y, z, layer)
+            ys.append(y)
+            zs.append(z)
+        return torch.cat([torch.stack(ys), torch.stack(zs)], dim=1).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
-        """f(t, y), rows (s, 2) in and out, with weight j for t_j <= t < t_{j+1}."""
-        j = min(max(int(t / H + 1e-9), 0), STEPS - 1)
-        w2 = self.w2[j]
+        """f(t, y), rows (s, 2) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        layer = self.weights_at(t)
         columns = y.T
-        y = columns[:1]
-        z = columns[1:]
-        y_rate = dy_dt(z)
-        z_rate = dz_dt(y, w2)
-        return torch.cat([y_rate, z_rate]).T
+        y = columns[:STATES]
+        z = columns[STATES:]
+        return torch.cat([dy_dt(z), dz_dt(y, layer)]).T
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+        """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
         y = self.final_state(x)
         logits = self.W.T @ y + self.mu[:, None]
         return logits.T
 
     def regularizer(self) -> Tensor:
-        """R = alpha/2 sum |w|^2."""
-        of = (self.W, self.mu)
-        terms = torch.stack([(w**2).sum() for w in of])
-        return ALPHA / 2 * terms.sum()
+        """R: weight-decay of W, mu."""
+        return weight_decay(self.W) + weight_decay(self.mu)
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-        (s,) or likelihoods (s, classes).
+        """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+        targets C are classes (s,) or their probabilities (s, classes).
         """
         logits = self(x).T
-        C = likelihoods(targets, logits.dtype).T
+        C = class_probabilities(targets, x.dtype).T
         losses = -(C * torch.log_softmax(logits, dim=0)).sum(dim=0)
         return losses.mean() + self.regularizer()
 
@@ -147,14 +152,14 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("pendulum.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("pendulum.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
     value = network.loss(torch.tensor(x), torch.tensor(targets))
     value.backward()
     gradients = [w.grad for w in network.parameters() if w.grad is not None]

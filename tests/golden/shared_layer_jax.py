@@ -1,6 +1,6 @@
-"""shared-layer: y' = gelu(K y + b),  0 <= t <= T.
+"""shared-layer: y' = gelu(K y + b),  0 ≤ t ≤ T.
 
-Vector field   layer, y in R^3
+Vector field   layer, y ∈ ℝ³
                K = −Cᵀ C
 Integrator     explicit midpoint, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight shared by all steps; 24 numbers
@@ -20,29 +20,40 @@ import numpy as np
 from jax import Array
 from safetensors.numpy import load_file
 
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
 Weights = dict[str, Array]
+Layer = tuple[Array, ...]
 
 FEATURES = 3  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 3  # n
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA = 0.1  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA = 0.1  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
 def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
-        "C": stream(seed, "C").normal(0.0, 3**-0.5, (3, 3)),
-        "b": np.zeros(3),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
-        "mu": np.zeros(3),
+        "C": rng(seed, "C").normal(0.0, STATES**-0.5, (STATES, STATES)),
+        "b": np.zeros(STATES),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
 
 
 def negative_gram(C: Array) -> Array:
@@ -56,17 +67,20 @@ def dy_dt(y: Array, K: Array, b: Array) -> Array:
 
 
 def step(y: Array, K: Array, b: Array) -> Array:
-    """Explicit midpoint: k₂ = f(t + h/2, y + h/2 k₁), y + h k₂."""
+    """Explicit midpoint: y + h k₂; k₁ = f(t, y), k₂ = f(t + h/2, y + h/2 k₁)."""
     k1 = dy_dt(y, K, b)
     k2 = dy_dt(y + H / 2 * k1, K, b)
     return y + H * k2
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
-    """The one layer's weights: K = −Cᵀ C; vectors as columns."""
-    K = negative_gram(weights["C"])
-    b = weights["b"][..., None]
-    return K, b
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA / 2 * (w**2).sum()
+
+
+def layer_weights(weights: Weights) -> Layer:
+    """The one layer's weights; K = −Cᵀ C; vectors as columns."""
+    return negative_gram(weights["C"]), weights["b"][:, None]
 
 
 def initial_state(weights: Weights, x: Array) -> Array:
@@ -76,80 +90,69 @@ def initial_state(weights: Weights, x: Array) -> Array:
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
-    shared = operands(weights)
+    y = initial_state(weights, x)
+    layer = layer_weights(weights)
 
     def advance(y: Array, _: None) -> tuple[Array, None]:
-        y = step(y, *shared)
-        return y, None
+        return step(y, *layer), None
 
-    y, _ = jax.lax.scan(advance, start, None, length=STEPS)
+    y, _ = jax.lax.scan(advance, y, None, length=STEPS)
     return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """y at t_0, ..., t_N: (N + 1, s, 3)."""
-    start = initial_state(weights, x)
-    shared = operands(weights)
+    """y at t_0, …, t_N: (N + 1, s, 3)."""
+    y = initial_state(weights, x)
+    layer = layer_weights(weights)
 
     def advance(y: Array, _: None) -> tuple[Array, Array]:
-        y = step(y, *shared)
+        y = step(y, *layer)
         return y, y
 
-    _, path = jax.lax.scan(advance, start, None, length=STEPS)
-    return jnp.concatenate([start[None], path]).mT
+    _, ys = jax.lax.scan(advance, y, None, length=STEPS)
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 3) in and out."""
-    K = negative_gram(weights["C"])
-    b = weights["b"][..., None]
+    layer = layer_weights(weights)
     y = y.T
-    return dy_dt(y, K, b).T
+    return dy_dt(y, *layer).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/2 sum |w|^2."""
-    of = (weights["W"], weights["mu"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    return ALPHA / 2 * terms.sum()
-
-
-def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
-    return targets
+    """R: weight-decay of W, mu."""
+    return weight_decay(weights["W"]) + weight_decay(weights["mu"])
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-    (s,) or likelihoods (s, classes).
+    """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
     """
     logits = forward(weights, x).T
-    C = likelihoods(targets, logits.dtype).T
+    C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
     return losses.mean() + regularizer(weights)
 
 
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
-    jax.config.update("jax_enable_x64", True)
     print(__doc__)
-    beside = Path(__file__).with_name("shared_layer.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("shared_layer.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

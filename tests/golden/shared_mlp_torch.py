@@ -1,6 +1,6 @@
-"""shared-mlp: y' = W₃ tanh(W₂ tanh(W₁ [y; t] + b₁) + b₂) + b₃,  0 <= t <= T.
+"""shared-mlp: y' = W₃ tanh(W₂ tanh(W₁ [y; t] + b₁) + b₂) + b₃,  0 ≤ t ≤ T.
 
-Vector field   mlp, y in R^3
+Vector field   mlp, y ∈ ℝ³
 Integrator     forward Euler, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight shared by all steps; 76 numbers
 Readout        Wᵀ y + μ; 3 classes, logistic, least-squares
@@ -11,7 +11,6 @@ Written by wellposed 0.1.0 (PyTorch) from the spec shared-mlp, 896310bd.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,31 +19,41 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
+Layer = tuple[Tensor, ...]
+
 FEATURES = 3  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 3  # n
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA = 0.1  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA = 0.1  # α of weight-decay
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
 def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
-        "W1": stream(seed, "W1").normal(0.0, 4**-0.5, (5, 4)),
+        "W1": rng(seed, "W1").normal(0.0, 4**-0.5, (5, 4)),
         "b1": np.zeros(5),
-        "W2": stream(seed, "W2").normal(0.0, 5**-0.5, (4, 5)),
+        "W2": rng(seed, "W2").normal(0.0, 5**-0.5, (4, 5)),
         "b2": np.zeros(4),
-        "W3": stream(seed, "W3").normal(0.0, 4**-0.5, (3, 4)),
-        "b3": np.zeros(3),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
-        "mu": np.zeros(3),
+        "W3": rng(seed, "W3").normal(0.0, 4**-0.5, (STATES, 4)),
+        "b3": np.zeros(STATES),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return F.one_hot(targets, CLASSES).to(dtype)
+    return targets
 
 
 def dy_dt(
@@ -76,11 +85,9 @@ def step(
     return y + H * dy_dt(t, y, W1, b1, W2, b2, W3, b3)
 
 
-def likelihoods(targets: Tensor, dtype: torch.dtype) -> Tensor:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return F.one_hot(targets, OUTPUTS).to(dtype)
-    return targets
+def weight_decay(w: Tensor) -> Tensor:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA / 2 * (w**2).sum()
 
 
 class Network(nn.Module):
@@ -93,26 +100,21 @@ class Network(nn.Module):
         self.b1 = nn.Parameter(torch.tensor(weights["b1"]))  # (5,)
         self.W2 = nn.Parameter(torch.tensor(weights["W2"]))  # (4, 5)
         self.b2 = nn.Parameter(torch.tensor(weights["b2"]))  # (4,)
-        self.W3 = nn.Parameter(torch.tensor(weights["W3"]))  # (3, 4)
-        self.b3 = nn.Parameter(torch.tensor(weights["b3"]))  # (3,)
+        self.W3 = nn.Parameter(torch.tensor(weights["W3"]))  # (n, 4)
+        self.b3 = nn.Parameter(torch.tensor(weights["b3"]))  # (n,)
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
-    def operands(self) -> tuple[Tensor, ...]:
-        """The one layer's weights: vectors as columns."""
-        W1 = self.W1
-        b1 = self.b1[..., None]
-        W2 = self.W2
-        b2 = self.b2[..., None]
-        W3 = self.W3
-        b3 = self.b3[..., None]
-        return W1, b1, W2, b2, W3, b3
-
-    def layers(self, like: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """The time and weights of one step after the other."""
-        shared = self.operands()
-        times = H * torch.arange(STEPS, dtype=like.dtype, device=like.device)
-        return iter([(t, *shared) for t in times.unbind()])
+    def layer_weights(self) -> Layer:
+        """The one layer's weights; vectors as columns."""
+        return (
+            self.W1,
+            self.b1[:, None],
+            self.W2,
+            self.b2[:, None],
+            self.W3,
+            self.b3[:, None],
+        )
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = x; one column per example."""
@@ -121,49 +123,44 @@ class Network(nn.Module):
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
         y = self.initial_state(x)
-        for layer in self.layers(x):
-            y = step(y, *layer)
+        layer = self.layer_weights()
+        for t in H * torch.arange(STEPS, dtype=x.dtype, device=x.device):
+            y = step(y, t, *layer)
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """y at t_0, ..., t_N: (N + 1, s, 3)."""
+        """y at t_0, …, t_N: (N + 1, s, 3)."""
         y = self.initial_state(x)
-        path = [y]
-        for layer in self.layers(x):
-            y = step(y, *layer)
-            path.append(y)
-        return torch.stack(path).mT
+        layer = self.layer_weights()
+        ys = [y]
+        for t in H * torch.arange(STEPS, dtype=x.dtype, device=x.device):
+            y = step(y, t, *layer)
+            ys.append(y)
+        return torch.stack(ys).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 3) in and out."""
-        W1 = self.W1
-        b1 = self.b1[..., None]
-        W2 = self.W2
-        b2 = self.b2[..., None]
-        W3 = self.W3
-        b3 = self.b3[..., None]
+        layer = self.layer_weights()
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         y = y.T
-        return dy_dt(time, y, W1, b1, W2, b2, W3, b3).T
+        return dy_dt(time, y, *layer).T
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+        """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
         y = self.final_state(x)
         logits = self.W.T @ y + self.mu[:, None]
         return logits.T
 
     def regularizer(self) -> Tensor:
-        """R = alpha/2 sum |w|^2."""
-        of = (self.W, self.mu)
-        terms = torch.stack([(w**2).sum() for w in of])
-        return ALPHA / 2 * terms.sum()
+        """R: weight-decay of W, mu."""
+        return weight_decay(self.W) + weight_decay(self.mu)
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Mean over the examples of ½ (Σ ((sigmoid(x) − C)²)) + R; targets are
-        classes (s,) or likelihoods (s, classes).
+        """Mean over the examples of ½ (Σ ((sigmoid(u) − C)²)), u the logits, plus R;
+        targets C are classes (s,) or their probabilities (s, classes).
         """
         logits = self(x).T
-        C = likelihoods(targets, logits.dtype).T
+        C = class_probabilities(targets, x.dtype).T
         losses = ((torch.sigmoid(logits) - C) ** 2).sum(dim=0) / 2
         return losses.mean() + self.regularizer()
 
@@ -171,14 +168,14 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("shared_mlp.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("shared_mlp.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
     value = network.loss(torch.tensor(x), torch.tensor(targets))
     value.backward()
     gradients = [w.grad for w in network.parameters() if w.grad is not None]

@@ -1,6 +1,6 @@
-"""stability-zero: y' = tanh(K y),  0 <= t <= T.
+"""stability-zero: y' = tanh(K y),  0 ≤ t ≤ T.
 
-Vector field   layer, y in R^2
+Vector field   layer, y ∈ ℝ²
 Integrator     forward Euler, N = 10 steps of h = T/N = 1/10 = 0.1
 Weights        one weight shared by all steps; 4 numbers
 Stability      nothing is known of the spectrum by construction
@@ -19,11 +19,13 @@ import numpy as np
 from jax import Array
 from safetensors.numpy import load_file
 
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
 Weights = dict[str, Array]
 
 FEATURES = 2  # d
 HORIZON, STEPS = 1, 10  # T, N
-H = HORIZON / STEPS  # h
+H = HORIZON / STEPS  # h = T/N
 
 
 def init(seed: int = 0) -> dict[str, np.ndarray]:
@@ -44,10 +46,9 @@ def step(y: Array, K: Array) -> Array:
     return y + H * dy_dt(y, K)
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
+def layer_weights(weights: Weights) -> Array:
     """The one layer's weights."""
-    K = weights["K"]
-    return (K,)
+    return weights["K"]
 
 
 def initial_state(weights: Weights, x: Array) -> Array:
@@ -57,35 +58,35 @@ def initial_state(weights: Weights, x: Array) -> Array:
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
-    shared = operands(weights)
+    y = initial_state(weights, x)
+    layer = layer_weights(weights)
 
     def advance(y: Array, _: None) -> tuple[Array, None]:
-        y = step(y, *shared)
-        return y, None
+        return step(y, layer), None
 
-    y, _ = jax.lax.scan(advance, start, None, length=STEPS)
+    y, _ = jax.lax.scan(advance, y, None, length=STEPS)
     return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """y at t_0, ..., t_N: (N + 1, s, 2)."""
-    start = initial_state(weights, x)
-    shared = operands(weights)
+    """y at t_0, …, t_N: (N + 1, s, 2)."""
+    y = initial_state(weights, x)
+    layer = layer_weights(weights)
 
     def advance(y: Array, _: None) -> tuple[Array, Array]:
-        y = step(y, *shared)
+        y = step(y, layer)
         return y, y
 
-    _, path = jax.lax.scan(advance, start, None, length=STEPS)
-    return jnp.concatenate([start[None], path]).mT
+    _, ys = jax.lax.scan(advance, y, None, length=STEPS)
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 2) in and out."""
-    K = weights["K"]
+    layer = layer_weights(weights)
     y = y.T
-    return dy_dt(y, K).T
+    return dy_dt(y, layer).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
@@ -95,14 +96,13 @@ def forward(weights: Weights, x: Array) -> Array:
 
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
-    jax.config.update("jax_enable_x64", True)
     print(__doc__)
-    beside = Path(__file__).with_name("stability_zero.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("stability_zero.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     print(f"y(T) = {forward(weights, jnp.asarray(x))}")
 

@@ -1,6 +1,6 @@
-"""stability-zero: y' = tanh(K y),  0 <= t <= T.
+"""stability-zero: y' = tanh(K y),  0 ≤ t ≤ T.
 
-Vector field   layer, y in R^2
+Vector field   layer, y ∈ ℝ²
 Integrator     forward Euler, N = 10 steps of h = T/N = 1/10 = 0.1
 Weights        one weight shared by all steps; 4 numbers
 Stability      nothing is known of the spectrum by construction
@@ -11,7 +11,6 @@ Written by wellposed 0.1.0 (PyTorch) from the spec stability-zero, 14979391.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 FEATURES = 2  # d
 HORIZON, STEPS = 1, 10  # T, N
-H = HORIZON / STEPS  # h
+H = HORIZON / STEPS  # h = T/N
 
 
 def init(seed: int = 0) -> dict[str, np.ndarray]:
@@ -50,14 +49,9 @@ class Network(nn.Module):
         weights = init() if weights is None else weights
         self.K = nn.Parameter(torch.tensor(weights["K"]))  # (n, n)
 
-    def operands(self) -> tuple[Tensor, ...]:
+    def layer_weights(self) -> Tensor:
         """The one layer's weights."""
-        K = self.K
-        return (K,)
-
-    def layers(self) -> Iterator[tuple[Tensor, ...]]:
-        """The weights of one step after the other."""
-        return iter([self.operands()] * STEPS)
+        return self.K
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = x; one column per example."""
@@ -66,24 +60,26 @@ class Network(nn.Module):
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
         y = self.initial_state(x)
-        for layer in self.layers():
-            y = step(y, *layer)
+        layer = self.layer_weights()
+        for _ in range(STEPS):
+            y = step(y, layer)
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """y at t_0, ..., t_N: (N + 1, s, 2)."""
+        """y at t_0, …, t_N: (N + 1, s, 2)."""
         y = self.initial_state(x)
-        path = [y]
-        for layer in self.layers():
-            y = step(y, *layer)
-            path.append(y)
-        return torch.stack(path).mT
+        layer = self.layer_weights()
+        ys = [y]
+        for _ in range(STEPS):
+            y = step(y, layer)
+            ys.append(y)
+        return torch.stack(ys).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 2) in and out."""
-        K = self.K
+        layer = self.layer_weights()
         y = y.T
-        return dy_dt(y, K).T
+        return dy_dt(y, layer).T
 
     def forward(self, x: Tensor) -> Tensor:
         """y(T), one row per example."""
@@ -93,13 +89,13 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("stability_zero.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("stability_zero.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
     print(f"y(T) = {network(torch.tensor(x)).tolist()}")
 
 

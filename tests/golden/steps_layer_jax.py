@@ -1,6 +1,6 @@
-"""steps-layer: y' = tanh(K y + b),  0 <= t <= T.
+"""steps-layer: y' = tanh(K y + b),  0 ≤ t ≤ T.
 
-Vector field   layer, y in R^3
+Vector field   layer, y ∈ ℝ³
                K ↦ ½ (K − Kᵀ − γ I), γ = 0.3
 Integrator     Heun, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 48 numbers
@@ -26,16 +26,17 @@ Weights = dict[str, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 3  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 3  # n
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
+H = HORIZON / STEPS  # h = T/N
 GAMMA = 0.3  # γ
-ALPHA_1 = 0.1  # α
-ALPHA_2 = 0.2  # α
+ALPHA_1 = 0.1  # α of weight-decay
+ALPHA_2 = 0.2  # α of smoothness
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -43,18 +44,31 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, STATES**-0.5, (1, STATES, STATES)), STEPS, axis=0
         ),
-        "b": np.zeros((STEPS, 3)),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
-        "mu": np.zeros(3),
+        "b": np.zeros((STEPS, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float32") for name, value in weights.items()}
 
 
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
+
+
 def antisymmetric(K: Array) -> Array:
     """½ (K − Kᵀ − γ I), of one matrix or of a stack of them."""
-    return (K - K.mT - GAMMA * jnp.eye(3, dtype=K.dtype)) / 2
+    return (K - K.mT - GAMMA * jnp.eye(STATES, dtype=K.dtype)) / 2
 
 
 def dy_dt(y: Array, K: Array, b: Array) -> Array:
@@ -63,17 +77,31 @@ def dy_dt(y: Array, K: Array, b: Array) -> Array:
 
 
 def step(y: Array, K: Array, b: Array) -> Array:
-    """Heun: k₂ = f(t + h, y + h k₁), y + h/2 (k₁ + k₂)."""
+    """Heun: y + h/2 (k₁ + k₂); k₁ = f(t, y), k₂ = f(t + h, y + h k₁)."""
     k1 = dy_dt(y, K, b)
     k2 = dy_dt(y + H * k1, K, b)
     return y + H / 2 * (k1 + k2)
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
-    """The weights of all steps: K ↦ ½ (K − Kᵀ − γ I); vectors as columns."""
-    K = antisymmetric(weights["K"])
-    b = weights["b"][..., None]
-    return K, b
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_1 / 2 * (w**2).sum()
+
+
+def smoothness(w: Array) -> Array:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_2 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def layer_weights(weights: Weights) -> Layer:
+    """The weights of all steps; K ↦ ½ (K − Kᵀ − γ I); vectors as columns."""
+    return antisymmetric(weights["K"]), weights["b"][..., None]
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """The weights of step j, t_j ≤ t < t_{j+1}."""
+    j = step_of(t)
+    return antisymmetric(weights["K"][j]), weights["b"][j][:, None]
 
 
 def initial_state(weights: Weights, x: Array) -> Array:
@@ -83,69 +111,60 @@ def initial_state(weights: Weights, x: Array) -> Array:
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(y: Array, layer: Layer) -> tuple[Array, None]:
-        y = step(y, *layer)
-        return y, None
+        return step(y, *layer), None
 
-    y, _ = jax.lax.scan(advance, start, operands(weights))
+    y, _ = jax.lax.scan(advance, y, layers)
     return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """y at t_0, ..., t_N: (N + 1, s, 3)."""
-    start = initial_state(weights, x)
+    """y at t_0, …, t_N: (N + 1, s, 3)."""
+    y = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(y: Array, layer: Layer) -> tuple[Array, Array]:
         y = step(y, *layer)
         return y, y
 
-    _, path = jax.lax.scan(advance, start, operands(weights))
-    return jnp.concatenate([start[None], path]).mT
+    _, ys = jax.lax.scan(advance, y, layers)
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
-    """f(t, y), rows (s, 3) in and out, with weight j for t_j <= t < t_{j+1}."""
-    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
-    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
-    K = antisymmetric(weights["K"][j])
-    b = weights["b"][j][..., None]
+    """f(t, y), rows (s, 3) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+    layer = weights_at(weights, t)
     y = y.T
-    return dy_dt(y, K, b).T
+    return dy_dt(y, *layer).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
-    of = (weights["K"], weights["W"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    weight_decay = ALPHA_1 / 2 * terms.sum()
-    of = (weights["K"], weights["b"])
-    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-    smoothness = ALPHA_2 / (2 * H) * terms.sum()
-    return weight_decay + smoothness
-
-
-def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
-    return targets
+    """R: weight-decay of K, W; smoothness of K, b."""
+    return (
+        weight_decay(weights["K"])
+        + weight_decay(weights["W"])
+        + smoothness(weights["K"])
+        + smoothness(weights["b"])
+    )
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of −Σ (C ⊙ log softmax(x)) + R; targets are classes
-    (s,) or likelihoods (s, classes).
+    """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
     """
     logits = forward(weights, x).T
-    C = likelihoods(targets, logits.dtype).T
+    C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
     return losses.mean() + regularizer(weights)
 
@@ -153,13 +172,13 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("steps_layer.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("steps_layer.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float32")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float32")
+    targets = np.arange(8) % CLASSES
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

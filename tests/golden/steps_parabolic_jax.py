@@ -1,6 +1,6 @@
-"""steps-parabolic: y' = −Kᵀ tanh(K y + b),  0 <= t <= T.
+"""steps-parabolic: y' = −Kᵀ tanh(K y + b),  0 ≤ t ≤ T.
 
-Vector field   parabolic, y in R^3
+Vector field   parabolic, y ∈ ℝ³
 Integrator     forward Euler, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 47 numbers
 Readout        Wᵀ y + μ; 2 outputs, least squares
@@ -21,19 +21,22 @@ import numpy as np
 from jax import Array
 from safetensors.numpy import load_file
 
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
 Weights = dict[str, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 3  # d
-OUTPUTS = 2  # classes or numbers per example
+STATES = 3  # n
+OUTPUTS = 2  # numbers per example
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.1  # α
-ALPHA_2 = 0.2  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.1  # α of weight-decay
+ALPHA_2 = 0.2  # α of smoothness
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -41,14 +44,20 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, STATES**-0.5, (1, STATES, STATES)), STEPS, axis=0
         ),
         "b": np.zeros(STEPS),
-        "L": stream(seed, "L").normal(0.0, 3**-0.5, (3, 3)),
-        "W": stream(seed, "W").normal(0.0, 2**-0.5, (3, 2)),
-        "mu": np.zeros(2),
+        "L": rng(seed, "L").normal(0.0, FEATURES**-0.5, (STATES, FEATURES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, OUTPUTS)),
+        "mu": np.zeros(OUTPUTS),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
 
 
 def dy_dt(y: Array, K: Array, b: Array) -> Array:
@@ -61,11 +70,25 @@ def step(y: Array, K: Array, b: Array) -> Array:
     return y + H * dy_dt(y, K, b)
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_1 / 2 * (w**2).sum()
+
+
+def smoothness(w: Array) -> Array:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_2 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def layer_weights(weights: Weights) -> Layer:
     """The weights of all steps."""
-    K = weights["K"]
-    b = weights["b"]
-    return K, b
+    return weights["K"], weights["b"]
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """The weights of step j, t_j ≤ t < t_{j+1}."""
+    j = step_of(t)
+    return weights["K"][j], weights["b"][j]
 
 
 def initial_state(weights: Weights, x: Array) -> Array:
@@ -75,58 +98,58 @@ def initial_state(weights: Weights, x: Array) -> Array:
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(y: Array, layer: Layer) -> tuple[Array, None]:
-        y = step(y, *layer)
-        return y, None
+        return step(y, *layer), None
 
-    y, _ = jax.lax.scan(advance, start, operands(weights))
+    y, _ = jax.lax.scan(advance, y, layers)
     return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """y at t_0, ..., t_N: (N + 1, s, 3)."""
-    start = initial_state(weights, x)
+    """y at t_0, …, t_N: (N + 1, s, 3)."""
+    y = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(y: Array, layer: Layer) -> tuple[Array, Array]:
         y = step(y, *layer)
         return y, y
 
-    _, path = jax.lax.scan(advance, start, operands(weights))
-    return jnp.concatenate([start[None], path]).mT
+    _, ys = jax.lax.scan(advance, y, layers)
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
-    """f(t, y), rows (s, 3) in and out, with weight j for t_j <= t < t_{j+1}."""
-    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
-    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
-    K = weights["K"][j]
-    b = weights["b"][j]
+    """f(t, y), rows (s, 3) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+    layer = weights_at(weights, t)
     y = y.T
-    return dy_dt(y, K, b).T
+    return dy_dt(y, *layer).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 2)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 2)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
-    of = (weights["K"], weights["W"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    weight_decay = ALPHA_1 / 2 * terms.sum()
-    of = (weights["K"], weights["b"])
-    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-    smoothness = ALPHA_2 / (2 * H) * terms.sum()
-    return weight_decay + smoothness
+    """R: weight-decay of K, W; smoothness of K, b."""
+    return (
+        weight_decay(weights["K"])
+        + weight_decay(weights["W"])
+        + smoothness(weights["K"])
+        + smoothness(weights["b"])
+    )
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of ½ (Σ ((x − C)²)) + R; targets are (s, outputs)."""
+    """Mean over the examples of ½ (Σ ((u − C)²)), u the logits, plus R; targets C
+    are (s, 2).
+    """
     logits = forward(weights, x).T
     C = targets.T
     losses = ((logits - C) ** 2).sum(axis=0) / 2
@@ -135,15 +158,14 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
 
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
-    jax.config.update("jax_enable_x64", True)
     print(__doc__)
-    beside = Path(__file__).with_name("steps_parabolic.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("steps_parabolic.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = rng.normal(size=(8, OUTPUTS)).astype("float64")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = random.normal(size=(8, OUTPUTS)).astype("float64")
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

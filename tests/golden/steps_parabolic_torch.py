@@ -1,6 +1,6 @@
-"""steps-parabolic: y' = −Kᵀ tanh(K y + b),  0 <= t <= T.
+"""steps-parabolic: y' = −Kᵀ tanh(K y + b),  0 ≤ t ≤ T.
 
-Vector field   parabolic, y in R^3
+Vector field   parabolic, y ∈ ℝ³
 Integrator     forward Euler, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 47 numbers
 Readout        Wᵀ y + μ; 2 outputs, least squares
@@ -13,7 +13,6 @@ Written by wellposed 0.1.0 (PyTorch) from the spec steps-parabolic, 6c5d86ac.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +20,19 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
+Layer = tuple[Tensor, ...]
+
 FEATURES = 3  # d
-OUTPUTS = 2  # classes or numbers per example
+STATES = 3  # n
+OUTPUTS = 2  # numbers per example
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.1  # α
-ALPHA_2 = 0.2  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.1  # α of weight-decay
+ALPHA_2 = 0.2  # α of smoothness
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -38,14 +40,19 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, STATES**-0.5, (1, STATES, STATES)), STEPS, axis=0
         ),
         "b": np.zeros(STEPS),
-        "L": stream(seed, "L").normal(0.0, 3**-0.5, (3, 3)),
-        "W": stream(seed, "W").normal(0.0, 2**-0.5, (3, 2)),
-        "mu": np.zeros(2),
+        "L": rng(seed, "L").normal(0.0, FEATURES**-0.5, (STATES, FEATURES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, OUTPUTS)),
+        "mu": np.zeros(OUTPUTS),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def step_of(t: float) -> int:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    return min(max(int(t / H + 1e-9), 0), STEPS - 1)
 
 
 def dy_dt(y: Tensor, K: Tensor, b: Tensor) -> Tensor:
@@ -56,6 +63,16 @@ def dy_dt(y: Tensor, K: Tensor, b: Tensor) -> Tensor:
 def step(y: Tensor, K: Tensor, b: Tensor) -> Tensor:
     """Forward Euler: y + h f(t, y)."""
     return y + H * dy_dt(y, K, b)
+
+
+def weight_decay(w: Tensor) -> Tensor:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_1 / 2 * (w**2).sum()
+
+
+def smoothness(w: Tensor) -> Tensor:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_2 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
 
 
 class Network(nn.Module):
@@ -70,15 +87,14 @@ class Network(nn.Module):
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, outputs)
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (outputs,)
 
-    def operands(self) -> tuple[Tensor, ...]:
+    def layer_weights(self) -> Layer:
         """The weights of all steps."""
-        K = self.K
-        b = self.b
-        return K, b
+        return self.K, self.b
 
-    def layers(self) -> Iterator[tuple[Tensor, ...]]:
-        """The weights of one step after the other."""
-        return zip(*(w.unbind() for w in self.operands()), strict=True)
+    def weights_at(self, t: float) -> Layer:
+        """The weights of step j, t_j ≤ t < t_{j+1}."""
+        j = step_of(t)
+        return self.K[j], self.b[j]
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = L x; one column per example."""
@@ -87,45 +103,46 @@ class Network(nn.Module):
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
         y = self.initial_state(x)
-        for layer in self.layers():
+        layers = self.layer_weights()
+        for layer in zip(*layers, strict=True):
             y = step(y, *layer)
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """y at t_0, ..., t_N: (N + 1, s, 3)."""
+        """y at t_0, …, t_N: (N + 1, s, 3)."""
         y = self.initial_state(x)
-        path = [y]
-        for layer in self.layers():
+        layers = self.layer_weights()
+        ys = [y]
+        for layer in zip(*layers, strict=True):
             y = step(y, *layer)
-            path.append(y)
-        return torch.stack(path).mT
+            ys.append(y)
+        return torch.stack(ys).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
-        """f(t, y), rows (s, 3) in and out, with weight j for t_j <= t < t_{j+1}."""
-        j = min(max(int(t / H + 1e-9), 0), STEPS - 1)
-        K = self.K[j]
-        b = self.b[j]
+        """f(t, y), rows (s, 3) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        layer = self.weights_at(t)
         y = y.T
-        return dy_dt(y, K, b).T
+        return dy_dt(y, *layer).T
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits W^T y(T) + mu, one row per example: (s, 2)."""
+        """Logits Wᵀ y(T) + μ, one row per example: (s, 2)."""
         y = self.final_state(x)
         logits = self.W.T @ y + self.mu[:, None]
         return logits.T
 
     def regularizer(self) -> Tensor:
-        """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
-        of = (self.K, self.W)
-        terms = torch.stack([(w**2).sum() for w in of])
-        weight_decay = ALPHA_1 / 2 * terms.sum()
-        of = (self.K, self.b)
-        terms = torch.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-        smoothness = ALPHA_2 / (2 * H) * terms.sum()
-        return weight_decay + smoothness
+        """R: weight-decay of K, W; smoothness of K, b."""
+        return (
+            weight_decay(self.K)
+            + weight_decay(self.W)
+            + smoothness(self.K)
+            + smoothness(self.b)
+        )
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Mean over the examples of ½ (Σ ((x − C)²)) + R; targets are (s, outputs)."""
+        """Mean over the examples of ½ (Σ ((u − C)²)), u the logits, plus R; targets
+        C are (s, 2).
+        """
         logits = self(x).T
         C = targets.T
         losses = ((logits - C) ** 2).sum(dim=0) / 2
@@ -135,14 +152,14 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("steps_parabolic.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("steps_parabolic.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = rng.normal(size=(8, OUTPUTS)).astype("float64")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = random.normal(size=(8, OUTPUTS)).astype("float64")
     value = network.loss(torch.tensor(x), torch.tensor(targets))
     value.backward()
     gradients = [w.grad for w in network.parameters() if w.grad is not None]

@@ -1,13 +1,13 @@
-"""verlet-hamiltonian: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 <= t <= T.
+"""verlet-hamiltonian: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 ≤ t ≤ T.
 
-Vector field   hamiltonian, y in R^3, z in R^3
+Vector field   hamiltonian, y ∈ ℝ³, z ∈ ℝ³
 Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 57 numbers
 Readout        Wᵀ y + μ; 3 classes, logistic, cross-entropy
 Regularizer    weight-decay of K, W, α = 0.1
                smoothness of K, b, c, α = 0.2
-Stability      Re λ(∂f/∂y) = 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂(y, z) = D
-               [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix
+Stability      Re λ(∂f/∂(y, z)) = 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂(y, z)
+               = D [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix
 
 Written by wellposed 0.1.0 (JAX) from the spec verlet-hamiltonian, cbb084ad.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
@@ -21,20 +21,24 @@ import numpy as np
 from jax import Array
 from safetensors.numpy import load_file
 
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
 Weights = dict[str, Array]
 State = tuple[Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 3  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 3  # n
+MOMENTA = 3  # m
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.1  # α
-ALPHA_2 = 0.2  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.1  # α of weight-decay
+ALPHA_2 = 0.2  # α of smoothness
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -42,14 +46,29 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, MOMENTA**-0.5, (1, STATES, MOMENTA)),
+            STEPS,
+            axis=0,
         ),
-        "b": np.zeros((STEPS, 3)),
-        "c": np.zeros((STEPS, 3)),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
-        "mu": np.zeros(3),
+        "b": np.zeros((STEPS, STATES)),
+        "c": np.zeros((STEPS, MOMENTA)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
 
 
 def dy_dt(z: Array, K: Array, b: Array) -> Array:
@@ -63,116 +82,112 @@ def dz_dt(y: Array, K: Array, c: Array) -> Array:
 
 
 def step(y: Array, z: Array, K: Array, b: Array, c: Array) -> State:
-    """Störmer–Verlet: z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h
-    f_j(z_{j+½}).
-    """
+    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
     z = z + H * dz_dt(y, K, c)
     y = y + H * dy_dt(z, K, b)
     return y, z
 
 
-def operands(weights: Weights) -> tuple[Array, ...]:
-    """The weights of all steps: vectors as columns."""
-    K = weights["K"]
-    b = weights["b"][..., None]
-    c = weights["c"][..., None]
-    return K, b, c
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_1 / 2 * (w**2).sum()
+
+
+def smoothness(w: Array) -> Array:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_2 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
+
+
+def layer_weights(weights: Weights) -> Layer:
+    """The weights of all steps; vectors as columns."""
+    return weights["K"], weights["b"][..., None], weights["c"][..., None]
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """The weights of step j, t_j ≤ t < t_{j+1}."""
+    j = step_of(t)
+    return weights["K"][j], weights["b"][j][:, None], weights["c"][j][:, None]
 
 
 def initial_state(weights: Weights, x: Array) -> State:
     """y(0) = x, z(0) = 0; one column per example."""
-    y = x.T
-    z = jnp.zeros((3, x.shape[0]), x.dtype)
-    return y, z
+    return x.T, jnp.zeros((MOMENTA, x.shape[0]), x.dtype)
 
 
 def final_state(weights: Weights, x: Array) -> Array:
     """y(T), one column per example."""
-    start = initial_state(weights, x)
+    y, z = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(state: State, layer: Layer) -> tuple[State, None]:
-        state = step(*state, *layer)
-        return state, None
+        return step(*state, *layer), None
 
-    state, _ = jax.lax.scan(advance, start, operands(weights))
-    return state[0]
+    (y, _), _ = jax.lax.scan(advance, (y, z), layers)
+    return y
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """(y, z) at t_0, ..., t_N: (N + 1, s, 6)."""
-    start = initial_state(weights, x)
+    """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+    y, z = initial_state(weights, x)
+    layers = layer_weights(weights)
 
     def advance(state: State, layer: Layer) -> tuple[State, State]:
         state = step(*state, *layer)
         return state, state
 
-    _, path = jax.lax.scan(advance, start, operands(weights))
-    first = jnp.concatenate(start)
-    rest = jnp.concatenate(path, axis=1)
-    return jnp.concatenate([first[None], rest]).mT
+    _, (ys, zs) = jax.lax.scan(advance, (y, z), layers)
+    ys = jnp.concatenate([y[None], ys])
+    zs = jnp.concatenate([z[None], zs])
+    return jnp.concatenate([ys, zs], axis=1).mT
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
-    """f(t, y), rows (s, 6) in and out, with weight j for t_j <= t < t_{j+1}."""
-    rounding = 1 + 4 * jnp.finfo(y.dtype).eps  # t_j belongs to step j
-    j = jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)
-    K = weights["K"][j]
-    b = weights["b"][j][..., None]
-    c = weights["c"][j][..., None]
+    """f(t, y), rows (s, 6) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+    K, b, c = weights_at(weights, t)
     columns = y.T
-    y = columns[:3]
-    z = columns[3:]
-    y_rate = dy_dt(z, K, b)
-    z_rate = dz_dt(y, K, c)
-    return jnp.concatenate([y_rate, z_rate]).T
+    y = columns[:STATES]
+    z = columns[STATES:]
+    return jnp.concatenate([dy_dt(z, K, b), dz_dt(y, K, c)]).T
 
 
 def forward(weights: Weights, x: Array) -> Array:
-    """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
     y = final_state(weights, x)
     logits = weights["W"].T @ y + weights["mu"][:, None]
     return logits.T
 
 
 def regularizer(weights: Weights) -> Array:
-    """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
-    of = (weights["K"], weights["W"])
-    terms = jnp.stack([(w**2).sum() for w in of])
-    weight_decay = ALPHA_1 / 2 * terms.sum()
-    of = (weights["K"], weights["b"], weights["c"])
-    terms = jnp.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-    smoothness = ALPHA_2 / (2 * H) * terms.sum()
-    return weight_decay + smoothness
-
-
-def likelihoods(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return jax.nn.one_hot(targets, OUTPUTS, dtype=dtype)
-    return targets
+    """R: weight-decay of K, W; smoothness of K, b, c."""
+    return (
+        weight_decay(weights["K"])
+        + weight_decay(weights["W"])
+        + smoothness(weights["K"])
+        + smoothness(weights["b"])
+        + smoothness(weights["c"])
+    )
 
 
 def loss(weights: Weights, x: Array, targets: Array) -> Array:
-    """Mean over the examples of Σ (softplus(x) − C ⊙ x) + R; targets are classes
-    (s,) or likelihoods (s, classes).
+    """Mean over the examples of Σ (softplus(u) − C ⊙ u), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
     """
     logits = forward(weights, x).T
-    C = likelihoods(targets, logits.dtype).T
+    C = class_probabilities(targets, x.dtype).T
     losses = (jax.nn.softplus(logits) - C * logits).sum(axis=0)
     return losses.mean() + regularizer(weights)
 
 
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
-    jax.config.update("jax_enable_x64", True)
     print(__doc__)
-    beside = Path(__file__).with_name("verlet_hamiltonian.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("verlet_hamiltonian.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
     value, gradient = jax.value_and_grad(loss)(
         weights, jnp.asarray(x), jnp.asarray(targets)

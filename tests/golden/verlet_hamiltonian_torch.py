@@ -1,19 +1,18 @@
-"""verlet-hamiltonian: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 <= t <= T.
+"""verlet-hamiltonian: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 ≤ t ≤ T.
 
-Vector field   hamiltonian, y in R^3, z in R^3
+Vector field   hamiltonian, y ∈ ℝ³, z ∈ ℝ³
 Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 57 numbers
 Readout        Wᵀ y + μ; 3 classes, logistic, cross-entropy
 Regularizer    weight-decay of K, W, α = 0.1
                smoothness of K, b, c, α = 0.2
-Stability      Re λ(∂f/∂y) = 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂(y, z) = D
-               [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix
+Stability      Re λ(∂f/∂(y, z)) = 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂(y, z)
+               = D [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix
 
 Written by wellposed 0.1.0 (PyTorch) from the spec verlet-hamiltonian, cbb084ad.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +22,20 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 State = tuple[Tensor, Tensor]
+Layer = tuple[Tensor, ...]
 
 FEATURES = 3  # d
-OUTPUTS = 3  # classes or numbers per example
+STATES = 3  # n
+MOMENTA = 3  # m
+CLASSES = 3
 HORIZON, STEPS = 1, 3  # T, N
-H = HORIZON / STEPS  # h
-ALPHA_1 = 0.1  # α
-ALPHA_2 = 0.2  # α
+H = HORIZON / STEPS  # h = T/N
+ALPHA_1 = 0.1  # α of weight-decay
+ALPHA_2 = 0.2  # α of smoothness
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """A stream of its own for every weight: they do not depend on each other."""
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -41,14 +43,28 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 3**-0.5, (3, 3))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, MOMENTA**-0.5, (1, STATES, MOMENTA)),
+            STEPS,
+            axis=0,
         ),
-        "b": np.zeros((STEPS, 3)),
-        "c": np.zeros((STEPS, 3)),
-        "W": stream(seed, "W").normal(0.0, 3**-0.5, (3, 3)),
-        "mu": np.zeros(3),
+        "b": np.zeros((STEPS, STATES)),
+        "c": np.zeros((STEPS, MOMENTA)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def step_of(t: float) -> int:
+    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    return min(max(int(t / H + 1e-9), 0), STEPS - 1)
+
+
+def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return F.one_hot(targets, CLASSES).to(dtype)
+    return targets
 
 
 def dy_dt(z: Tensor, K: Tensor, b: Tensor) -> Tensor:
@@ -62,19 +78,20 @@ def dz_dt(y: Tensor, K: Tensor, c: Tensor) -> Tensor:
 
 
 def step(y: Tensor, z: Tensor, K: Tensor, b: Tensor, c: Tensor) -> State:
-    """Störmer–Verlet: z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h
-    f_j(z_{j+½}).
-    """
+    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
     z = z + H * dz_dt(y, K, c)
     y = y + H * dy_dt(z, K, b)
     return y, z
 
 
-def likelihoods(targets: Tensor, dtype: torch.dtype) -> Tensor:
-    """Integer classes as one-hot rows; likelihoods of the classes as they are."""
-    if targets.ndim == 1:
-        return F.one_hot(targets, OUTPUTS).to(dtype)
-    return targets
+def weight_decay(w: Tensor) -> Tensor:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA_1 / 2 * (w**2).sum()
+
+
+def smoothness(w: Tensor) -> Tensor:
+    """α/(2h) Σ_j ‖w_{j+1} − w_j‖²; w is one weight at all its times."""
+    return ALPHA_2 / (2 * H) * ((w[1:] - w[:-1]) ** 2).sum()
 
 
 class Network(nn.Module):
@@ -89,74 +106,68 @@ class Network(nn.Module):
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
-    def operands(self) -> tuple[Tensor, ...]:
-        """The weights of all steps: vectors as columns."""
-        K = self.K
-        b = self.b[..., None]
-        c = self.c[..., None]
-        return K, b, c
+    def layer_weights(self) -> Layer:
+        """The weights of all steps; vectors as columns."""
+        return self.K, self.b[..., None], self.c[..., None]
 
-    def layers(self) -> Iterator[tuple[Tensor, ...]]:
-        """The weights of one step after the other."""
-        return zip(*(w.unbind() for w in self.operands()), strict=True)
+    def weights_at(self, t: float) -> Layer:
+        """The weights of step j, t_j ≤ t < t_{j+1}."""
+        j = step_of(t)
+        return self.K[j], self.b[j][:, None], self.c[j][:, None]
 
     def initial_state(self, x: Tensor) -> State:
         """y(0) = x, z(0) = 0; one column per example."""
-        y = x.T.contiguous()
-        z = x.new_zeros(3, x.shape[0])
-        return y, z
+        return x.T.contiguous(), x.new_zeros(MOMENTA, x.shape[0])
 
     def final_state(self, x: Tensor) -> Tensor:
         """y(T), one column per example."""
-        state = self.initial_state(x)
-        for layer in self.layers():
-            state = step(*state, *layer)
-        return state[0]
+        y, z = self.initial_state(x)
+        layers = self.layer_weights()
+        for layer in zip(*layers, strict=True):
+            y, z = step(y, z, *layer)
+        return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """(y, z) at t_0, ..., t_N: (N + 1, s, 6)."""
-        state = self.initial_state(x)
-        path = [torch.cat(state)]
-        for layer in self.layers():
-            state = step(*state, *layer)
-            path.append(torch.cat(state))
-        return torch.stack(path).mT
+        """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+        y, z = self.initial_state(x)
+        layers = self.layer_weights()
+        ys, zs = [y], [z]
+        for layer in zip(*layers, strict=True):
+            y, z = step(y, z, *layer)
+            ys.append(y)
+            zs.append(z)
+        return torch.cat([torch.stack(ys), torch.stack(zs)], dim=1).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
-        """f(t, y), rows (s, 6) in and out, with weight j for t_j <= t < t_{j+1}."""
-        j = min(max(int(t / H + 1e-9), 0), STEPS - 1)
-        K = self.K[j]
-        b = self.b[j][..., None]
-        c = self.c[j][..., None]
+        """f(t, y), rows (s, 6) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        K, b, c = self.weights_at(t)
         columns = y.T
-        y = columns[:3]
-        z = columns[3:]
-        y_rate = dy_dt(z, K, b)
-        z_rate = dz_dt(y, K, c)
-        return torch.cat([y_rate, z_rate]).T
+        y = columns[:STATES]
+        z = columns[STATES:]
+        return torch.cat([dy_dt(z, K, b), dz_dt(y, K, c)]).T
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits W^T y(T) + mu, one row per example: (s, 3)."""
+        """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
         y = self.final_state(x)
         logits = self.W.T @ y + self.mu[:, None]
         return logits.T
 
     def regularizer(self) -> Tensor:
-        """R = alpha/2 sum |w|^2 + alpha/(2h) sum_j |w_{j+1} - w_j|^2."""
-        of = (self.K, self.W)
-        terms = torch.stack([(w**2).sum() for w in of])
-        weight_decay = ALPHA_1 / 2 * terms.sum()
-        of = (self.K, self.b, self.c)
-        terms = torch.stack([((w[1:] - w[:-1]) ** 2).sum() for w in of])
-        smoothness = ALPHA_2 / (2 * H) * terms.sum()
-        return weight_decay + smoothness
+        """R: weight-decay of K, W; smoothness of K, b, c."""
+        return (
+            weight_decay(self.K)
+            + weight_decay(self.W)
+            + smoothness(self.K)
+            + smoothness(self.b)
+            + smoothness(self.c)
+        )
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Mean over the examples of Σ (softplus(x) − C ⊙ x) + R; targets are classes
-        (s,) or likelihoods (s, classes).
+        """Mean over the examples of Σ (softplus(u) − C ⊙ u), u the logits, plus R;
+        targets C are classes (s,) or their probabilities (s, classes).
         """
         logits = self(x).T
-        C = likelihoods(targets, logits.dtype).T
+        C = class_probabilities(targets, x.dtype).T
         losses = (F.softplus(logits, threshold=40) - C * logits).sum(dim=0)
         return losses.mean() + self.regularizer()
 
@@ -164,14 +175,14 @@ class Network(nn.Module):
 def main() -> None:
     """Print what this network is and take one gradient on a small batch."""
     print(__doc__)
-    beside = Path(__file__).with_name("verlet_hamiltonian.safetensors")
-    arrays = load_file(beside) if beside.exists() else init()
+    file = Path(__file__).with_name("verlet_hamiltonian.safetensors")
+    arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
     print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(8, FEATURES)).astype("float64")
-    targets = np.arange(8) % OUTPUTS
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
     value = network.loss(torch.tensor(x), torch.tensor(targets))
     value.backward()
     gradients = [w.grad for w in network.parameters() if w.grad is not None]
