@@ -20,11 +20,11 @@ from typing import Any, get_args
 
 from specs import Case, regularizers
 
-from wellposed.backends.dialects import NOT_PRINTED
-from wellposed.compiler.ir.expr import ELEMENTWISE_FUNCTIONS, LEAVES, walk
-from wellposed.compiler.ir.functions import FUNCTIONS
-from wellposed.compiler.lower import lower
-from wellposed.compiler.passes.derive import RULES
+from wellposed.backends.dialect import NOT_PRINTED
+from wellposed.compiler.ir.elementary import FUNCTIONS
+from wellposed.compiler.ir.expr import walk
+from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS, LEAVES, OPERATIONS
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.initializers import Initializer
 from wellposed.spec.integrators import Integrator
 from wellposed.spec.model import Lift, Spec, Time
@@ -51,7 +51,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "bias": get_args(Bias),
     "weights": get_args(Time.model_fields["weights"].annotation),
     "function": tuple(FUNCTIONS),
-    "operation": tuple(sorted(RULES.keys() - set(ELEMENTWISE_FUNCTIONS))),
+    "operation": tuple(sorted(OPERATIONS.keys() - set(ELEMENTWISE_FUNCTIONS))),
     "initializer": tuple(Initializer.members()),
     "optimizer": tuple(Optimizer.members()),
     "schedule": tuple(Schedule.members()),
@@ -64,8 +64,8 @@ EXEMPT: dict[tuple[str, str], tuple[str, ...]] = {
     ("optimizer", ""): (GRADIENT, AWKWARD),
     # numbers that Python computes once for both programs
     ("schedule", ""): (GRADIENT, AWKWARD, TORCH, JAX),
-    # only reverse differentiation makes them: no program contains them
-    **{("operation", op): (TORCH, JAX, DOUBLE, AWKWARD) for op in NOT_PRINTED},
+    # a pass makes arrays of operators before a program is printed or run
+    **{("operation", op): (GRADIENT, TORCH, JAX, DOUBLE, AWKWARD) for op in NOT_PRINTED},
 }
 """Where a column says nothing of a family (of one name of it), and why."""
 
@@ -94,7 +94,7 @@ def names_of(value: Any) -> set[str]:
     """The names of the catalogue that occur in a parameter of a test."""
     match value:
         case Case():
-            return names_of(value.spec(regularizers=regularizers(value.program())))
+            return names_of(value.spec(regularizers=regularizers(value.problem())))
         case Spec():
             return _names_of_spec(value)
         case str():
@@ -139,7 +139,9 @@ def _kinds(plain: Mapping[str, Any]) -> Iterator[str]:
 
 def _operations(spec: Spec) -> Iterator[str]:
     """What the program's expressions are made of, custom texts and penalties included."""
-    for op in {node.op for node in walk(*lower(spec).expressions)} - set(LEAVES):
+    functions = compiled(spec).module.functions.values()
+    expressions = [e for function in functions for e in function.expressions]
+    for op in {node.op for node in walk(*expressions)} - set(LEAVES):
         yield f"{'function' if op in FUNCTIONS else 'operation'} {op}"
 
 

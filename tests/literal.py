@@ -14,9 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 from specs import CUSTOM, READOUTS, Case, batch, random_weights, regularizers
 
-from wellposed.compiler.lower import lower
-from wellposed.compiler.reference import Reference
-from wellposed.spec.model import Spec
+from wellposed.compiler.reference.reference import Reference
 
 Array = np.ndarray
 States = Mapping[str, Array]
@@ -260,17 +258,18 @@ def _losses(readout: Mapping[str, Any], logits: Array, targets: Array) -> Array:
 
 def differences(case: Case) -> dict[str, float]:
     """What the reference and the literal network give, apart by a part of the largest entry."""
-    program = lower(Spec.model_validate(case.plain(regularizers=regularizers(case.program()))))
-    weights, (x, targets) = random_weights(program), batch(program)
-    reference, network = Reference(program), Network(case, weights)
-    path = network.trajectory(x, program.blocks)
+    found = case.compiled(regularizers=regularizers(case.problem()))
+    problem, sizes = found.problem, found.problem.sizes
+    weights, (x, targets) = random_weights(problem), batch(problem)
+    reference, network = Reference(found.module), Network(case, weights)
+    path = network.trajectory(x, sizes)
     pairs = {
         "trajectory": (reference.trajectory(weights, x), path),
         "logits": (
             reference.forward(weights, x),
-            network.logits(path[-1][:, : program.blocks["y"]]),
+            network.logits(path[-1][:, : sizes["y"]]),
         ),
-        "loss": (reference.loss(weights, x, targets), network.loss(x, targets, program.blocks)),
+        "loss": (reference.loss(weights, x, targets), network.loss(x, targets, sizes)),
         "regularizer": (reference.regularizer(weights), network.regularizer()),
     }
     return {name: _relative(*map(np.asarray, pair)) for name, pair in pairs.items()}

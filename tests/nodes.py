@@ -4,26 +4,55 @@ from __future__ import annotations
 
 import numpy as np
 
-from wellposed.compiler.ir.expr import (
-    ELEMENTWISE_FUNCTIONS,
-    Expr,
-    build,
-    constant,
-    variable,
-    walk,
+from wellposed.compiler.ir.expr import Expr, build, constant, identity, variable, variables
+from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS
+from wellposed.compiler.ir.types import (
+    BATCH,
+    NODE,
+    STEP,
+    Axis,
+    Layout,
+    Size,
+    Type,
+    array_shape,
+    columns,
+    rows,
+    stored,
 )
 
-n, m, s, T = 3, 2, 4, 5
-column = variable("column", (n,), batched=True)
-other = variable("other", (n,), batched=True)
-short = variable("short", (m,), batched=True)
-scalar = variable("scalar", batched=True)
-vector = variable("vector", (n,))
+n, m, s, N = 3, 2, 4, 4
+SIZES = {"s": s, "N": N, "L": 6, "segment": 1, "inner": 3, "left": 1}
+column = variable("column", columns((n,)))
+other = variable("other", columns((n,)))
+short = variable("short", columns((m,)))
+scalar = variable("scalar", columns())
+vector = variable("vector", columns((n,), batch=False))
 number = variable("number")
-matrix = variable("matrix", (m, n))
-square = variable("square", (n, n))
-stack = variable("stack", (m, n), stacked=T)
-path = variable("path", (n,), stacked=T)
+matrix = variable("matrix", stored((m, n)))
+square = variable("square", stored((n, n)))
+stack = variable("stack", stored((m, n), NODE))
+path = variable("path", stored((n,), NODE))
+steps = variable("steps", stored((n,), STEP))
+row = variable("row", rows((n,)))
+example = variable("example", rows())
+states = variable("states", Type((n,), (NODE, BATCH), Layout.COLUMNS))
+index = constant(1)
+CUT = (STEP, Axis("segment"), Axis("inner"), Axis("left"), Size(1), Size(3))
+"""Four steps as one segment of three, and one that is left."""
+halves = variable("halves", stored((n,), CUT[1], CUT[2]))
+left = variable("left", stored((n,), CUT[3]))
+K = build("dense", matrix)
+A = build("dense", square)
+
+
+def of(op: str, *args: Expr, at: tuple[int, ...] = ()) -> Expr:
+    """The operation with sizes as its attributes."""
+    return build(op, *args, attributes=tuple(map(Size, at)))
+
+
+def over(x: Expr, *axes: Axis) -> Expr:
+    return build("reduce", x, attributes=axes)
+
 
 NODES: dict[str, list[Expr]] = {
     "add": [column + other, column + vector, column + number, scalar + column, matrix + number],
@@ -52,34 +81,75 @@ NODES: dict[str, list[Expr]] = {
     ],
     "transpose": [matrix.T, matrix.T @ short],
     "sum": [build("sum", column), build("sum", matrix), build("sum", stack), build("sum", scalar)],
-    "rows": [build("rows", column, attributes=(1, 3)), build("rows", vector, attributes=(0, 2))],
-    "pad": [build("pad", column, attributes=(2, 7))],
+    "inner_sum": [build("inner_sum", e) for e in (column, vector, row, states)],
+    "mean": [build("mean", example)],
+    "slice": [of("slice", column, at=(1, 3)), of("slice", vector, at=(0, 2))],
+    "pad": [of("pad", column, at=(2, 7))],
+    "concat": [build("concat", column, short), build("concat", vector, vector)],
     "append": [build("append", column, number), build("append", column, scalar)],
     "broadcast": [
-        build("broadcast", scalar, attributes=(4,)),
-        build("broadcast", number, attributes=(4,)),
-        build("broadcast", number, attributes=(3, 2)),
+        of("broadcast", scalar, at=(4,)),
+        of("broadcast", number, at=(4,)),
+        of("broadcast", number, at=(3, 2)),
     ],
-    "per_example": [build("per_example", vector, column), build("per_example", number, column)],
+    "per_example": [
+        build("per_example", vector, column),
+        build("per_example", number, column),
+        build("per_example", number, example),
+    ],
     "head": [build("head", stack), build("head", path)],
     "tail": [build("tail", stack), build("tail", path) - build("head", path)],
-    "unhead": [build("unhead", stack)],
-    "untail": [build("untail", stack)],
+    "pad_last": [build("pad_last", steps)],
+    "pad_first": [build("pad_first", steps)],
+    "at": [build("at", stack, index), build("at", states, index)],
+    "last": [build("last", stack), build("last", states)],
+    "column": [build("column", e) for e in (variable("stored", stored((n,))), path)],
+    "uncolumn": [build("uncolumn", e) for e in (vector, build("column", path))],
+    "flip": [build("flip", e) for e in (column, row, scalar, example, states)],
+    "segments": [build("segments", steps, attributes=CUT)],
+    "rest": [build("rest", steps, attributes=CUT)],
+    "unsegmented": [build("unsegmented", halves, left, attributes=CUT)],
     "softmax": [build("softmax", column)],
     "log_softmax": [build("log_softmax", column)],
     **{name: [build(name, column), build(name, matrix)] for name in ELEMENTWISE_FUNCTIONS},
 }
 
+OPERATORS: dict[str, Expr] = {
+    "K y": K @ column,
+    "K b": K @ vector,
+    "Kᵀ K y": K.T @ (K @ column),
+    "(Kᵀ K) y": (K.T @ K) @ column,
+    "½ (A − Aᵀ − γ I) y": (A - A.T - number * identity(Size(n))) / 2 @ column,
+    "−A y": -A @ column,
+}
+"""Linear operators that are applied: they have the values of the products of their arrays."""
+
 
 def array(v: Expr, rng: np.random.Generator) -> np.ndarray:
-    """A positive random value in the layout of columns; away from all kinks."""
-    shape = (*([v.type.stacked] * bool(v.type.stacked)), *v.shape)
-    if v.type.batched:
-        shape = (*(v.shape or (1,)), s)
-    elif len(v.shape) == 1 and not v.type.stacked:
-        shape = (*shape, 1)
-    return rng.uniform(0.3, 1.7, size=shape)
+    """A positive random value of the variable's type; away from all kinks."""
+    return rng.uniform(0.3, 1.7, size=array_shape(v.type, SIZES))
 
 
 def leaves(e: Expr) -> list[Expr]:
-    return [x for x in walk(e) if x.op == "variable"]
+    return [x for x in variables(e) if x.op == "variable"]
+
+
+time = variable("t")
+OTHERS: dict[str, list[Expr]] = {
+    "reduce": [
+        over(column, BATCH),
+        over(row, BATCH),
+        over(example, BATCH),
+        over(stack, NODE),
+        over(states, NODE),
+        over(states, BATCH),
+        over(states, NODE, BATCH),
+    ],
+    "diagonal": [build("diagonal", square)],
+    "outer": [build("outer", column, short), build("outer", row, row)],
+    "put": [build("put", matrix, index, stack)],
+    "scalar": [build("scalar", time, column)],
+    "zeros_like": [build("zeros_like", column)],
+    "rounded": [build("rounded", column)],
+}
+"""Nodes of what has no derivative, but for what a program has a function or numbers for."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from wellposed.compiler.passes.checked import PassError, PassViolation, value_checked
+from wellposed.compiler.promises.checked import PassError, PassViolation, value_checked
 
 
 def caught(run: Callable[[], object]) -> PassViolation:

@@ -19,7 +19,7 @@ DRIVEN = {
 
 
 def regularized(case: Case, **changes) -> Plain:
-    return case.plain(regularizers=regularizers(case.program()), **changes)
+    return case.plain(regularizers=regularizers(case.problem()), **changes)
 
 
 SHAPES: dict[str, Plain] = {

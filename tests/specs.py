@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from wellposed.compiler.ir.program import Program
-from wellposed.compiler.lower import lower
+from wellposed.compiler.ir.problem import Problem
+from wellposed.compiler.pipeline import Compiled, compiled
 from wellposed.spec.model import Spec
 
 Array = np.ndarray
@@ -101,8 +101,11 @@ class Case:
     def spec(self, **changes: Any) -> Spec:
         return Spec.model_validate(self.plain(**changes))
 
-    def program(self, **changes: Any) -> Program:
-        return lower(self.spec(**changes))
+    def compiled(self, **changes: Any) -> Compiled:
+        return compiled(self.spec(**changes))
+
+    def problem(self, **changes: Any) -> Problem:
+        return self.compiled(**changes).problem
 
     def _model(self, head: Plain) -> Plain:
         model: Plain = {
@@ -218,24 +221,24 @@ def pairs(case: Case) -> set[tuple[tuple[str, Any], tuple[str, Any]]]:
 # --- inputs ------------------------------------------------------------------------------------
 
 
-def random_weights(program: Program, seed: int = 0) -> dict[str, Array]:
+def random_weights(problem: Problem, seed: int = 0) -> dict[str, Array]:
     """Normal numbers, small enough for the flow of a cubic field to stay near the data."""
     rng = np.random.default_rng(seed)
-    scale = 0.2 if "cubic" in str(program.spec.to_plain()) else 0.5
-    return {w.name: scale * rng.normal(size=w.shape) for w in program.weights}
+    scale = 0.2 if "cubic" in str(problem.spec.to_plain()) else 0.5
+    return {w.name: scale * rng.normal(size=w.shape) for w in problem.weights}
 
 
-def batch(program: Program, size: int = 5, seed: int = 5) -> tuple[Array, Array]:
+def batch(problem: Problem, size: int = 5, seed: int = 5) -> tuple[Array, Array]:
     """Features and targets: classes, or numbers for a regression."""
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(size, program.features))
-    if program.spec.task.kind == "regression":
-        return x, rng.normal(size=(size, program.outputs))
-    return x, np.arange(size) % program.outputs
+    x = rng.normal(size=(size, problem.features.value))
+    if problem.spec.task.kind == "regression":
+        return x, rng.normal(size=(size, problem.outputs))
+    return x, np.arange(size) % problem.outputs
 
 
-def regularizers(program: Program) -> list[Plain]:
+def regularizers(problem: Problem) -> list[Plain]:
     """Decay of the first weight and of W, smoothness of all that have a path."""
-    paths = [w.name for w in program.weights if w.stacked]
-    decay = {"kind": "weight-decay", "of": [program.weights[0].name, "W"], "alpha": 0.1}
+    paths = [w.name for w in problem.weights if w.nodes]
+    decay = {"kind": "weight-decay", "of": [problem.weights[0].name, "W"], "alpha": 0.1}
     return [decay, *([{"kind": "smoothness", "of": paths, "alpha": 0.2}] if paths else [])]

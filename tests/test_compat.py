@@ -19,8 +19,8 @@ import wellposed
 from wellposed import api
 from wellposed.backends import registry
 from wellposed.backends.model import Model
-from wellposed.compiler.frontend import examples
-from wellposed.compiler.lower import lower
+from wellposed.compiler.front.load import examples
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.node import content_hash
 
 COMPAT = Path(__file__).parent / "compat"

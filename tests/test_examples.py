@@ -11,9 +11,9 @@ import pytest
 import wellposed
 from wellposed.backends.registry import get
 from wellposed.checking import check, inline
-from wellposed.compiler.describe import describe
-from wellposed.compiler.frontend import examples
-from wellposed.compiler.lower import lower
+from wellposed.compiler.analysis.describe import describe
+from wellposed.compiler.front.load import examples
+from wellposed.compiler.pipeline import compiled
 
 NAMES = [path.stem for path in examples()]
 TRAINED = [name for name in NAMES if not name.startswith("stability")]

@@ -26,7 +26,7 @@ USE = """
 import numpy as np
 import wellposed
 from wellposed.backends.registry import get, names
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 
 spec = wellposed.load("gated.yaml")
 model = wellposed.compile(spec, backend="numpy")

@@ -9,7 +9,7 @@ import pytest
 
 import wellposed
 from wellposed.backends.registry import get
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -10,8 +10,8 @@ import pytest
 from specs import Case, Plain, all_pairs, batch, random_weights, regularizers
 
 from wellposed import compile
-from wellposed.compiler.initial import initial_weights
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
+from wellposed.compiler.reference.initial import initial_weights
 from wellposed.spec.model import Spec
 
 jax = pytest.importorskip("jax")
@@ -29,8 +29,8 @@ SINGLE = 2e-5
 
 def outputs(model: Any, weights: Weights, x: np.ndarray, targets: np.ndarray) -> Values:
     """Everything a model computes, by name."""
-    y = np.random.default_rng(3).normal(size=(4, model.program.size))
-    t = 0.4 * model.program.spec.model.time.horizon
+    y = np.random.default_rng(3).normal(size=(4, model.module.signature.size))
+    t = 0.4 * model.module.horizon
     found = {
         "trajectory": model.trajectory(weights, x),
         "forward": model.forward(weights, x),
@@ -60,20 +60,21 @@ def disagreements(
     tolerance: float | None = None,
     size: int = 5,
     targets: Any = None,
-    compiled: bool = False,
+    jitted: bool = False,
 ) -> dict[str, float]:
     """What differs by more than its tolerance, as `backend quantity` → difference.
 
-    JAX runs the program operation by operation unless `compiled`: compilation takes seconds.
+    JAX runs the program operation by operation unless `jitted`: compilation takes seconds.
     """
     spec = Spec.model_validate(plain)
     reference = compile(spec, "numpy")
-    weights, (x, drawn) = random_weights(reference.program), batch(reference.program, size)
+    problem = compiled(spec).problem
+    weights, (x, drawn) = random_weights(problem), batch(problem, size)
     targets = drawn if targets is None else targets
     expected = outputs(reference, weights, x, targets)
     bad: dict[str, float] = {}
     for backend in FRAMEWORKS:
-        with nullcontext() if compiled else jax.disable_jit():
+        with nullcontext() if jitted else jax.disable_jit():
             found = outputs(compile(spec, backend), weights, x, targets)
         for name, difference in differences(found, expected).items():
             allowed = tolerance or (GRADIENT if name.startswith("gradient") else FORWARD)
@@ -88,28 +89,28 @@ def disagreements(
 @pytest.mark.covers("torch", "jax", "float64", by="case")
 @pytest.mark.parametrize("case", all_pairs(), ids=str)
 def test_the_three_agree_over_all_pairs(case: Case):
-    assert disagreements(case.plain(regularizers=regularizers(case.program()))) == {}
+    assert disagreements(case.plain(regularizers=regularizers(case.problem()))) == {}
 
 
 @pytest.mark.parametrize("case", all_pairs()[:5], ids=str)
 def test_they_agree_when_compiled(case: Case):
-    plain = case.plain(regularizers=regularizers(case.program()))
-    assert disagreements(plain, compiled=True) == {}
+    plain = case.plain(regularizers=regularizers(case.problem()))
+    assert disagreements(plain, jitted=True) == {}
 
 
 @pytest.mark.parametrize("case", all_pairs(seed=1)[:6], ids=str)
 def test_they_agree_in_single_precision(case: Case):
-    plain = case.plain(regularizers=regularizers(case.program()), dtype="float32")
+    plain = case.plain(regularizers=regularizers(case.problem()), dtype="float32")
     assert disagreements(plain, SINGLE) == {}
 
 
 def test_a_wrong_program_is_caught(monkeypatch: pytest.MonkeyPatch):
     """The comparison sees a change in the last third of the digits of one weight's use."""
-    from wellposed.backends import emit_jax
+    from wellposed.backends import jax_program
 
-    emit = emit_jax.emit
+    emit = jax_program.emit
     monkeypatch.setattr(
-        emit_jax, "emit", lambda p: emit(p).replace("jnp.tanh(", "1.00000001 * jnp.tanh(")
+        jax_program, "emit", lambda p: emit(p).replace("jnp.tanh(", "1.00000001 * jnp.tanh(")
     )
     found = disagreements(Case().plain())
     assert {name.split()[0] for name in found} == {"jax"}
@@ -147,9 +148,9 @@ OWN: dict[str, Plain] = {
         {"y": "A @ p", "p": "-A.T @ y"}, {"A": ["y", "p"]}, {"y": 2, "p": 3}, integrator="verlet"
     ),
     "names of the reference": own(
-        {"y": "g @ y + L * g_y"}, {"g": ["y", "y"], "L": ["y"], "g_y": ["y"]}, {"y": 2}
+        {"y": "g @ y + p * g_y"}, {"g": ["y", "y"], "p": ["y"], "g_y": ["y"]}, {"y": 2}
     ),
-    "names of rates": own({"y": "dz * z", "z": "dy * y"}, {"dy": ["y"], "dz": ["y"]}),
+    "names of results": own({"y": "dz * z", "z": "dy * y"}, {"dy": ["y"], "dz": ["y"]}),
     "inner products": own(
         {"y": "K @ (y.T @ b * b) + b.T @ b * y - (y.T @ K).T / (1 + y.T @ y) + sum(K) * s ** 2"},
         {"b": ["y"], "s": [], "K": ["y", "y"]},
@@ -189,9 +190,9 @@ def test_they_agree_on_fields_of_ones_own(name: str):
 
 
 @pytest.mark.parametrize("readout", range(4))
-def test_targets_may_be_likelihoods(readout: int):
-    likelihoods = np.random.default_rng(0).dirichlet(np.ones(3), size=5)
-    assert disagreements(Case(readout=readout).plain(), targets=likelihoods) == {}
+def test_targets_may_be_class_probabilities(readout: int):
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(3), size=5)
+    assert disagreements(Case(readout=readout).plain(), targets=probabilities) == {}
 
 
 @pytest.mark.parametrize("field", ["layer", "hamiltonian", "mlp", "hamiltonian-H"])
@@ -223,8 +224,8 @@ def test_one_component_and_one_step():
 
 def test_without_a_readout_forward_is_the_final_state():
     spec = Spec.model_validate(Case("hamiltonian").plain(readout=None, regularizers=[]))
-    program = lower(spec)
-    weights, (x, _) = random_weights(program), batch(program)
+    problem = compiled(spec).problem
+    weights, (x, _) = random_weights(problem), batch(problem)
     for backend in ("numpy", *FRAMEWORKS):
         model = compile(spec, backend)
         final = model.trajectory(weights, x)[-1][:, :3]
@@ -243,7 +244,8 @@ def test_the_hamiltonian_parametrization_is_the_hamiltonian_field(activation: st
     block = Case("layer", "hamiltonian", "verlet", activation=activation)
     field = Case("hamiltonian", "free", "verlet", activation=activation)
     layer, hamiltonian = (compile(c.spec(state=state), backend) for c in (block, field))
-    weights, (x, _) = random_weights(hamiltonian.program), batch(hamiltonian.program)
+    problem = field.problem(state=state)
+    weights, (x, _) = random_weights(problem), batch(problem)
     stacked = np.concatenate([weights["b"], -weights["c"]], axis=1)
     same = {"K": weights["K"], "b": stacked, "W": weights["W"], "mu": weights["mu"]}
     expected = hamiltonian.trajectory(weights, x)
@@ -264,8 +266,9 @@ def test_a_hamiltonian_of_ones_own_is_the_catalogues():
     mine = compile(
         Spec.model_validate(own(H, weights, {"y": 3, "z": 3}, integrator="verlet")), "numpy"
     )
-    theirs = compile(Case("double-layer-hamiltonian", integrator="verlet").spec(), "numpy")
-    w, (x, _) = random_weights(theirs.program), batch(theirs.program)
+    case = Case("double-layer-hamiltonian", integrator="verlet")
+    theirs, problem = compile(case.spec(), "numpy"), case.problem()
+    w, (x, _) = random_weights(problem), batch(problem)
     np.testing.assert_allclose(mine.trajectory(w, x), theirs.trajectory(w, x), rtol=1e-12)
 
 
@@ -290,7 +293,8 @@ def test_initial_weights_are_the_same_to_the_bit(initializers: Plain, dtype: str
     time = {"horizon": 1.0, "steps": 3, "weights": "linear"}
     spec = Case(mode="linear").spec(initializers=initializers, time=time, dtype=dtype)
     for seed in (None, 0, 7):
-        expected = initial_weights(lower(spec), seed)
+        module = compiled(spec).module
+        expected = initial_weights(module.weights, module.seed if seed is None else seed)
         for backend in ("numpy", *FRAMEWORKS):
             found = compile(spec, backend).init(seed)
             assert list(found) == list(expected)
@@ -307,12 +311,12 @@ def test_the_field_at_a_node_has_the_nodes_own_weight(horizon: float, steps: int
     field = {"kind": "custom", "weights": {"k": {"shape": []}}, "equations": {"y": "k"}}
     time = {"horizon": horizon, "steps": steps}
     spec = Case("one-block").spec(vector_field=field, state=1, time=time, dtype=dtype)
-    program = lower(spec)
-    weights = random_weights(program) | {"k": np.arange(steps, dtype=float)}
+    problem = compiled(spec).problem
+    weights = random_weights(problem) | {"k": np.arange(steps, dtype=float)}
     for backend in ("numpy", *FRAMEWORKS):
         model = compile(spec, backend)
         found = [
-            float(model.vector_field(weights, j * program.h, np.zeros((1, 1)))[0, 0])
+            float(model.vector_field(weights, j * problem.h, np.zeros((1, 1)))[0, 0])
             for j in range(steps)
         ]
         assert found == list(range(steps)), backend

@@ -13,8 +13,8 @@ from shapes import SHAPES
 
 import wellposed
 from wellposed.backends.registry import get
-from wellposed.compiler.frontend import examples
-from wellposed.compiler.lower import lower
+from wellposed.compiler.front.load import examples
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -37,7 +37,7 @@ def path(name: str, backend: str) -> Path:
 def test_the_emitted_text_is_the_kept_one(
     name: str, backend: str, request: pytest.FixtureRequest
 ) -> None:
-    text = get(backend).emit(lower(spec(name)))
+    text = get(backend).emit(compiled(spec(name)).module)
     file = path(name, backend)
     if request.config.getoption("--update-golden"):
         file.write_bytes(text.encode())

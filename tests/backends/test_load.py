@@ -34,5 +34,5 @@ def test_old_modules_are_forgotten_and_go_on_running() -> None:
 def test_an_option_that_xla_does_not_know_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     run_jax = pytest.importorskip("wellposed.backends.run_jax")
     known = {"xla_backend_optimization_level": 0}
-    monkeypatch.setattr(run_jax, "RUN_ONCE", {**known, "xla_of_another_version": True})
-    assert run_jax._run_once.__wrapped__() == known
+    monkeypatch.setattr(run_jax, "FAST_COMPILE", {**known, "xla_of_another_version": True})
+    assert run_jax._fast_options.__wrapped__() == known

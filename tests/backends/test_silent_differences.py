@@ -20,7 +20,7 @@ import torch
 from wellposed.backends import registry
 from wellposed.backends.model import ArgumentError, Model
 from wellposed.backends.optimizers import clip_scale
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 from wellposed.spec.training import AdamW
 
@@ -49,8 +49,8 @@ def spec_of(model: dict[str, Any]) -> Spec:
 
 def models(**model: Any) -> list[Model]:
     """The model in torch, in JAX and in the reference."""
-    program = lower(spec_of(model))
-    return [registry.get(b).load(program, registry.get(b).emit(program)) for b in BACKENDS]
+    module = compiled(spec_of(model)).module
+    return [registry.get(b).load(module, registry.get(b).emit(module)) for b in BACKENDS]
 
 
 def layer(activation: str) -> dict[str, Any]:
@@ -132,8 +132,8 @@ def _heaviside() -> None:
     x = torch.ones((), requires_grad=True)
     with pytest.raises(RuntimeError, match=r"not implemented|does not require grad"):
         torch.heaviside(x, torch.zeros(())).backward()
-    program = lower(spec_of(layer("relu") | {"vector_field": derived, "state": {"y": 1, "z": 1}}))
-    text = registry.get("torch").emit(program)
+    spec = spec_of(layer("relu") | {"vector_field": derived, "state": {"y": 1, "z": 1}})
+    text = registry.get("torch").emit(compiled(spec).module)
     assert ".sign()" in text and "heaviside" not in text
 
 
@@ -236,8 +236,8 @@ def _weights() -> dict[str, Array]:
 
 
 def _texts() -> str:
-    program = lower(spec_of(layer("tanh")))
-    return "\n".join(registry.get(name).emit(program) for name in ("torch", "jax"))
+    module = compiled(spec_of(layer("tanh"))).module
+    return "\n".join(registry.get(name).emit(module) for name in ("torch", "jax"))
 
 
 def _lowered(model: Any) -> str:

@@ -18,14 +18,17 @@ import mpmath
 import numpy as np
 import printed
 import pytest
+from printed import BACKENDS
 
-from wellposed.backends.dialects import DIALECTS
-from wellposed.compiler.elaborate import elaborate
-from wellposed.compiler.evaluate import MEANING, evaluate
-from wellposed.compiler.ir.expr import ELEMENTWISE_FUNCTIONS, Expr, constant, variable
-from wellposed.compiler.ir.functions import BY_DEFINITION, DERIVATIVES, FUNCTIONS, PUBLIC
+from wellposed.compiler.ir.elementary import BY_DEFINITION, DERIVATIVES, FUNCTIONS, PUBLIC
+from wellposed.compiler.ir.expr import Expr, constant, variable
+from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS
+from wellposed.compiler.ir.types import columns
+from wellposed.compiler.language.elaborate import elaborate
 from wellposed.compiler.passes import derive
-from wellposed.compiler.passes.checked import value_checked
+from wellposed.compiler.promises.checked import value_checked
+from wellposed.compiler.semantics.evaluate import evaluate
+from wellposed.compiler.semantics.meaning import MEANING
 
 Exact = Any
 """A number of mpmath."""
@@ -101,10 +104,10 @@ _GELU_SLOPE = _tail(lambda x: _phi(x) + abs(x) * _density(x))
 _TANH_SLOPE: Size = lambda x: 1 + 2 * mpmath.tanh(x) ** 2  # noqa: E731
 SIZES: dict[tuple[str, str, str], Size] = {
     # 1 − tanh², its terms being 1 and tanh² with twice the relative error of tanh
-    **{("tanh", what, backend): _TANH_SLOPE for what in (ROW, OWN) for backend in DIALECTS},
+    **{("tanh", what, backend): _TANH_SLOPE for what in (ROW, OWN) for backend in BACKENDS},
     ("tanh", ROW, "numpy"): _TANH_SLOPE,
     # the frameworks' own σ (1 − σ)
-    **{("sigmoid", OWN, b): lambda x: _sigmoid(x) * (1 + _sigmoid(x)) for b in DIALECTS},
+    **{("sigmoid", OWN, b): lambda x: _sigmoid(x) * (1 + _sigmoid(x)) for b in BACKENDS},
     # JAX's own e^{x − softplus(x)}
     ("softplus", OWN, "jax"): _exponent(_sigmoid),
     **{
@@ -117,7 +120,7 @@ SIZES: dict[tuple[str, str, str], Size] = {
     **{("gelu", VALUE, b): _tail(lambda x: abs(x) * _phi(x)) for b in ("numpy", "jax")},
     ("ndtr", VALUE, "torch"): lambda x: mpmath.mpf(1),
     ("gelu", VALUE, "torch"): abs,
-    **{("ndtr", what, b): _tail(_density) for what in (ROW, OWN) for b in ("numpy", *DIALECTS)},
+    **{("ndtr", what, b): _tail(_density) for what in (ROW, OWN) for b in ("numpy", *BACKENDS)},
     **{("gelu", what, b): _GELU_SLOPE for what in (ROW, OWN) for b in ("numpy", "jax")},
     **{("gelu", what, "torch"): lambda x: 1 + _GELU_SLOPE(x) for what in (ROW, OWN)},
 }
@@ -175,7 +178,7 @@ def exact_at(name: str, what: str, x: float) -> Exact:
 
 # --- the three programs -----------------------------------------------------------------------
 
-ARGUMENT = variable("x", batched=True)
+ARGUMENT = variable("x", columns())
 
 
 def expression(name: str, what: str) -> Expr:
@@ -193,16 +196,16 @@ def run(backend: str, name: str, what: str) -> Array:
     e = expression(name, ROW if what == ROW else VALUE)
     with np.errstate(all="ignore"):
         if backend == "numpy":
-            found = evaluate(e, {"x": x})
+            found = evaluate(e, {ARGUMENT: x})
         elif what == OWN:
-            found = printed.vjp(backend, e, x, np.ones_like(x))
+            found = printed.vjp(backend, e, ARGUMENT, x, np.ones_like(x))
         else:
-            found = printed.value(backend, e, x)
+            found = printed.value(backend, e, ARGUMENT, x)
     return np.broadcast_to(found, x.shape)[0]
 
 
 CASES = [("numpy", VALUE), ("numpy", ROW)] + [
-    (backend, what) for backend in DIALECTS for what in (VALUE, ROW, OWN)
+    (backend, what) for backend in BACKENDS for what in (VALUE, ROW, OWN)
 ]
 
 
@@ -225,7 +228,7 @@ def test_the_oracle_is_a_function_and_its_derivative(name: str):
 
 
 @pytest.mark.parametrize("name", [n for n, f in FUNCTIONS.items() if f.kink is not None])
-@pytest.mark.parametrize("backend", ["numpy", *DIALECTS])
+@pytest.mark.parametrize("backend", ["numpy", *BACKENDS])
 def test_the_derivative_at_a_kink_is_the_stated_one(backend: str, name: str):
     at = list(points(name)).index(FUNCTIONS[name].kink)
     for what in (ROW, OWN) if backend != "numpy" else (ROW,):

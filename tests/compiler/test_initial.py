@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 from specs import Case
 
-from wellposed.compiler.initial import initial_weights
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import Compiled, compiled
+from wellposed.compiler.reference.initial import initial_weights
 from wellposed.spec.diagnostics import SpecError
 from wellposed.spec.load import validate
 from wellposed.spec.model import Spec
 from wellposed.spec.source import read_text
 
 
+def drawn(found: Compiled, seed: int | None = None) -> dict[str, np.ndarray]:
+    module = found.module
+    return initial_weights(module.weights, module.seed if seed is None else seed)
+
+
 def weights(seed: int | None = None, mode: str = "per-step", **initializers: Any) -> dict:
     """Weights K (3, 3, 3), b (3, 3), W (3, 3), mu (3,) of a layer with three steps."""
-    return initial_weights(Case(mode=mode).program(initializers=initializers), seed)
+    return drawn(Case(mode=mode).compiled(initializers=initializers), seed)
 
 
 def test_by_default_matrices_are_normal_and_vectors_zero():
@@ -42,8 +47,8 @@ def test_one_layer_is_repeated_unless_told_otherwise():
 
 def test_the_default_deviation_keeps_the_length():
     """Std 1/√(columns): |K y| ≈ |y|."""
-    program = Case().program(state=400, time={"horizon": 1.0, "steps": 1})
-    K = initial_weights(program)["K"][0]
+    found = Case().compiled(state=400, time={"horizon": 1.0, "steps": 1})
+    K = drawn(found)["K"][0]
     assert K.std() == pytest.approx(400**-0.5, rel=0.01)
     y = np.random.default_rng(0).normal(size=400)
     assert np.linalg.norm(K @ y) == pytest.approx(np.linalg.norm(y), rel=0.1)
@@ -63,21 +68,21 @@ def test_constants_and_identity():
 
 def test_the_identity_of_an_oblong_matrix_is_the_main_diagonal():
     case = Case("hamiltonian", "free", "verlet")
-    program = case.program(state={"y": 2, "z": 3}, initializers={"K": "identity"})
-    assert (initial_weights(program)["K"] == [[1, 0, 0], [0, 1, 0]]).all()
+    found = case.compiled(state={"y": 2, "z": 3}, initializers={"K": "identity"})
+    assert (drawn(found)["K"] == [[1, 0, 0], [0, 1, 0]]).all()
 
 
 @pytest.mark.covers("value", names=("initializer normal", "initializer uniform"))
 def test_random_initializers_draw_from_their_distribution():
     time = {"horizon": 1.0, "steps": 2000}
-    program = Case().program(
+    compiled_case = Case().compiled(
         time=time,
         initializers={
             "K": {"kind": "normal", "mean": 2.0, "std": 0.1, "repeat": False},
             "b": {"kind": "uniform", "low": -3.0, "high": 1.0, "repeat": False},
         },
     )
-    found = initial_weights(program)
+    found = drawn(compiled_case)
     assert found["K"].mean() == pytest.approx(2.0, abs=0.01)
     assert found["K"].std() == pytest.approx(0.1, rel=0.05)
     assert found["b"].min() == pytest.approx(-3, abs=0.02)
@@ -133,7 +138,7 @@ model:
 """
     spec = validate(read_text(text, "m.yaml"), Spec)
     with pytest.raises(SpecError) as caught:
-        lower(spec)
+        compiled(spec)
     (found,) = caught.value.diagnostics
     assert (found.code, message in found.message) == (code, True), found.message
     assert found.span is not None and found.span.line == 7

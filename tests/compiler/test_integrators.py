@@ -11,10 +11,9 @@ import pytest
 from scipy.linalg import expm
 from specs import Case, batch, random_weights
 
-from wellposed.compiler import regions
-from wellposed.compiler.lower import lower
-from wellposed.compiler.passes.checked import value_checked
-from wellposed.compiler.reference import Reference
+from wellposed.compiler.pipeline import compiled
+from wellposed.compiler.promises.checked import value_checked
+from wellposed.compiler.reference.reference import Reference
 from wellposed.spec.integrators import Integrator, RungeKutta, Tableau
 from wellposed.spec.model import Spec
 
@@ -47,7 +46,7 @@ def custom(
         readout=None,
         regularizers=[],
     )
-    return Reference(lower(Spec.model_validate(plain)))
+    return Reference(compiled(Spec.model_validate(plain)).module)
 
 
 # --- order --------------------------------------------------------------------------------------
@@ -63,7 +62,9 @@ X2 = np.array([[0.5, -0.3], [1.0, 0.8]])
 
 
 def final_y(reference: Reference, x: Array = X2, weights: Weights = WEIGHTS) -> Array:
-    return reference.run(weights, x)[-1]["y"]
+    """y(T) as columns."""
+    (found,) = reference.run("final_state", weights, x)
+    return found
 
 
 def slope(integrate: Callable[[int], Array], exact: Array) -> float:
@@ -98,13 +99,11 @@ def test_order_of_leapfrog():
     def integrate(steps: int) -> Array:
         time = {"horizon": 1.0, "steps": steps, "weights": "linear"}
         case = Case("second-order", integrator="leapfrog", mode="linear")
-        program = lower(
-            Spec.model_validate(case.plain(state=2, time=time, readout=None, regularizers=[]))
-        )
+        found = case.compiled(state=2, time=time, readout=None, regularizers=[])
         t = np.arange(steps + 1) / steps
         ramp = 1 + t  # exactly linear in time: interpolation adds no error
         weights = {"K": ramp[:, None, None] * K2, "b": ramp[:, None] * WEIGHTS["b"]}
-        return final_y(Reference(program), weights=weights)
+        return final_y(Reference(found.module), weights=weights)
 
     assert slope(integrate, integrate(2048)) == pytest.approx(2, abs=0.1)
 
@@ -182,7 +181,7 @@ def test_a_step_multiplies_a_mode_by_the_stability_function(integrator: str):
         found = final_y(reference, np.ones((1, 1)), {"K": np.array([[z / h]])})[0, 0]
         exact = sum(complex(c) * z**k for k, c in enumerate(POLYNOMIALS[integrator]))
         assert found == pytest.approx(exact, rel=1e-14)
-        amplification = regions.amplification(kind(), np.array([z]))[0]
+        amplification = kind().amplification(np.array([z]))[0]
         assert amplification == pytest.approx(abs(exact), rel=1e-14)
 
 
@@ -191,7 +190,7 @@ def test_a_step_multiplies_a_mode_by_the_stability_function(integrator: str):
 )
 def test_the_imaginary_axis(integrator: str, limit: float):
     kind = Integrator.members()[integrator]
-    assert regions.imaginary_limit(kind()) == pytest.approx(limit, abs=2e-4)
+    assert kind().imaginary_limit() == pytest.approx(limit, abs=2e-4)
 
 
 def test_the_limit_of_the_staggered_methods():
@@ -200,8 +199,8 @@ def test_the_limit_of_the_staggered_methods():
         reference = custom({"y": "z * 1", "z": "-y * 1"}, {"y": 1, "z": 1}, "verlet", 400, 400 * hw)
         largest = np.abs(final_y(reference, np.ones((1, 1)), {})).max()
         assert (largest < 100) == bounded
-    assert regions.imaginary_limit(Integrator.members()["verlet"]()) == 2.0
-    assert regions.imaginary_limit(Integrator.members()["leapfrog"]()) == 2.0
+    assert Integrator.members()["verlet"]().imaginary_limit() == 2.0
+    assert Integrator.members()["leapfrog"]().imaginary_limit() == 2.0
 
 
 # --- geometry -----------------------------------------------------------------------------------
@@ -213,9 +212,7 @@ def pendulum(steps: int, horizon: float) -> Reference:
 
 def energies(steps: int, horizon: float) -> Array:
     """Energy of the pendulum at t_j, with z_j = (z_{j−½} + z_{j+½})/2."""
-    states = pendulum(steps, horizon).run({}, np.array([[1.2]]))
-    y = np.array([state["y"][0, 0] for state in states])
-    z = np.array([state["z"][0, 0] for state in states])
+    y, z = pendulum(steps, horizon).trajectory({}, np.array([[1.2]]))[:, 0].T
     whole = (z[:-1] + z[1:]) / 2
     return whole**2 / 2 - np.cos(y[:-1])
 
@@ -234,16 +231,17 @@ def test_the_energy_of_verlet_neither_grows_nor_falls():
 
 def test_forward_euler_gains_energy_where_verlet_does_not():
     reference = custom({"y": "z * 1", "z": "-sin(y)"}, {"y": 1, "z": 1}, "euler", 2000, 80.0)
-    states = reference.run({}, np.array([[1.2]]))
-    energy = [float(s["z"][0, 0] ** 2 / 2 - np.cos(s["y"][0, 0])) for s in states]
+    y, z = reference.trajectory({}, np.array([[1.2]]))[:, 0].T
+    energy = z**2 / 2 - np.cos(y)
     assert energy[-1] - energy[0] > 0.5
 
 
 def test_verlet_runs_back_to_where_it_came_from():
     """Undoing the drift and then the kick of every step leads to y(0) and z(0) = 0."""
-    p = Case("hamiltonian", integrator="verlet", mode="shared").program()
+    found = Case("hamiltonian", integrator="verlet", mode="shared").compiled()
+    p = found.problem
     w, (x, _) = random_weights(p), batch(p)
-    path = Reference(p).trajectory(w, x)
+    path = Reference(found.module).trajectory(w, x)
     y, z = path[-1][:, :3], path[-1][:, 3:]
     for _ in range(p.steps):
         y = y - p.h * np.tanh(z @ w["K"].T + w["b"])
@@ -254,10 +252,10 @@ def test_verlet_runs_back_to_where_it_came_from():
 
 def test_leapfrog_is_reversible():
     """Started from (y_N, y_{N−1}) in this order the recurrence gives back y₁ and y₀."""
-    program = Case("second-order", integrator="leapfrog", mode="shared").program()
-    weights, (x, _) = random_weights(program), batch(program)
-    path = Reference(program).trajectory(weights, x)
-    h, n = program.h, program.steps
+    found = Case("second-order", integrator="leapfrog", mode="shared").compiled()
+    weights, (x, _) = random_weights(found.problem), batch(found.problem)
+    path = Reference(found.module).trajectory(weights, x)
+    h, n = found.module.h, found.module.steps
 
     def force(y: Array) -> Array:
         return np.tanh(y @ weights["K"].T + weights["b"])
@@ -281,6 +279,6 @@ def test_linear_fields_converge_to_the_matrix_exponential(integrator: str, steps
     for n in (steps, 2 * steps):
         time = {"horizon": 1.0, "steps": n, "weights": "shared"}
         case = Case(integrator=integrator, mode="shared", activation="identity", bias="none")
-        program = lower(Spec.model_validate(case.plain(time=time, readout=None, regularizers=[])))
-        errors.append(np.abs(Reference(program).run({"K": K}, x)[-1]["y"] - exact).max())
+        reference = Reference(case.compiled(time=time, readout=None, regularizers=[]).module)
+        errors.append(np.abs(final_y(reference, x, {"K": K}) - exact).max())
     assert np.log2(errors[0] / errors[1]) == pytest.approx(order_of(integrator), abs=0.15)

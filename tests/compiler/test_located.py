@@ -9,9 +9,9 @@ import pytest
 
 import wellposed
 from wellposed.backends.registry import get
-from wellposed.compiler.describe import describe
-from wellposed.compiler.lower import lower
-from wellposed.compiler.syntax import DEEPEST_TREE
+from wellposed.compiler.analysis.describe import describe
+from wellposed.compiler.language.syntax import DEEPEST_TREE
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.diagnostics import SpecError
 from wellposed.spec.load import validate
 from wellposed.spec.model import Spec
@@ -33,7 +33,7 @@ def errors(given: str, state: str = "{y: 3}") -> list[tuple[str, str, str]]:
     """Code, message and the characters under the carets."""
     spec = validate(read_text(TEMPLATE.format(given=given, state=state), "m.yaml"), Spec)
     with pytest.raises(SpecError) as caught:
-        lower(spec)
+        compiled(spec)
     found = []
     for d in caught.value.diagnostics:
         assert d.span is not None
@@ -147,8 +147,8 @@ def test_a_tower_of_powers_is_written_in_linear_time() -> None:
     text = "**".join(["y"] * 80)
     field = {"kind": "custom", "equations": {"y": text}}
     model = {"state": 2, "vector_field": field, "time": {"horizon": 1, "steps": 1}}
-    program = lower(Spec.model_validate({"wellposed": 1, "name": "tower", "model": model}))
-    (equation, *_) = describe(program).equations
+    found = compiled(Spec.model_validate({"wellposed": 1, "name": "tower", "model": model}))
+    (equation, *_) = describe(found).equations
     assert equation.count("y") == 81
     for backend in ("torch", "jax"):
-        assert "**" in get(backend).emit(program)
+        assert "**" in get(backend).emit(found.module)

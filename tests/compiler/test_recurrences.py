@@ -8,20 +8,18 @@ import numpy as np
 import pytest
 from specs import Case, batch, random_weights
 
-from wellposed.compiler.ir.program import Program
-from wellposed.compiler.lower import lower
-from wellposed.compiler.reference import Reference
-from wellposed.spec.model import Spec
+from wellposed.compiler.ir.problem import Problem
+from wellposed.compiler.reference.reference import Reference
 
 Array = np.ndarray
 Weights = dict[str, Array]
 
 
-def drawn(case: Case, **changes: Any) -> tuple[Program, Weights, Array, Array]:
-    """A program with weights and features, and its trajectory by the reference."""
-    program = lower(Spec.model_validate(case.plain(**changes)))
-    weights, (x, _) = random_weights(program), batch(program)
-    return program, weights, x, Reference(program).trajectory(weights, x)
+def drawn(case: Case, **changes: Any) -> tuple[Problem, Weights, Array, Array]:
+    """A problem with weights and features, and its trajectory by the reference."""
+    found = case.compiled(**changes)
+    weights, (x, _) = random_weights(found.problem), batch(found.problem)
+    return found.problem, weights, x, Reference(found.module).trajectory(weights, x)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 17])
@@ -122,8 +120,9 @@ def time_dependent(integrator: str) -> tuple[Any, Weights, Array]:
 
     case = Case("one-block", integrator=integrator, mode="shared")
     time = {"horizon": 1.0, "steps": 8, "weights": "shared"}
-    model = wellposed.compile(case.spec(time=time, readout=None, regularizers=[]), "torch")
-    return model, random_weights(model.program), batch(model.program)[0]
+    spec = case.spec(time=time, readout=None, regularizers=[])
+    problem = case.problem(time=time, readout=None, regularizers=[])
+    return wellposed.compile(spec, "torch"), random_weights(problem), batch(problem)[0]
 
 
 @pytest.mark.parametrize(("integrator", "method"), [("euler", "euler"), ("midpoint", "midpoint")])

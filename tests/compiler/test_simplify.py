@@ -7,12 +7,13 @@ import pytest
 from expressions import EXPRESSIONS, SCOPE, VALUES
 from hypothesis import given, settings
 
-from wellposed.compiler.elaborate import elaborate
-from wellposed.compiler.evaluate import evaluate
 from wellposed.compiler.ir.expr import Expr, build, constant
+from wellposed.compiler.ir.operators import entries
 from wellposed.compiler.ir.text import mathematics
+from wellposed.compiler.language.elaborate import elaborate
 from wellposed.compiler.passes import simplify as laws
 from wellposed.compiler.passes.simplify import simplify
+from wellposed.compiler.semantics.evaluate import evaluate
 
 thorough = settings(max_examples=1000, deadline=None, derandomize=True, database=None)
 
@@ -23,7 +24,7 @@ def test_the_value_and_the_type_stay(e: Expr):
     simple = simplify(e)
     assert simple.type == e.type
     with np.errstate(all="ignore"):
-        before, after = evaluate(e, VALUES), evaluate(simple, VALUES)
+        before, after = (evaluate(entries(each), VALUES) for each in (e, simple))
     kept = np.isfinite(before)
     scale = np.abs(before[kept]).max(initial=1.0)
     before, after = np.broadcast_arrays(before, after)

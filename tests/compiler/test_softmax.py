@@ -14,11 +14,11 @@ import numpy as np
 import printed
 import pytest
 
-from wellposed.backends.dialects import DIALECTS
-from wellposed.compiler.evaluate import evaluate
 from wellposed.compiler.ir.expr import Expr, build, variable
+from wellposed.compiler.ir.types import columns
 from wellposed.compiler.passes import derive
-from wellposed.compiler.passes.checked import value_checked
+from wellposed.compiler.promises.checked import value_checked
+from wellposed.compiler.semantics.evaluate import evaluate
 
 Exact = Any
 ULPS, EPSILON, TINY = 4, 2.0**-52, 2.0**-1022
@@ -36,8 +36,8 @@ X = np.array(
     ]
 ).T
 G = np.random.default_rng(3).normal(size=X.shape)
-ARGUMENT, SEED = (variable(name, (3,), batched=True) for name in ("x", "g"))
-BACKENDS = ("numpy", *DIALECTS)
+ARGUMENT, SEED = (variable(name, columns((3,))) for name in ("x", "g"))
+BACKENDS = ("numpy", *printed.BACKENDS)
 
 
 def _shares(x: list[Exact]) -> tuple[list[Exact], list[Exact], Exact]:
@@ -83,7 +83,9 @@ def check(op: str, found: np.ndarray, g: np.ndarray | None) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_values(backend: str, op: str):
     e = build(op, ARGUMENT)
-    found = evaluate(e, {"x": X}) if backend == "numpy" else printed.value(backend, e, X)
+    found = (
+        evaluate(e, {ARGUMENT: X}) if backend == "numpy" else printed.value(backend, e, ARGUMENT, X)
+    )
     check(op, found, None)
 
 
@@ -97,10 +99,10 @@ def test_cotangents(backend: str, op: str):
 def cotangents(backend: str, op: str) -> np.ndarray:
     e = build(op, ARGUMENT)
     if backend != "numpy":
-        return printed.vjp(backend, e, X, G)
+        return printed.vjp(backend, e, ARGUMENT, X, G)
     (part,) = derive.gradient(e, [ARGUMENT], SEED)
     assert part is not None
-    return evaluate(part, {"x": X, "g": G})
+    return evaluate(part, {ARGUMENT: X, SEED: G})
 
 
 @pytest.mark.parametrize("op", ["softmax", "log_softmax"])

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 
 import wellposed
-from wellposed.compiler.frontend import examples
-from wellposed.compiler.ir.program import Program
-from wellposed.compiler.jacobian import eigenvalues, jacobians
-from wellposed.compiler.lower import lower
-from wellposed.compiler.reference import Reference
-from wellposed.compiler.regions import amplification, imaginary_limit
-from wellposed.compiler.spectrum import spectrum
-from wellposed.compiler.stability import analyse
+from wellposed.compiler.analysis.jacobian import eigenvalues, jacobians
+from wellposed.compiler.analysis.spectrum import spectrum
+from wellposed.compiler.analysis.stability import analyse
+from wellposed.compiler.front.load import examples
+from wellposed.compiler.pipeline import Compiled, compiled
+from wellposed.compiler.reference.reference import Reference
 from wellposed.spec.diagnostics import SpecError
 from wellposed.spec.integrators import RK4, Euler, Heun, Midpoint, Verlet
 from wellposed.spec.model import Spec
@@ -31,7 +29,7 @@ FIELDS = (
 PARAMETRIZATIONS = ("free", "antisymmetric", "negative-gram", "hamiltonian")
 
 
-def program(field: Any, parametrization: Any = "free", **model: Any) -> Program:
+def program(field: Any, parametrization: Any = "free", **model: Any) -> Compiled:
     integrator = "leapfrog" if "second-order" in str(field) else "rk4"
     settings: dict[str, Any] = {
         "state": 3,
@@ -41,21 +39,21 @@ def program(field: Any, parametrization: Any = "free", **model: Any) -> Program:
         "integrator": integrator,
     }
     plain = {"wellposed": 1, "name": "t", "dtype": "float64", "model": settings | model}
-    return lower(Spec.model_validate(plain))
+    return compiled(Spec.model_validate(plain))
 
 
-def sampled_real_parts(p: Program) -> tuple[float, float, float]:
+def sampled_real_parts(p: Compiled) -> tuple[float, float, float]:
     """Extremes of Re λ(∂f/∂y) and the largest |λ|, over weights and states of three scales."""
     rng = np.random.default_rng(0)
     found = []
     for scale in (0.1, 1.0, 10.0):
         for spread in (0.1, 1.0, 5.0):
-            weights = {w.name: scale * rng.normal(size=w.shape) for w in p.weights}
+            weights = {w.name: scale * rng.normal(size=w.shape) for w in p.module.weights}
             x = spread * rng.normal(size=(6, 3))
             with np.errstate(all="ignore"):
-                path = Reference(p).trajectory(weights, x)
+                path = Reference(p.module).trajectory(weights, x)
             path = np.nan_to_num(path, nan=0.0, posinf=1.0, neginf=-1.0)
-            matrices = jacobians(p, weights, path, np.arange(p.steps))
+            matrices = jacobians(p, weights, path, np.arange(p.module.steps))
             found.append(np.linalg.eigvals(matrices).ravel())
     every = np.concatenate(found)
     real = np.real(every)
@@ -73,7 +71,7 @@ CASES = [
 def test_bounds_by_construction_hold(field: str, kind: str, activation: str) -> None:
     parametrization = {"kind": kind, "gamma": 0.3} if kind == "antisymmetric" else kind
     p = program({"kind": field, "activation": activation}, parametrization)
-    known = spectrum(p)
+    known = spectrum(p.problem)
     if known is None:
         assert activation in ("sin", "gelu") or kind == "free"
         return
@@ -107,7 +105,7 @@ def test_structure_is_found_in_a_users_own_equations(
 ) -> None:
     weights = {"A": {"shape": ["y", "y"]}, "b": {"shape": ["y"]}}
     p = program({"kind": "custom", "weights": weights, "equations": equations})
-    known = spectrum(p)
+    known = spectrum(p.problem)
     if lower_bound is None:
         assert known is None
         return
@@ -122,7 +120,7 @@ def test_a_convex_separable_hamiltonian_has_an_imaginary_spectrum() -> None:
     weights = {"K": {"shape": ["z", "z"]}, "A": {"shape": ["y", "y"]}}
     text = "sum(log(cosh(K @ z))) + sum(log(cosh(A @ y)))"
     p = program({"kind": "custom", "weights": weights, "hamiltonian": text}, state={"y": 3, "z": 3})
-    known = spectrum(p)
+    known = spectrum(p.problem)
     assert known is not None
     assert known.is_imaginary
 
@@ -130,21 +128,21 @@ def test_a_convex_separable_hamiltonian_has_an_imaginary_spectrum() -> None:
 def test_jacobians_are_those_of_finite_differences() -> None:
     p = program({"kind": "hamiltonian"}, state={"y": 2, "z": 3})
     rng = np.random.default_rng(1)
-    weights = {w.name: rng.normal(size=w.shape) for w in p.weights}
-    reference = Reference(p)
+    weights = {w.name: rng.normal(size=w.shape) for w in p.module.weights}
+    reference = Reference(p.module)
     path = reference.trajectory(weights, rng.normal(size=(4, 2)))
     ours = jacobians(p, weights, path, np.array([2]))[0]
-    t, y = 2 * p.h, path[2]
+    t, y = 2 * p.module.h, path[2]
     eps = 1e-6
-    for i in range(p.size):
-        step = np.zeros(p.size)
+    for i in range(p.problem.size):
+        step = np.zeros(p.problem.size)
         step[i] = eps
         up = reference.vector_field(weights, t, y + step)
         down = reference.vector_field(weights, t, y - step)
         np.testing.assert_allclose(ours[:, :, i], (up - down) / (2 * eps), atol=1e-8)
 
 
-def codes(p: Program) -> list[str]:
+def codes(p: Compiled) -> list[str]:
     return [f.code for f in analyse(p)]
 
 
@@ -178,7 +176,7 @@ def test_slight_growth_is_said_with_its_rate_from_the_tableau() -> None:
     (finding,) = [f for f in analyse(p) if f.code == "N205"]
     assert "1 + 1/8 (h ω)^4" in finding.claim
     z = np.array([1e-2j])
-    assert amplification(Heun(), z)[0] - 1 == pytest.approx(1e-8 / 8, rel=1e-3)
+    assert Heun().amplification(z)[0] - 1 == pytest.approx(1e-8 / 8, rel=1e-3)
 
 
 def test_a_staggered_step_beyond_its_limit_is_warned_of() -> None:
@@ -210,15 +208,15 @@ def test_the_slides_stability_example() -> None:
     expected = {"plus": "W203", "minus": "N203", "zero": "N201"}
     for name, code in expected.items():
         spec = wellposed.load(f"stability-{name}")
-        found = analyse(lower(spec))
+        found = analyse(compiled(spec))
         assert found[0].code == code
         assert found[0].span is not None
-    assert "W201" in codes(lower(wellposed.load("stability-zero")))
+    assert "W201" in codes(compiled(wellposed.load("stability-zero")))
 
 
 @pytest.mark.parametrize("path", examples(), ids=lambda path: path.stem)
 def test_every_finding_of_an_example_has_its_place_and_grounds(path: Any) -> None:
-    for finding in analyse(lower(wellposed.load(path))):
+    for finding in analyse(compiled(wellposed.load(path))):
         assert finding.span is not None
         assert finding.claim
         assert finding.evidence
@@ -229,19 +227,19 @@ def test_every_finding_of_an_example_has_its_place_and_grounds(path: Any) -> Non
     ("integrator", "limit"), [(Euler(), 0), (Midpoint(), 0), (Heun(), 0), (RK4(), 8**0.5)]
 )
 def test_limits_on_the_imaginary_axis(integrator: Any, limit: float) -> None:
-    assert imaginary_limit(integrator) == pytest.approx(limit, abs=2e-4)
+    assert integrator.imaginary_limit() == pytest.approx(limit, abs=2e-4)
 
 
 def test_verlet_amplifies_beyond_two_and_not_before() -> None:
-    assert imaginary_limit(Verlet()) == 2
-    inside, outside = amplification(Verlet(), np.array([1.99j, 2.01j]))
+    assert Verlet().imaginary_limit() == 2
+    inside, outside = Verlet().amplification(np.array([1.99j, 2.01j]))
     assert inside == pytest.approx(1, abs=1e-12)
     assert outside > 1.1
 
 
 def test_eigenvalues_of_a_state_that_is_not_finite_are_not_numbers() -> None:
     p = program({"kind": "layer", "activation": "cubic"}, time={"horizon": 100, "steps": 9})
-    weights = {w.name: 10 * np.ones(w.shape) for w in p.weights}
+    weights = {w.name: 10 * np.ones(w.shape) for w in p.module.weights}
     with np.errstate(all="ignore"):
         _, found = eigenvalues(p, weights, np.ones((1, 3)))
     assert np.isnan(found[-1]).all()

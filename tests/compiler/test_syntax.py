@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wellposed.compiler.syntax import (
+from wellposed.compiler.language.syntax import (
     DEEPEST_NESTING,
     DEEPEST_TREE,
     LONGEST_TEXT,
