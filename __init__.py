@@ -31,9 +31,9 @@ def load(path: PathName, overrides: Iterable[str] = ()) -> Spec:
 
     Raises SpecError with every error of the file at once, each at its place.
     """
-    from .compiler import frontend
+    from .compiler.front.load import load
 
-    return frontend.load(path, overrides)
+    return load(path, overrides)
 
 
 def compile(spec: Spec, backend: str = "torch", device: str = "cpu") -> Model:
@@ -43,9 +43,9 @@ def compile(spec: Spec, backend: str = "torch", device: str = "cpu") -> Model:
     framework or the device is not there.
     """
     from .api import model_of
-    from .compiler.lower import lower
+    from .compiler.pipeline import compiled
 
-    return model_of(lower(spec), backend, device)
+    return model_of(compiled(spec), backend, device)
 
 
 def check(

@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from .backends.expressions import NotPrinted
 from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
-from .compiler.frontend import load
-from .compiler.ir.program import Program
-from .compiler.lower import diagnose, lower
+from .compiler.front.facts import facts_of
+from .compiler.front.load import load
+from .compiler.front.lower import diagnose
+from .compiler.ir.module import Module
+from .compiler.pipeline import Compiled, compiled
 from .data.dataset import Dataset
 from .data.of_spec import dataset_of
 from .spec.diagnostics import Diagnostic, SpecError
@@ -39,23 +42,30 @@ Paths = list[Path]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A spec that can be trained, as a program and the data it learns from."""
+class Trainable:
+    """A spec that can be trained, compiled, and the data it learns from."""
 
-    spec: Spec
-    program: Program
+    compiled: Compiled
     dataset: Dataset
 
+    @property
+    def spec(self) -> Spec:
+        return self.compiled.problem.spec
 
-def problem_of(spec: Spec) -> Problem:
-    """The learning problem of a spec. Raises SpecError where it has none, or for its data."""
+    @property
+    def module(self) -> Module:
+        return self.compiled.module
+
+
+def trainable(spec: Spec) -> Trainable:
+    """The spec and its data. Raises SpecError where it cannot be trained, or for its data."""
     missing = list(_missing(spec))
     if missing:
         raise SpecError(missing)
-    program = lower(spec)
-    dataset = dataset_of(spec, program.features)
+    made = compiled(spec)
+    dataset = dataset_of(spec, made.module.signature.features)
     assert dataset is not None
-    return Problem(spec, program, dataset)
+    return Trainable(made, dataset)
 
 
 def _missing(spec: Spec) -> Iterator[Diagnostic]:
@@ -74,10 +84,19 @@ def _missing(spec: Spec) -> Iterator[Diagnostic]:
         yield Diagnostic("E208", message, spec.span("model", key=True))
 
 
-def model_of(program: Program, backend: str = "torch", device: str = "cpu") -> Model:
-    """The program emitted for a backend and loaded. Raises BackendError."""
-    chosen = get(backend)
-    return chosen.load(program, chosen.emit(program), device)
+def model_of(compiled: Compiled, backend: str = "torch", device: str = "cpu") -> Model:
+    """The program emitted for a backend and loaded. Raises BackendError, and SpecError for what
+    the backend has no words for."""
+    return get(backend).load(compiled.module, text_of(compiled, backend), device)
+
+
+def text_of(compiled: Compiled, backend: str) -> str:
+    """The program that a backend writes. Raises BackendError, SpecError."""
+    try:
+        return get(backend).emit(compiled.module)
+    except NotPrinted as error:
+        span = compiled.problem.spec.span(*error.loc)
+        raise SpecError(Diagnostic("E214", str(error), span)) from None
 
 
 def train(
@@ -96,8 +115,8 @@ def train(
     `origin` is the spec as it was given, by default what can be known of it. Raises SpecError for a
     spec that cannot be trained, BackendError and RunError.
     """
-    problem = problem_of(spec)
-    model = model_of(problem.program, backend, device)
+    problem = trainable(spec)
+    model = model_of(problem.compiled, backend, device)
     given = origin or _origin(spec)
     with _run_folder(out, spec.name) as folder:
         return _train(problem, model, folder, progress, plots, origin=given, stop_after=stop_after)
@@ -120,21 +139,21 @@ def resume(
     return _train(problem, model, run.folder, progress, plots, resume=True)
 
 
-def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Problem]:
+def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Trainable]:
     """A run and its learning problem, read from the spec it keeps. Raises RunError, SpecError."""
     run = open_run(Path(folder))
     document = open_document(run.spec, run.overrides)
     # Paths of data files count from where the spec was read when the run began.
     document = replace(document, name=str(run.base / SPEC))
-    spec = validate(document, Spec, diagnose)
+    spec = validate(document, Spec, lambda spec: diagnose(spec, facts_of(spec)))
     run.check(spec)
-    return run, problem_of(spec)
+    return run, trainable(spec)
 
 
-def model_of_run(run: Run, problem: Problem, backend: str | None, device: str | None) -> Model:
+def model_of_run(run: Run, problem: Trainable, backend: str | None, device: str | None) -> Model:
     """The model of a run, where nothing else is said on what it was begun on."""
     begun_on = str(run.facts.get("backend")), str(run.facts.get("device"))
-    return model_of(problem.program, backend or begun_on[0], device or begun_on[1])
+    return model_of(problem.compiled, backend or begun_on[0], device or begun_on[1])
 
 
 def last_epoch(rows: list[Row]) -> int:
@@ -142,23 +161,25 @@ def last_epoch(rows: list[Row]) -> int:
     return rows[-1]["epoch"] if rows else 0
 
 
-def weights_of(run: Run, program: Program) -> Arrays:
+def weights_of(run: Run, module: Module) -> Arrays:
     """The weights of a run after its last good step, in float64. Raises RunError."""
     file = run.folder / WEIGHTS
     try:
-        return checked_weights(program, load_file(file), "float64")
+        return checked_weights(module, load_file(file), "float64")
     except (OSError, SafetensorError) as error:
         raise RunError(f"{file} cannot be read: {error}") from None
     except ArgumentError as error:
         raise RunError(f"{file} does not hold the weights of this network: {error}") from None
 
 
-def draw_run(problem: Problem, model: Model, weights: Arrays, rows: list[Row], out: Path) -> Paths:
+def draw_run(
+    problem: Trainable, model: Model, weights: Arrays, rows: list[Row], out: Path
+) -> Paths:
     """Draw the network of a run and its metrics; the files."""
     from .plots.draw import Subject, draw  # matplotlib is slow to import, and this the only use
 
     when = f"{model.backend}, epoch {last_epoch(rows)}"
-    return draw(Subject(model, weights, problem.dataset, rows, when), out)
+    return draw(Subject(problem.compiled, model, weights, problem.dataset, rows, when), out)
 
 
 def redraw(
@@ -170,7 +191,7 @@ def redraw(
     """Draw a run again, into `out` or its folder `plots`; the files."""
     run, problem = open_problem(folder)
     model = model_of_run(run, problem, backend, device)
-    weights = weights_of(run, problem.program)
+    weights = weights_of(run, problem.module)
     return draw_run(problem, model, weights, run.metrics(), out or run.folder / PLOTS)
 
 
@@ -178,13 +199,14 @@ def draw_untrained(spec: Spec, folder: Path) -> Paths:
     """Draw the initial weights of a spec, by the reference; the files."""
     from .plots.draw import Subject, draw
 
-    program = lower(spec)
-    model = model_of(program, "numpy")
-    return draw(Subject(model, model.init(), dataset_of(spec, program.features)), folder)
+    made = compiled(spec)
+    model = model_of(made, "numpy")
+    dataset = dataset_of(spec, made.module.signature.features)
+    return draw(Subject(made, model, model.init(), dataset), folder)
 
 
 def _train(
-    problem: Problem,
+    problem: Trainable,
     model: Model,
     folder: Path,
     progress: Progress | None,
@@ -192,8 +214,8 @@ def _train(
     **how: Any,
 ) -> Result:
     """The training itself, and its pictures."""
-    spec, dataset, shown = problem.spec, problem.dataset, progress or Quiet()
-    result = train_in(spec, model, dataset, folder, progress=shown, **how)
+    dataset, shown = problem.dataset, progress or Quiet()
+    result = train_in(problem.compiled, model, dataset, folder, progress=shown, **how)
     if plots and result.status != "interrupted":
         draw_run(problem, model, result.weights, result.metrics, folder / PLOTS)
     return result

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..compiler.ir.program import Program
 from ..data.of_spec import dataset_of
-from ..data.streams import batches
+from ..data.rng import batches
 from ..spec.diagnostics import SpecError
 from ..spec.training import Train
 from ..training.schedules import Clock, learning_rate

@@ -11,7 +11,7 @@ from ..backends import registry
 from ..backends.model import Model
 from ..compiler.evaluate import rounding
 from ..compiler.ir.program import Program
-from ..data.streams import stream
+from ..data.rng import rng
 from ..spec.node import content_hash
 from .asking import answers
 from .compare import Leaves, Standard
@@ -82,7 +82,7 @@ def _moved(
     names = ("growth", content_hash(program.spec), dtype)
 
     def rng(what: str) -> np.random.Generator:
-        return stream(program.spec.seed, *names, what)
+        return rng(program.spec.seed, *names, what)
 
     found = [
         (size, _ask(model, keys, probes.perturbed(size, rng(str(i)))))

@@ -14,8 +14,8 @@ import numpy as np
 from ..backends.model import Model
 from ..backends.optimizers import updater
 from ..compiler.ir.program import Program
-from ..data.streams import batches as batches_of
-from ..data.streams import stream
+from ..data.rng import batches as batches_of
+from ..data.rng import rng
 from ..spec.training import Train
 from ..training.schedules import Clock, learning_rate
 from . import textbook
@@ -140,7 +140,7 @@ def _stream(program: Program) -> tuple[dict[str, Array], Iterator[dict[str, Arra
 
     The scalar's gradients are zero for the first steps, where a moment is 0 / (0 + ε).
     """
-    rng = stream(program.spec.seed, "gradients")
+    rng = rng(program.spec.seed, "gradients")
     start = {name: np.asarray(rng.normal(size=shape)) for name, shape in SHAPES.items()}
     unit = (_train(program).clip or 1.0) / _flat(start).size ** 0.5
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..compiler.initial import initial_weights
 from ..compiler.ir.program import Program
-from ..data.streams import stream
+from ..data.rng import rng
 from ..spec.node import content_hash
 from .curriculum import Curriculum
 
@@ -101,7 +101,7 @@ def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 def draw(program: Program) -> Probes:
     """The probes of a program: the same ones every time."""
-    rng = stream(program.spec.seed, "check", content_hash(program.spec))
+    rng = rng(program.spec.seed, "check", content_hash(program.spec))
     initial = initial_weights(program)
     weights = {
         RANDOM: _random_weights(initial, rng),

@@ -40,7 +40,7 @@ NoPlots = Annotated[bool, typer.Option("--no-plots", help="Draw nothing at the e
 
 def read_spec(name: str, overrides: list[str] | None) -> Spec:
     """The valid spec of a file or a shipped example, under the overrides. Raises SpecError."""
-    from ..compiler.frontend import examples, find, load
+    from ..compiler.front.load import examples, find, load
     from ..spec.diagnostics import Diagnostic, Span, SpecError, did_you_mean
 
     if not Path(find(name)).exists():

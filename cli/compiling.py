@@ -12,7 +12,7 @@ from .arguments import Backends, Overrides, SpecName, emitting, read_spec
 from .output import say
 
 if TYPE_CHECKING:
-    from ..compiler.ir.program import Program
+    from ..compiler.pipeline import Compiled
 
 
 FORCE = "--force overwrites"
@@ -26,26 +26,27 @@ def compile(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,
 ) -> None:
     """Write the emitted programs, and beside them the initial weights."""
-    from ..compiler.lower import lower
+    from ..compiler.pipeline import compiled
 
-    program = lower(read_spec(spec, overrides))
-    texts = {f"{program.module_name}_{b}.py": t for b, t in _texts(program, backend).items()}
-    files = {out / name: text.encode() for name, text in texts.items()}
-    write(files | {out / f"{program.module_name}.safetensors": _weights(program)}, force, FORCE)
+    made = compiled(read_spec(spec, overrides))
+    name = made.module.file_name
+    texts = {f"{name}_{b}.py": text for b, text in _texts(made, backend).items()}
+    files = {out / file: text.encode() for file, text in texts.items()}
+    write(files | {out / f"{name}.safetensors": _weights(made)}, force, FORCE)
 
 
-def _texts(program: Program, backend: str) -> dict[str, str]:
+def _texts(compiled: Compiled, backend: str) -> dict[str, str]:
     """The text of the program by backend."""
-    from ..backends.registry import get
+    from ..api import text_of
 
-    return {name: get(name).emit(program) for name in emitting(backend)}
+    return {name: text_of(compiled, name) for name in emitting(backend)}
 
 
-def _weights(program: Program) -> bytes:
-    from ..compiler.reference import Reference
+def _weights(compiled: Compiled) -> bytes:
+    from ..compiler.reference.reference import Reference
     from ..training.checkpoint import to_bytes
 
-    return to_bytes(Reference(program).init())
+    return to_bytes(Reference(compiled.module).init())
 
 
 def write(files: Mapping[Path, bytes], force: bool, help: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from .. import api
 from ..backends.optimizers import updater
 from ..backends.stepper import Stepper
-from ..compiler.evaluate import evaluate as value_of
+from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.dataset import Dataset, Split
 from ..data.loading import read_features
 from ..spec.diagnostics import COMMAND_LINE, Span
@@ -48,7 +48,7 @@ def evaluate(folder: Path, backend: str | None, device: str | None) -> Evaluatio
     assert problem.spec.train is not None
     train = problem.dataset.train
     stepper = model.stepper(updater(problem.spec.train), train.x, train.targets)
-    stepper.load(api.weights_of(run, problem.program))
+    stepper.load(api.weights_of(run, problem.module))
     is_regression = isinstance(problem.spec.model.readout, Regression)
     score = scores.MSE if is_regression else scores.ACCURACY
     found = _losses(stepper, problem.dataset) | scores.evaluate(score, stepper, problem.dataset)
@@ -82,14 +82,15 @@ def predict(folder: Path, data: Path, backend: str | None, device: str | None) -
     assert node is not None
     x = read_features(data, node, dataset.feature_names, dataset.scaling, where)
     model = api.model_of_run(run, problem, backend, device)
-    weights = api.weights_of(run, problem.program)
+    weights = api.weights_of(run, problem.module)
     starts = range(0, len(x), CHUNK)
     logits = np.concatenate([model.forward(weights, x[i : i + CHUNK]) for i in starts])
     if not np.isfinite(logits).all():
         row = int(np.argmin(np.isfinite(logits).all(axis=1)))
         raise CallError(f"{data}: the network's output for row {row + 1} is not finite")
-    assert problem.program.hypothesis is not None
-    values = value_of(problem.program.hypothesis, {"x": logits.T.astype(np.float64)}).T
+    readout = problem.compiled.problem.readout
+    assert readout is not None
+    values = value_of(readout.hypothesis, {readout.u: logits.T.astype(np.float64)}).T
     if isinstance(problem.spec.model.readout, Regression):
         return _csv([f"value_{k + 1}" for k in range(values.shape[1])], values.tolist())
     return _classes(values, dataset.class_names)

@@ -12,7 +12,7 @@ from .. import api
 from ..backends.model import Model
 from ..backends.optimizers import updater
 from ..backends.stepper import Step
-from ..data.streams import batches
+from ..data.rng import batches
 from ..spec.model import Spec
 from ..training import scores
 from ..training.schedules import Clock, learning_rate
@@ -22,7 +22,7 @@ from ..training.schedules import Clock, learning_rate
 class Rehearsal:
     """What would be trained, the first step of it, and how long all would take."""
 
-    problem: api.Problem
+    problem: api.Trainable
     backend: str
     device: str
     step: Step
@@ -34,12 +34,16 @@ class Rehearsal:
 
     def lines(self) -> list[tuple[str, str]]:
         """Names and values."""
-        program, data, train = self.problem.program, self.problem.dataset, self.problem.spec.train
+        problem, data, train = (
+            self.problem.compiled.problem,
+            self.problem.dataset,
+            self.problem.spec.train,
+        )
         assert train is not None
         return [
-            ("would train", f"{program.name} on {self.backend}, {self.device}"),
+            ("would train", f"{problem.name} on {self.backend}, {self.device}"),
             ("examples", f"{len(data.train):,} + {len(data.validation):,} for validation"),
-            ("weights", f"{program.weight_count:,} numbers in {len(program.weights)} arrays"),
+            ("weights", f"{problem.weight_count:,} numbers in {len(problem.weights)} arrays"),
             ("optimizer", f"{train.optimizer.kind}, {train.schedule.kind} rate"),
             ("epochs", f"{train.epochs:,}, each of {_per_epoch(self.problem):,} steps"),
             ("first loss", f"{self.step.loss:.6g}"),
@@ -50,13 +54,13 @@ class Rehearsal:
 
 def rehearse(spec: Spec, backend: str, device: str) -> Rehearsal:
     """Load the data, compile, take a step on the first batch and time a second; write nothing."""
-    problem = api.problem_of(spec)
-    model = api.model_of(problem.program, backend, device)
+    problem = api.trainable(spec)
+    model = api.model_of(problem.compiled, backend, device)
     step, seconds = _first_step(problem, model)
     return Rehearsal(problem, model.backend, model.device, step, seconds)
 
 
-def _first_step(problem: api.Problem, model: Model) -> tuple[Step, float]:
+def _first_step(problem: api.Trainable, model: Model) -> tuple[Step, float]:
     """The first step, and the time of the training as estimated from the second."""
     train, data, seed = problem.spec.train, problem.dataset, problem.spec.seed
     assert train is not None
@@ -71,7 +75,7 @@ def _first_step(problem: api.Problem, model: Model) -> tuple[Step, float]:
     return step, train.epochs * (_per_epoch(problem) * each + measured)
 
 
-def _per_epoch(problem: api.Problem) -> int:
+def _per_epoch(problem: api.Trainable) -> int:
     assert problem.spec.train is not None
     size, batch = len(problem.dataset.train), problem.spec.train.batch
     return ceil(size / batch) if batch else 1

@@ -60,7 +60,7 @@ def train(
         _finish_rehearsal(rehearse(given, backend, device))
         return
     from .. import api
-    from ..compiler.frontend import find
+    from ..compiler.front.load import find
     from ..training.origin import origin_of_file
     from ..training.progress import progress_on
 

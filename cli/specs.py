@@ -12,14 +12,14 @@ from .arguments import Json, Overrides, SpecName, read_spec
 from .output import pairs, quantity, say, say_json, section, table
 
 if TYPE_CHECKING:
-    from ..compiler.cost import Cost
-    from ..compiler.findings import Finding
-    from ..compiler.ir.program import Program
+    from ..compiler.analysis.cost import Cost
+    from ..compiler.analysis.findings import Finding
+    from ..compiler.ir.problem import Problem
 
 
 def ls(json: Json = False) -> None:
     """List the shipped examples."""
-    from ..compiler.frontend import examples
+    from ..compiler.front.load import examples
 
     listed = [_example(path) for path in examples()]
     if json:
@@ -45,7 +45,7 @@ def init(
     ] = None,
 ) -> None:
     """Copy an example, to start from."""
-    from ..compiler.frontend import examples
+    from ..compiler.front.load import examples
     from ..spec.diagnostics import did_you_mean, quote
     from .errors import CallError
 
@@ -64,19 +64,21 @@ def init(
 
 def validate(spec: SpecName, overrides: Overrides = None, json: Json = False) -> None:
     """Check a spec: every error at once, each at its place."""
-    from ..compiler.lower import lower
+    from ..compiler.front.facts import facts_of
+    from ..compiler.front.lower import lower
 
-    program = lower(read_spec(spec, overrides))
+    read = read_spec(spec, overrides)
+    problem = lower(read, facts_of(read))
     if json:
-        say_json({"valid": True, "name": program.name, "summary": _summary(program), "errors": []})
+        say_json({"valid": True, "name": problem.name, "summary": _summary(problem), "errors": []})
     else:
-        say(f"ok  {program.name}: {_summary(program)}")
+        say(f"ok  {problem.name}: {_summary(problem)}")
 
 
-def _summary(program: Program) -> str:
-    model = program.spec.model
+def _summary(problem: Problem) -> str:
+    model = problem.spec.model
     kinds = [model.vector_field.kind, model.parametrization.kind, model.integrator.kind]
-    size = [f"{program.steps} steps", f"state {program.size}", f"{program.weight_count:,} weights"]
+    size = [f"{problem.steps} steps", f"state {problem.size}", f"{problem.weight_count:,} weights"]
     return ", ".join([*kinds, *size])
 
 
@@ -85,10 +87,10 @@ def show(spec: SpecName, overrides: Overrides = None, json: Json = False) -> Non
     # the eigenvalues of matrices this small take longer with more threads, several times on a busy
     # machine; the library reads this when NumPy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from ..compiler.describe import describe
-    from ..compiler.lower import lower
+    from ..compiler.analysis.describe import describe
+    from ..compiler.pipeline import compiled
 
-    described = describe(lower(read_spec(spec, overrides)))
+    described = describe(compiled(read_spec(spec, overrides)))
     if json:
         say_json(described.to_json())
         return

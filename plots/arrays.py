@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def class_indices(labels: ArrayLike, count: int) -> NDArray[np.int64]:
-    """Classes (count,) from integers (count,) or (count, 1), or likelihoods (count, classes).
+    """Classes (count,) from integers (count,) or (count, 1), or probabilities (count, classes).
 
     Raises ValueError when the labels are not `count` in number or are no classes.
     """
@@ -18,7 +18,7 @@ def class_indices(labels: ArrayLike, count: int) -> NDArray[np.int64]:
         return array.argmax(axis=1).astype(np.int64)
     flat = array.reshape(count)
     if not np.array_equal(flat, np.floor(flat)) or np.any(flat < 0):
-        raise ValueError("labels must be class indices 0, 1, … or class likelihoods")
+        raise ValueError("labels must be class indices 0, 1, … or class probabilities")
     return flat.astype(np.int64)
 
 

@@ -29,7 +29,7 @@ def decision_regions(
 ) -> "Figure":
     """Draw the class that `predict` ((s, 2) → (s, classes) probabilities or logits) decides for.
 
-    A split is points (s, 2) and their labels, (s,) or likelihoods (s, classes). A prediction that
+    A split is points (s, 2) and their labels, (s,) or probabilities (s, classes). A prediction that
     is not finite is of no class: it counts as wrong, and its region stays grey. Raises ValueError
     for an empty split or one that is not planar.
     """

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.model import Model
-from ..compiler.ir.program import Program
-from ..compiler.jacobian import eigenvalues as along_the_depth
-from ..compiler.regions import STAGGERED_LIMIT, polynomial
+from ..compiler.analysis.jacobian import eigenvalues as along_the_depth
+from ..compiler.ir.problem import Problem
+from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset, Split
-from ..data.streams import stream
+from ..data.rng import rng
+from ..spec.integrators import RungeKutta
 from . import decision, eigenvalues, features, metrics, trajectories
 from .arrays import evenly
 
@@ -31,11 +32,12 @@ DEPTHS = (8, 64)  # of eigenvalues, at least and at most
 
 @dataclass(frozen=True)
 class Subject:
-    """What is drawn: a model with weights, its data or none, the metrics of a run or none.
+    """What is drawn: a network with weights, its data or none, the metrics of a run or none.
 
     `when` says in the titles which weights these are, as in `epoch 300`.
     """
 
+    compiled: Compiled
     model: Model
     weights: Mapping[str, Array]
     dataset: Dataset | None
@@ -43,28 +45,28 @@ class Subject:
     when: str = "initial weights"
 
     @property
-    def program(self) -> Program:
-        return self.model.program
+    def problem(self) -> Problem:
+        return self.compiled.problem
 
     @property
     def times(self) -> Array:
         """t_0 … t_N."""
-        return np.arange(self.program.steps + 1) * self.program.h
+        return np.arange(self.problem.steps + 1) * self.problem.h
 
     @property
     def points(self) -> Split:
         """The training examples; a few random ones where the spec has no data."""
         if self.dataset is not None:
             return self.dataset.train
-        random = stream(self.program.spec.seed, "points")
-        return Split(random.normal(size=(SAMPLES, self.program.features)), None)
+        random = rng(self.problem.spec.seed, "points")
+        return Split(random.normal(size=(SAMPLES, self.problem.features.value)), None)
 
     def few(self, most: int) -> Split:
         """At most so many of the points, evenly chosen."""
         return self.points.rows(evenly(len(self.points), most))
 
     def title(self, what: str) -> str:
-        return f"{self.program.name}: {what} ({self.when})"
+        return f"{self.problem.name}: {what} ({self.when})"
 
 
 Picture = Callable[[Subject, Path], None]
@@ -87,7 +89,7 @@ def _pictures(subject: Subject) -> Iterator[tuple[str, Picture]]:
         yield "decision.png", _decision
     yield "features.png", _features
     yield "eigenvalues.png", _eigenvalues
-    if subject.program.size == 2:
+    if subject.problem.size == 2:
         yield "trajectories.png", _trajectories
 
 
@@ -101,7 +103,7 @@ def _has_planar_classes(dataset: Dataset | None) -> bool:
 
 
 def _metrics(subject: Subject, path: Path) -> None:
-    metrics.metrics(subject.rows, path, f"{subject.program.name}: training ({subject.when})")
+    metrics.metrics(subject.rows, path, f"{subject.problem.name}: training ({subject.when})")
 
 
 def _decision(subject: Subject, path: Path) -> None:
@@ -125,8 +127,8 @@ def _logits(subject: Subject, x: Array) -> Array:
 
 def _features(subject: Subject, path: Path) -> None:
     """The block y of the state: what the readout sees."""
-    program, n = subject.program, subject.program.blocks["y"]
-    room = MOST_ENTRIES // (program.size * (program.steps + 1))
+    problem, n = subject.problem, subject.problem.sizes["y"]
+    room = MOST_ENTRIES // (problem.size * (problem.steps + 1))
     split = subject.few(int(np.clip(room, 1, MOST_POINTS)))
     y = subject.model.trajectory(subject.weights, split.x)[..., :n]
     has_classes = subject.dataset is not None and subject.dataset.kind == "classes"
@@ -137,16 +139,16 @@ def _features(subject: Subject, path: Path) -> None:
 
 def _eigenvalues(subject: Subject, path: Path) -> None:
     """h λ of ∂f/∂y along the depth at a few points, in float64 by the reference."""
-    program = subject.program
-    matrices = MOST_EIGENVALUE_WORK / program.size**3
+    problem, integrator = subject.problem, subject.problem.integrator
+    matrices = MOST_EIGENVALUE_WORK / problem.size**3
     depths = int(np.clip(matrices / SAMPLES, *DEPTHS))
-    times, found = along_the_depth(program, subject.weights, subject.few(SAMPLES).x, depths)
-    coefficients = polynomial(program.integrator)
-    title = subject.title(f"eigenvalues of the Jacobian, {program.integrator.name}")
-    region: dict[str, Any] = {"stability": coefficients}
-    if coefficients is None:
-        region = {"interval": STAGGERED_LIMIT}
-    eigenvalues.eigenvalues(program.h * found, times, path, title, **region)
+    x = subject.few(SAMPLES).x
+    times, found = along_the_depth(subject.compiled, subject.weights, x, depths)
+    title = subject.title(f"eigenvalues of the Jacobian, {integrator.name}")
+    region: dict[str, Any] = {"interval": integrator.imaginary_limit()}
+    if isinstance(integrator, RungeKutta):
+        region = {"stability": tuple(map(float, integrator.tableau.stability_polynomial()))}
+    eigenvalues.eigenvalues(problem.h * found, times, path, title, **region)
 
 
 def _trajectories(subject: Subject, path: Path) -> None:

@@ -62,10 +62,10 @@ def features_through_layers(
 ) -> "Figure":
     """Draw a trajectory (N+1, s, n) at times (N+1,), coloured by class.
 
-    Labels are (s,), likelihoods (s, classes) or None. n = 1 is drawn over time; n = 2 as it is, in
-    a row of panels from t = 0 to T; n > 2 along the two leading principal components of all states
-    of the trajectory, as the axes say. At most 1200 points are shown, evenly chosen; ten or fewer
-    are drawn as paths. Raises ValueError on shapes that do not fit.
+    Labels are (s,), probabilities (s, classes) or None. n = 1 is drawn over time; n = 2 as it is,
+    in a row of panels from t = 0 to T; n > 2 along the two leading principal components of all
+    states of the trajectory, as the axes say. At most 1200 points are shown, evenly chosen; ten or
+    fewer are drawn as paths. Raises ValueError on shapes that do not fit.
     """
     features = _features(trajectory, labels, times)
     draw = _over_time if features.states.shape[2] == 1 else _through_panels

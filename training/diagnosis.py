@@ -9,14 +9,14 @@ import numpy as np
 
 from ..backends.model import Model
 from ..backends.optimizers import COUNT, Updater, global_norm
-from ..compiler.findings import Finding
-from ..compiler.first_bad import BadNumber, Largest, first_bad
-from ..compiler.ir.program import Program
-from ..compiler.modes import Modes, modes_at
-from ..compiler.reference import Reference
-from ..compiler.stability import analyse
-from ..compiler.tape import Place
-from ..compiler.trace import Trace
+from ..compiler.analysis.findings import Finding
+from ..compiler.analysis.modes import Modes, modes_at
+from ..compiler.analysis.stability import analyse
+from ..compiler.ir.module import Module
+from ..compiler.pipeline import Compiled
+from ..compiler.reference.first_bad import BadNumber, Largest, first_bad
+from ..compiler.reference.reference import Reference
+from ..compiler.reference.trace import Place
 from ..data.dataset import Dataset, Split
 from .divergence import Divergence
 from .loop import Update
@@ -29,13 +29,22 @@ Found = BadNumber | Largest
 
 
 def diagnose(
-    model: Model, rule: Updater, dataset: Dataset, update: Update, weights: Arrays, state: Arrays
+    compiled: Compiled,
+    model: Model,
+    rule: Updater,
+    dataset: Dataset,
+    update: Update,
+    weights: Arrays,
+    state: Arrays,
 ) -> Divergence:
     """What the reference finds in the dtype of the model; weights and state before the update."""
-    program, batch = model.program, dataset.train.rows(update.rows)
-    found, gradient = _replay(program, weights, batch, model.dtype)
+    problem, batch = compiled.problem, dataset.train.rows(update.rows)
+    found, gradient = _replay(compiled.module, weights, batch, model.dtype)
     if isinstance(found, Largest):
-        found = _in_update(model, rule, update, weights, state, gradient) or found
+        train = problem.spec.train
+        optimizer = "optimizer" if train is None else f"optimizer {train.optimizer.kind}"
+        made = _in_update(model, rule, update, weights, state, gradient, optimizer)
+        found = made or found
     row = found.row if isinstance(found, BadNumber) else None
     stands_in_step = isinstance(found, BadNumber) and found.place.is_in_step
     return Divergence(
@@ -46,36 +55,41 @@ def diagnose(
         loss=update.step.loss,
         gradient_norm=update.step.gradient_norm,
         found=_named(found, dataset),
-        span=program.spec.span(*found.place.loc) if found.place.loc else None,
-        layers=program.steps,
+        span=problem.spec.span(*found.place.loc) if found.place.loc else None,
+        layers=problem.steps,
         example=None if row is None else int(update.rows[row]),
-        modes=_modes(program, weights, batch, found.place, row) if stands_in_step else None,
-        findings=_applying(program) if stands_in_step else (),
+        modes=_modes(compiled, weights, batch, found.place, row) if stands_in_step else None,
+        findings=_applying(compiled) if stands_in_step else (),
     )
 
 
 def _replay(
-    program: Program, weights: Arrays, batch: Split, dtype: str
+    module: Module, weights: Arrays, batch: Split, dtype: str
 ) -> tuple[Found, dict[str, np.ndarray]]:
     """The first bad number of loss and gradient, or the largest one and the gradient."""
     largest = Largest(Place("data", ()), "", 0.0)
     gradient = {name: np.zeros(np.shape(w)) for name, w in weights.items()}
-    targets = Reference(program).targets(np.asarray(batch.targets)).T
+    targets = np.asarray(batch.targets)
     for start in range(0, len(batch), CHUNK):
         part = slice(start, start + CHUNK)
-        trace = Trace(program, weights, batch.x[part], targets[part], dtype)
-        found = first_bad(trace)
+        found, parts = first_bad(module, weights, batch.x[part], targets[part], dtype)
         if isinstance(found, BadNumber):
             row = None if found.row is None else found.row + start
             return replace(found, row=row), gradient
         largest = max(largest, found, key=lambda known: known.magnitude)
-        share, parts = len(batch.x[part]) / len(batch), trace.gradient
+        share = len(batch.x[part]) / len(batch)
         gradient = {name: g + share * parts[name] for name, g in gradient.items()}
     return largest, gradient
 
 
 def _in_update(
-    model: Model, rule: Updater, update: Update, weights: Arrays, state: Arrays, gradient: Arrays
+    model: Model,
+    rule: Updater,
+    update: Update,
+    weights: Arrays,
+    state: Arrays,
+    gradient: Arrays,
+    optimizer: str,
 ) -> BadNumber | None:
     """A moment or a weight that the optimizer makes, and that is not finite."""
     here, exact = (
@@ -87,13 +101,11 @@ def _in_update(
         if len(bad) == 0:
             continue
         entry = tuple(int(i) for i in bad[0])
-        weight = model.program.weight(name.split("/")[-1])
+        weight = model.module.weight(name.split("/")[-1])
         sizes = {"lr": update.lr, "|gradient|": _size(gradient[weight.name])}
         sizes |= {f"|{n}|": _size(s) for n, s in state.items() if n.endswith(f"/{weight.name}")}
         return BadNumber(
-            Place(
-                _optimizer(model), ("train", "optimizer"), entry[0] + 1 if weight.stacked else None
-            ),
+            Place(optimizer, ("train", "optimizer"), entry[0] + 1 if weight.nodes else None),
             f"the update of {weight.name}",
             name,
             float(value[entry]),
@@ -118,11 +130,6 @@ def _updated(
     return {name: np.asarray(a) for name, a in (made | new).items()}
 
 
-def _optimizer(model: Model) -> str:
-    train = model.program.spec.train
-    return "optimizer" if train is None else f"optimizer {train.optimizer.kind}"
-
-
 def _size(array: np.ndarray) -> float:
     return float(np.max(np.abs(array), initial=0.0))
 
@@ -137,18 +144,19 @@ def _named(found: Found, dataset: Dataset) -> Found:
 
 
 def _modes(
-    program: Program, weights: Arrays, batch: Split, place: Place, row: int | None
+    compiled: Compiled, weights: Arrays, batch: Split, place: Place, row: int | None
 ) -> Modes | None:
     """At the state of the example that is bad, else of the one that has gone farthest."""
     assert place.layer is not None
     if row is None:
         with np.errstate(all="ignore"):
-            states = Reference(program).trajectory(weights, batch.x[:CHUNK])[place.layer - 1]
+            paths = Reference(compiled.module).trajectory(weights, batch.x[:CHUNK])
+            states = paths[place.layer - 1]
         row = int(np.argmax(np.nan_to_num(np.abs(states).max(axis=1), nan=np.inf)))
-    return modes_at(program, weights, batch.x[row], place.layer)
+    return modes_at(compiled, weights, batch.x[row], place.layer)
 
 
-def _applying(program: Program) -> tuple[Finding, ...]:
+def _applying(compiled: Compiled) -> tuple[Finding, ...]:
     """What the analysis warns of; where it warns of nothing, all that it says."""
-    findings = analyse(program)
+    findings = analyse(compiled)
     return tuple(f for f in findings if f.level == "warning") or findings

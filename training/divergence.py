@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.findings import Finding
-from ..compiler.first_bad import BadNumber, Largest
-from ..compiler.modes import Modes, figure, plain
+from ..compiler.analysis.findings import Finding
+from ..compiler.analysis.modes import Modes, figure, plain
+from ..compiler.reference.first_bad import BadNumber, Largest
 from ..spec.diagnostics import Span, visible
 
 RANGE = {"float32": "3.4e38", "float64": "1.8e308"}

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backends.stepper import Step, Stepper
 from ..data.dataset import Dataset
-from ..data.streams import batches
+from ..data.rng import batches
 from ..spec.training import Train
 from .checkpoint import nothing_taken
 from .run import Row

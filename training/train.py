@@ -11,6 +11,7 @@ import numpy as np
 from ..backends.model import Model
 from ..backends.optimizers import Updater, updater
 from ..backends.stepper import Stepper
+from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset
 from ..spec.model import Spec
 from ..spec.readouts import Regression
@@ -29,7 +30,7 @@ from .scores import ACCURACY, MSE
 
 
 def train(
-    spec: Spec,
+    compiled: Compiled,
     model: Model,
     dataset: Dataset,
     out: str | Path,
@@ -39,13 +40,14 @@ def train(
     stop_after: int | None = None,
     resume: bool = False,
 ) -> Result:
-    """Train the model on the data and keep everything in the folder `out`.
+    """Train the model of a compiled spec on the data and keep everything in the folder `out`.
 
     `origin` is the spec as it was given (default: the spec itself as YAML); `stop_after` ends this
     call after so many epochs, as an interruption would; `resume` goes on with the run in `out`, in
     any backend. A keyboard interrupt leaves the last checkpoint. RunError where the folder, the
     spec or the data do not allow it, or another process trains there.
     """
+    spec = compiled.problem.spec
     rule = _checked_rule(spec, dataset, stop_after)
     weights = model.init(spec.seed)
     if resume:
@@ -54,7 +56,7 @@ def train(
         run = _begin(spec, model, Path(out), weights, rule, origin or origin_of_spec(spec))
     with locked(run.folder):
         start, rows = _go_on(run, weights, rule)
-        return _Session(spec, model, dataset, rule, run, start, rows).go(progress, stop_after)
+        return _Session(compiled, model, dataset, rule, run, start, rows).go(progress, stop_after)
 
 
 def _checked_rule(spec: Spec, dataset: Dataset, stop_after: int | None) -> Updater:
@@ -99,7 +101,7 @@ def _shapes(arrays: Tensors) -> dict[str, tuple[int, ...]]:
 class _Session:
     """One call of `train`: `last` is the last checkpoint, `rows` the metrics up to it."""
 
-    spec: Spec
+    compiled: Compiled
     model: Model
     dataset: Dataset
     rule: Updater
@@ -107,6 +109,10 @@ class _Session:
     last: Checkpoint
     rows: list[Row]
     divergence: Divergence | None = field(default=None)
+
+    @property
+    def spec(self) -> Spec:
+        return self.compiled.problem.spec
 
     @property
     def settings(self) -> Train:
@@ -182,7 +188,9 @@ class _Session:
     def _diverge(self, stop: NotFinite, stepper: Stepper) -> None:
         """Say what was not finite, and keep the weights before that update."""
         weights, state = stepper.weights(), stepper.state()
-        found = diagnose(self.model, self.rule, self.dataset, stop.update, weights, state)
+        found = diagnose(
+            self.compiled, self.model, self.rule, self.dataset, stop.update, weights, state
+        )
         self.divergence = found
         if all_finite(weights):
             self.last = replace(self.last, weights=weights)

@@ -14,7 +14,7 @@ from ...backends.framework_model import FrameworkModel, NoForwardMode
 from ...backends.model import Model
 from ...compiler.ir.program import Program
 from ...compiler.reference import Reference
-from ...data.streams import stream
+from ...data.rng import rng
 from ...spec.node import content_hash
 from ..compare import Array, Standard
 from ..probes import RANDOM, Probes, Weights
@@ -109,4 +109,4 @@ def growth(program: Program, probes: Probes) -> float:
 
 
 def _stream(program: Program) -> np.random.Generator:
-    return stream(program.spec.seed, "dot test", content_hash(program.spec))
+    return rng(program.spec.seed, "dot test", content_hash(program.spec))

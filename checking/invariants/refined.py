@@ -18,7 +18,7 @@ from ...compiler.ir.expr import walk
 from ...compiler.ir.program import Program
 from ...compiler.lower import lower
 from ...compiler.reference import Reference
-from ...data.streams import stream
+from ...data.rng import rng
 from ...spec.model import Spec
 from ..compare import Array
 from ..inputs import asked_once
@@ -64,7 +64,7 @@ def smooth_weights(program: Program, slope: float = 1.0) -> Weights:
 
 def _smooth(program: Program, name: str, slope: float) -> Array:
     weight = program.weight(name)
-    rng = stream(program.spec.seed, "invariants", name)
+    rng = rng(program.spec.seed, "invariants", name)
     shape = weight.step_shape
     scale = SIZE * (shape[-1] if len(shape) == 2 else 1) ** -0.5
     first, second = (scale * rng.normal(size=shape) for _ in range(2))
@@ -77,7 +77,7 @@ def _smooth(program: Program, name: str, slope: float) -> Array:
 
 def starts(program: Program) -> Array:
     """Rows y(0) (s, n) of a refined program, whose features are its first block."""
-    return SIZE * stream(program.spec.seed, "invariants").normal(size=(ROWS, program.blocks["y"]))
+    return SIZE * rng(program.spec.seed, "invariants").normal(size=(ROWS, program.blocks["y"]))
 
 
 def longest(program: Program) -> float:
@@ -99,7 +99,7 @@ def longest(program: Program) -> float:
 def _slopes(program: Program, y: Array) -> tuple[np.float64, np.float64]:
     """The largest ‖Δf‖/‖Δy‖ and ‖Δf‖/(Δt ‖y‖), seen at a few states, directions and times."""
     field, weights = Reference(program).vector_field, smooth_weights(program)
-    moves = stream(program.spec.seed, "directions").normal(size=(4, *y.shape))
+    moves = rng(program.spec.seed, "directions").normal(size=(4, *y.shape))
     moves *= SMALL / np.linalg.norm(moves, axis=-1, keepdims=True)
     by_state, by_time = [], []
     for t, at in itertools.product((0.0, 0.5), (y, 1.5 * y)):

@@ -14,7 +14,7 @@ import numpy as np
 from ...backends import registry
 from ...backends.model import Model
 from ...compiler.ir.program import Program
-from ...data.streams import stream
+from ...data.rng import rng
 from ...spec.integrators import Leapfrog, Verlet
 from ...spec.node import content_hash
 from ..compare import Array, Standard
@@ -51,7 +51,7 @@ def expected(program: Program, probes: Probes) -> dict[str, Standard]:
 
 def _moved(model: Model, probes: Probes, size: float) -> dict[str, Array]:
     """The starts that the reference finds from ends moved by ±size of themselves."""
-    rng = stream(model.program.spec.seed, "reversal", content_hash(model.program.spec))
+    rng = rng(model.program.spec.seed, "reversal", content_hash(model.program.spec))
     found: dict[str, Array] = {}
     for name, weights in probes.weights.items():
         last, before = _ends(model, weights, probes.x)

@@ -13,7 +13,7 @@ import numpy as np
 from ...compiler.evaluate import evaluate
 from ...compiler.ir.expr import Expr, variable, walk
 from ...compiler.ir.program import Program
-from ...compiler.passes.checked import value_checked
+from ...compiler.promises.checked import value_checked
 from ...compiler.passes.derive import vjp
 from ..compare import Array
 

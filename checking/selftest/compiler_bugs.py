@@ -197,7 +197,7 @@ def _plus_z(describe: Callable[..., Equations]) -> Callable[..., Equations]:
 
 
 def _without_name(stream: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda seed, name: stream(seed, "")
+    return lambda seed, name: rng(seed, "")
 
 
 _CATALOGUE = [
@@ -215,7 +215,7 @@ _CATALOGUE = [
         "every weight from one stream",
         "initial weights",
         "rk4",
-        _at(initial, "stream", _without_name),
+        _at(initial, "rng", _without_name),
         WEIGHTS,
         "init",
     ),

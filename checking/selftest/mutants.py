@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ...backends import registry
-from ...data.streams import stream
+from ...data.rng import rng
 from .bug import BOTH
 from .edits import Edit, edits
 from .excuses import excuse
@@ -79,7 +79,7 @@ def mutants(backends: Collection[str] = BOTH) -> tuple[Mutant, ...]:
 def draw(count: int, seed: int, backends: Collection[str] = BOTH) -> list[Mutant]:
     """Some of the edits, none twice."""
     found = mutants(backends)
-    chosen = stream(seed, "edits").permutation(len(found))[:count]
+    chosen = rng(seed, "edits").permutation(len(found))[:count]
     return [found[i] for i in chosen]
 
 

@@ -165,7 +165,7 @@ _IN_THE_EMITTERS = [
     _bug(
         "streams by length of name",
         "rk4",
-        _lines(emit_init, "stream", "*name.encode()", "len(name)"),
+        _lines(emit_init, "rng", "*name.encode()", "len(name)"),
         WEIGHTS,
         "init",
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...data.streams import stream
+from ...data.rng import rng
 from ...spec.model import Spec
 
 STEPS = 5
@@ -26,7 +26,7 @@ def spec(model: Mapping[str, Any], **top: Any) -> Spec:
 
 def _points() -> dict[str, Any]:
     """Some points of three features, in the three classes."""
-    features = stream(5, "points").normal(size=(POINTS, 3)).round(2).tolist()
+    features = rng(5, "points").normal(size=(POINTS, 3)).round(2).tolist()
     return {"kind": "points", "features": features, "labels": [i % 3 for i in range(POINTS)]}
 
 

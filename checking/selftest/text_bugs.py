@@ -245,7 +245,7 @@ _OF_FEW_INPUTS = [
 _OF_THE_START = [
     _bug("seed + 1", "rk4", "init(seed: int = 5)", "init(seed: int = 6)", WEIGHTS, "init"),
     _bug(
-        "streams by another name", "rk4", 'stream(seed, "W")', 'stream(seed, "w")', WEIGHTS, "init"
+        "streams by another name", "rk4", 'rng(seed, "W")', 'rng(seed, "w")', WEIGHTS, "init"
     ),
     _bug(
         "initial weights in float32",

@@ -14,7 +14,7 @@ from ...backends import optimizers
 from ...backends.framework_model import FrameworkModel
 from ...backends.optimizers import Adam, Sgd
 from ...data import streams
-from ...data.streams import stream
+from ...data.rng import rng
 from ...spec import training as spec
 from ...training import schedules
 from . import plant
@@ -178,17 +178,17 @@ def _data(name: str, planting: plant.Planting) -> Bug:
 
 
 def _without_epoch(stream: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda seed, *names: stream(seed, *names[:1])
+    return lambda seed, *names: rng(seed, *names[:1])
 
 
 def _whole_batches(seed: int, epoch: int, size: int, batch: int) -> Iterator[Any]:
-    order = stream(seed, "batches", str(epoch)).permutation(size)
+    order = rng(seed, "batches", str(epoch)).permutation(size)
     for start in range(0, size - batch + 1, batch):
         yield order[start : start + batch]
 
 
 def _with_repetition(seed: int, epoch: int, size: int, batch: int) -> Iterator[Any]:
-    order = stream(seed, "batches", str(epoch)).integers(size, size=size)
+    order = rng(seed, "batches", str(epoch)).integers(size, size=size)
     for start in range(0, size, batch):
         yield order[start : start + batch]
 
@@ -200,7 +200,7 @@ def _in_natural_order(seed: int, epoch: int, size: int, batch: int) -> Iterator[
 
 
 _DATA = [
-    _data("one order for all epochs", partial(plant.member, streams, "stream", _without_epoch)),
+    _data("one order for all epochs", partial(plant.member, streams, "rng", _without_epoch)),
     *(
         _data(name, partial(plant.body, streams.batches, other))
         for name, other in {

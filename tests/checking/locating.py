@@ -9,7 +9,7 @@ from planting import edited, in_process
 from wellposed.checking.ladder import check
 from wellposed.checking.locate.difference import Difference
 from wellposed.checking.locate.find import locate
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
 LEVELS = ("L0", "L1", "L2", "L3")

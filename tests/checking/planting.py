@@ -11,7 +11,7 @@ from wellposed.checking.questions import LEVELS
 from wellposed.checking.report import Report
 from wellposed.checking.selftest.plant import replaced
 from wellposed.checking.selftest.specs import CLASSIFIER, STEPS, spec, specs
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
 __all__ = ["CLASSIFIER", "STEPS", "check_text", "edited", "in_process", "spec", "specs"]

@@ -17,7 +17,7 @@ from wellposed.checking.compare import compare_leaves
 from wellposed.checking.expectation import expectation
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import AWKWARD, Key
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
 Array = np.ndarray

@@ -18,7 +18,7 @@ from wellposed.checking.ladder import check
 from wellposed.checking.probes import Probes, draw
 from wellposed.checking.single import Points
 from wellposed.compiler.ir.program import Program
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
 EPS = np.finfo(np.float64).eps

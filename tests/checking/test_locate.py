@@ -11,7 +11,7 @@ from locating import LEVELS, located, located_edit
 from planting import check_text, edited, in_process, specs
 
 from wellposed.checking.locate.find import locate
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 
 SPECS = specs()
 

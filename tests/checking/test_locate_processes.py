@@ -14,7 +14,7 @@ from wellposed.checking.locate.difference import Difference
 from wellposed.checking.locate.find import locate
 from wellposed.checking.locate.repro import write_repro
 from wellposed.checking.process import Outcome, run
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 
 SPEC = specs()["rk4"]
 

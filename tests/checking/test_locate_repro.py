@@ -22,8 +22,8 @@ from wellposed.checking.locate.repro import Repro, write_repro
 from wellposed.checking.locate.script import LONGEST
 from wellposed.checking.locate.targets import _functions
 from wellposed.checking.selftest import plant
-from wellposed.compiler.ir.functions import DERIVATIVES
-from wellposed.compiler.lower import lower
+from wellposed.compiler.ir.elementary import DERIVATIVES
+from wellposed.compiler.pipeline import compiled
 
 SPECS = specs()
 STOPPED = "return jax.lax.stop_gradient(losses.mean())"

@@ -15,11 +15,11 @@ from wellposed.checking.compare import Verdict
 from wellposed.checking.invariants import energy, order
 from wellposed.checking.invariants.refined import refined, smooth_weights, starts
 from wellposed.checking.probes import draw
-from wellposed.compiler.evaluate import MEANING
+from wellposed.compiler.semantics.evaluate import MEANING
 from wellposed.compiler.ir.program import Program
 from wellposed.compiler.passes import discretize
-from wellposed.compiler.passes.checked import value_checked
-from wellposed.compiler.reference import Reference
+from wellposed.compiler.promises.checked import value_checked
+from wellposed.compiler.reference.reference import Reference
 from wellposed.spec.integrators import RK4, Heun, Tableau
 
 # --- order -------------------------------------------------------------------------------------

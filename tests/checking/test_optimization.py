@@ -17,7 +17,7 @@ from wellposed.checking.compare import Comparison, Leaves, Standard, Verdict, co
 from wellposed.checking.curriculum import Curriculum, curriculum
 from wellposed.checking.probes import Probes, draw
 from wellposed.compiler.ir.program import Program
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 from wellposed.data import streams
 from wellposed.spec.training import Optimizer, Schedule, Train
 from wellposed.training import schedules

@@ -26,7 +26,7 @@ from wellposed.checking.job import FORMAT, Job, StaleAnswer, base_folder, read_a
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import Answer
 from wellposed.checking.questions import LEVELS, plan
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 
 SPECS = specs()
 LEAPFROG = SPECS["leapfrog"]

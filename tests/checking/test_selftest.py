@@ -16,7 +16,7 @@ from wellposed.checking.selftest.bug import FIELD, Bug
 from wellposed.checking.selftest.bugs import BUGS
 from wellposed.checking.selftest.matrix import LOCATED, Matrix, Trial, run_matrix
 from wellposed.checking.selftest.specs import specs
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 from wellposed.data import streams
 from wellposed.spec.training import CosineRate
 from wellposed.training.schedules import rate

@@ -14,7 +14,7 @@ from wellposed.checking.probes import INITIAL, RANDOM, Probes, draw
 from wellposed.checking.quantities import GRADIENT, TRAJECTORY, Key
 from wellposed.checking.questions import plan
 from wellposed.checking.tolerances import EPSILON, FLOOR, VALUES, standards
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
 LAYER = {"state": 3, "vector_field": "layer"}

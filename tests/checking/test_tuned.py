@@ -11,7 +11,7 @@ from wellposed.backends import registry
 from wellposed.checking.ladder import check
 from wellposed.checking.quantities import DOT
 from wellposed.checking.report import Report
-from wellposed.compiler.lower import lower
+from wellposed.compiler.pipeline import compiled
 
 SPEC = specs()["rk4"]
 TANH = "torch.tanh(K @ y + b)"

@@ -132,6 +132,6 @@ def test_an_error_of_ours_is_no_users_error(cli: Cli, monkeypatch: pytest.Monkey
     def broken(*_: object) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr("wellposed.compiler.describe.describe", broken)
+    monkeypatch.setattr("wellposed.compiler.analysis.describe.describe", broken)
     with pytest.raises(AssertionError, match="a bug"):
         cli("show", "tiny.yaml")

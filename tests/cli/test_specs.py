@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from wellposed.compiler.frontend import examples
+from wellposed.compiler.front.load import examples
 
 from .conftest import Cli
 

@@ -10,8 +10,8 @@ import pytest
 
 from wellposed.checking.fuzz import trial
 from wellposed.checking.fuzz.coverage import keys_beside_the_simplest
-from wellposed.compiler.describe import describe
-from wellposed.compiler.lower import lower
+from wellposed.compiler.analysis.describe import describe
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
 SIMPLEST = {

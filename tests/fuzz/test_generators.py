@@ -12,8 +12,8 @@ from pydantic import Field
 
 from wellposed.checking.fuzz import coverage, expressions, near, values
 from wellposed.checking.fuzz.specs import specs, write_data
-from wellposed.compiler.ir.functions import PUBLIC
-from wellposed.compiler.lower import lower
+from wellposed.compiler.ir.elementary import PUBLIC
+from wellposed.compiler.pipeline import compiled
 from wellposed.spec.integrators import Integrator
 from wellposed.spec.model import Spec
 from wellposed.spec.node import Family

@@ -15,9 +15,9 @@ import wellposed
 from wellposed import api
 from wellposed.backends.optimizers import updater
 from wellposed.backends.stepper import Step, Stepper
-from wellposed.compiler.first_bad import BadNumber, Largest
+from wellposed.compiler.reference.first_bad import BadNumber, Largest
 from wellposed.data.dataset import Dataset, Split
-from wellposed.data.streams import batches
+from wellposed.data.rng import batches
 from wellposed.spec.diagnostics import SpecError
 from wellposed.spec.node import Root
 from wellposed.training.divergence import Divergence

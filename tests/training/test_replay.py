@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from specs import Case, all_pairs, batch, random_weights, regularizers
 
-from wellposed.compiler.first_bad import BadNumber, Largest, first_bad
+from wellposed.compiler.reference.first_bad import BadNumber, Largest, first_bad
 from wellposed.compiler.ir.program import Program
-from wellposed.compiler.lower import lower
-from wellposed.compiler.modes import Modes, modes_at
-from wellposed.compiler.reference import Reference
-from wellposed.compiler.trace import Trace
+from wellposed.compiler.pipeline import compiled
+from wellposed.compiler.analysis.modes import Modes, modes_at
+from wellposed.compiler.reference.reference import Reference
+from wellposed.compiler.reference.trace import Trace
 from wellposed.spec.model import Spec
 
 

@@ -24,7 +24,7 @@ from wellposed.backends.model import Model
 from wellposed.backends.optimizers import Updater
 from wellposed.backends.stepper import Stepper
 from wellposed.data.dataset import Dataset, Split
-from wellposed.data.streams import batches
+from wellposed.data.rng import batches
 from wellposed.spec.model import Spec
 from wellposed.training import checkpoint as checkpoints
 from wellposed.training.checkpoint import Checkpoint

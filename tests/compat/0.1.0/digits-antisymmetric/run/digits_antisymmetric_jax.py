@@ -36,7 +36,7 @@ ALPHA_1 = 0.0001  # α
 ALPHA_2 = 0.001  # α
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
+def rng(seed: int, name: str) -> np.random.Generator:
     """A stream of its own for every weight: they do not depend on each other."""
     return np.random.default_rng([seed, *name.encode()])
 
@@ -45,10 +45,10 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "K": np.repeat(
-            stream(seed, "K").normal(0.0, 64**-0.5, (64, 64))[None], STEPS, axis=0
+            rng(seed, "K").normal(0.0, 64**-0.5, (64, 64))[None], STEPS, axis=0
         ),
         "b": np.zeros((STEPS, 64)),
-        "W": stream(seed, "W").normal(0.0, 10**-0.5, (64, 10)),
+        "W": rng(seed, "W").normal(0.0, 10**-0.5, (64, 10)),
         "mu": np.zeros(10),
     }
     return {name: value.astype("float32") for name, value in weights.items()}
