@@ -159,9 +159,7 @@ COMMON: dict[str, Row] = {
     "mean": Row("{0:atom}.mean()"),
     "outer": Row(_outer, PRODUCT),
     "step_of": Row("{helper}({0})", helper="step_of"),
-    "class_probabilities": Row(
-        "{helper}({0}, {like}.dtype)", helper="class_probabilities"
-    ),
+    "class_probabilities": Row("{helper}({0}, {like}.dtype)", helper="class_probabilities"),
 }
 """Arithmetic, names and numbers are the printer's own business."""
 

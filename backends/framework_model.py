@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..compiler.ir.module import Module
+from ..compiler.ir.module import Function, Group, Module
+from .dialect import Dialect
+from .functions import parts
 from .load import load_module
 from .model import Array, Targets, Weights, checked_rows, checked_targets, checked_weights
+from .program import program_names
 
 
 class NoForwardMode(Exception):
@@ -23,6 +27,7 @@ class FrameworkModel(ABC):
     that are abstract."""
 
     backend: str
+    dialect: Dialect
     compiles_fast: bool = False
     """Are its functions run once or twice only? Then a quick compilation is worth more than
     quick code."""
@@ -79,12 +84,48 @@ class FrameworkModel(ABC):
         self.direct(function, before, *arguments)
         return self.direct(function, weights, *arguments)
 
-    @abstractmethod
-    def parts(self, function: str, weights: Weights | None, *arguments: Any) -> tuple[Array, ...]:
-        """What a function beside the protocol gives (`operands`, `step`, …): one array or several.
+    def offers(self, function: Function) -> bool:
+        """Has the program this function of its module?"""
+        return hasattr(self._owner(function), self._names[function.name])
 
-        Without weights it is a function of the module that takes none.
+    def called(self, function: Function, weights: Weights, args: Sequence[Any]) -> list[Array]:
+        """The results of a function of the module, as the program's own one gives them.
+
+        The arguments are those of the module's function. Raises AttributeError for a program
+        without such a function.
         """
+        given = self._weights(weights) if function.takes_weights else None
+        pairs = zip(function.params, args, strict=True)
+        args = [a.item() if p in function.numbers else a for p, a in pairs]
+        return self._called_part(self._names[function.name], given, nested(function, args))
+
+    def pulled(
+        self, function: Function, weights: Weights, args: Sequence[Array], bars: Sequence[Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """The framework's reverse mode through a function: cotangents of the arguments that are
+        real numbers, and of the weights (none of a function that takes none)."""
+        given = self._weights(weights) if function.takes_weights else {}
+        return self._pulled_part(function, given, list(args), list(bars))
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return program_names(self.module, self.dialect)
+
+    def _owner(self, function: Function) -> Any:
+        """What a function of the program is looked up in: the module, or a class in it."""
+        return self.native
+
+    @abstractmethod
+    def _called_part(
+        self, name: str, weights: dict[str, Array] | None, arguments: list[Any]
+    ) -> list[Array]:
+        """A function of the program, with weights if it takes them: all arrays that it gives."""
+
+    @abstractmethod
+    def _pulled_part(
+        self, function: Function, weights: dict[str, Array], args: list[Array], bars: list[Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """The framework's reverse mode through a function of the program."""
 
     def _weights(self, weights: Weights) -> dict[str, Array]:
         return checked_weights(self.module, weights, self.dtype)
@@ -98,10 +139,6 @@ class FrameworkModel(ABC):
     @abstractmethod
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
         """A function of the program on NumPy arguments."""
-
-    def offers(self, function: str) -> bool:
-        """Has the program this function beside the protocol?"""
-        return hasattr(getattr(self.native, "Network", self.native), function)
 
     def jvp(self, weights: Weights, x: Array, along: Weights, dx: Array) -> Array:
         """J v for J = ∂ forward / ∂ (θ, x) and v = (along, dx), in forward mode: (s, k).
@@ -127,3 +164,19 @@ class FrameworkModel(ABC):
     @abstractmethod
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         """The framework's gradient of the program's loss."""
+
+
+def nested(function: Function, args: Sequence[Any]) -> list[Any]:
+    """Arguments as a program takes them: those of a group as one tuple."""
+    found: list[Any] = []
+    at = 0
+    for part, members in parts(function.params, function):
+        is_group = isinstance(part, Group) and len(members) > 1
+        found.append(tuple(args[at : at + len(members)]) if is_group else args[at])
+        at += len(members)
+    return found
+
+
+def flat(value: Any) -> list[Any]:
+    """The arrays of a tuple of tuples, in order."""
+    return [e for part in value for e in flat(part)] if isinstance(value, tuple) else [value]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiler.ir.module import Module
+from ..compiler.ir.module import Function, Module
 from .optimizers import Updater
 from .stepper import Stepper
 
@@ -69,6 +69,26 @@ class Compilable(Protocol):
 
     def compile(self) -> None:
         """Run the program's `step` through the framework's compiler from now on."""
+        ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A model whose functions can be called one by one, with the arguments of the module's own."""
+
+    def offers(self, function: Function) -> bool:
+        """Has the program this function?"""
+        ...
+
+    def called(self, function: Function, weights: Weights, args: Sequence[Array]) -> list[Array]:
+        """All results of a function."""
+        ...
+
+    def pulled(
+        self, function: Function, weights: Weights, args: Sequence[Array], bars: Sequence[Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """Reverse mode through a function: the cotangents of the arguments that are real numbers,
+        and of the weights that it takes, given those of its results."""
         ...
 
 

@@ -9,7 +9,7 @@ from .._version import __version__
 from ..compiler.ir.expr import Expr
 from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan
 from ..compiler.ir.text import number
-from ..compiler.ir.types import SCALAR, Size
+from ..compiler.ir.types import Size
 from . import initial
 from .dialect import Dialect
 from .document import WIDTH, Doc, bracket, docstring, fold
@@ -25,6 +25,12 @@ ALWAYS = ("HORIZON", "STEPS", "H")
 Section = list[str]
 
 
+def program_names(module: Module, dialect: Dialect) -> dict[str, str]:
+    """What a program calls its constants, functions and types, by the name that they have here."""
+    constants = [*ALWAYS, *(c.name for c in module.constants)]
+    return own_names(module, dialect, [*constants, *module.functions, *HELPERS, *ALIASES])
+
+
 class ProgramPrinter(ABC):
     """The program of a module in one framework; a subclass says what the framework writes in its
     own way. Its methods are asked by the printers of functions and expressions."""
@@ -33,9 +39,7 @@ class ProgramPrinter(ABC):
 
     def __init__(self, module: Module) -> None:
         self.module, self.needs = module, Needs()
-        constants = [*ALWAYS, *(c.name for c in module.constants)]
-        wanted = [*constants, *module.functions, *HELPERS, *ALIASES]
-        self._own = own_names(module, self.dialect, wanted)
+        self._own = program_names(module, self.dialect)
         self.module_names = fixed(self.dialect) | set(self._own.values())
         self.aliases: dict[str, str] = {}
 
@@ -75,8 +79,7 @@ class ProgramPrinter(ABC):
 
     def type_of(self, variable: Expr, function: Function) -> str:
         """The annotation of a parameter: a time that a caller gives is a number of Python."""
-        is_time = function.takes_weights and variable.type == SCALAR
-        return "float" if is_time else self.dialect.array
+        return "float" if variable in function.numbers else self.dialect.array
 
     def result_type(self, function: Function) -> str:
         """The annotation of what a function returns."""

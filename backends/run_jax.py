@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..compiler.ir.module import Module
-from .framework_model import FrameworkModel, NoForwardMode
-from .model import Array, Targets, Weights, checked_targets
+from ..compiler.ir.module import Function, Module
+from .framework_model import FrameworkModel, NoForwardMode, flat, nested
+from .jax_dialect import JAX
+from .model import Array, Targets, checked_targets
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
@@ -82,7 +83,7 @@ def _own_settings() -> Iterator[None]:
 class JaxModel(FrameworkModel):
     """A JAX program; `native` is its module of pure functions."""
 
-    backend = "jax"
+    backend, dialect = "jax", JAX
 
     def __init__(self, module: Module, source: str, device: str, dtype: str) -> None:
         self.placed = _device(device)
@@ -125,12 +126,32 @@ class JaxModel(FrameworkModel):
                 raise TypeError(f"{function} returns a {type(value).__name__}, not an array")
             return np.asarray(value)
 
-    def parts(self, function: str, weights: Weights | None, *arguments: Any) -> tuple[Array, ...]:
+    def _called_part(
+        self, name: str, weights: dict[str, Array] | None, arguments: list[Any]
+    ) -> list[Array]:
         with self.settings():
-            given = () if weights is None else (_placed(self._weights(weights)),)
-            value = getattr(self.native, function)(*given, *map(_placed, arguments))
-            several = value if isinstance(value, tuple) else (value,)
-            return tuple(np.asarray(part) for part in several)
+            given = () if weights is None else (_placed(weights),)
+            value = getattr(self.native, name)(*given, *_placed(arguments))
+            return [np.asarray(part) for part in flat(value)]
+
+    def _pulled_part(
+        self, function: Function, weights: dict[str, Array], args: list[Array], bars: list[Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        native = getattr(self.native, self._names[function.name])
+        first = (weights,) if function.takes_weights else ()
+        real = [i for i, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+
+        def called(first: Any, moving: Any) -> Any:
+            given = list(args)
+            for i, a in zip(real, moving, strict=True):
+                given[i] = a
+            return flat(native(*first, *nested(function, given)))
+
+        with self.settings():
+            at = _placed((first, [args[i] for i in real]))
+            held, pulled = jax.vjp(called, *at)[1](_placed(list(bars)))
+            found = {n: np.asarray(g) for n, g in held[0].items()} if held else {}
+            return [np.asarray(g) for g in pulled], found
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         with self.settings():

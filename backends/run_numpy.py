@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..compiler.ir.module import Module
+from ..compiler.ir.module import Function, Module
 from ..compiler.reference.reference import Reference
 from .model import Array, Model, Targets, Weights, checked_rows, checked_targets, checked_weights
 from .optimizers import Rates, Updater, global_norm
@@ -53,6 +55,17 @@ class NumpyModel:
     def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
         x = self._rows(x)
         return self.reference.gradient(self._weights(weights), x, self._targets(targets, x))
+
+    def offers(self, function: Function) -> bool:
+        return True
+
+    def called(self, function: Function, weights: Weights, args: Sequence[Array]) -> list[Array]:
+        return self.reference.run(function.name, weights, *args)
+
+    def pulled(
+        self, function: Function, weights: Weights, args: Sequence[Array], bars: Sequence[Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        return self.reference.pulled(function, weights, args, bars)
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> NumpyStepper:
         return NumpyStepper(self, updater, x, targets)

@@ -12,12 +12,13 @@ import torch
 from torch.autograd import forward_ad
 from torch.func import functional_call
 
-from ..compiler.ir.module import Module
-from .framework_model import FrameworkModel, NoForwardMode
+from ..compiler.ir.module import Function, Module
+from .framework_model import FrameworkModel, NoForwardMode, flat, nested
 from .model import Array, Targets, Weights, checked_targets
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
+from .torch_dialect import TORCH
 
 
 def load(module: Module, source: str, device: str, dtype: str) -> TorchModel:
@@ -42,7 +43,7 @@ def _device(name: str) -> str:
 class TorchModel(FrameworkModel):
     """A PyTorch program; `native.Network` is its module class."""
 
-    backend = "torch"
+    backend, dialect = "torch", TORCH
 
     def compile(self) -> None:
         """torch.compile of `step`: one layer is compiled once, whatever the depth."""
@@ -82,12 +83,29 @@ class TorchModel(FrameworkModel):
                 parameter.copy_(self._put(weights[name]))
         return self._called(network.eval(), function, *arguments)
 
-    def parts(self, function: str, weights: Weights | None, *arguments: Any) -> tuple[Array, ...]:
-        owner = self.native if weights is None else self.network(self._weights(weights))
+    def _owner(self, function: Function) -> Any:
+        return self.native.Network if function.takes_weights else self.native
+
+    def _called_part(
+        self, name: str, weights: dict[str, Array] | None, arguments: list[Any]
+    ) -> list[Array]:
+        owner = self.native if weights is None else self.network(weights)
         with torch.no_grad():
-            value = getattr(owner, function)(*(self._put(a) for a in arguments))
-        several = value if isinstance(value, tuple) else (value,)
-        return tuple(part.detach().cpu().numpy() for part in several)
+            value = getattr(owner, name)(*self._put(arguments))
+        return [part.detach().cpu().numpy() for part in flat(value)]
+
+    def _pulled_part(
+        self, function: Function, weights: dict[str, Array], args: list[Array], bars: list[Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        owner = self.network(weights) if function.takes_weights else self.native
+        put = self._put(args)
+        leaves = [a.requires_grad_() for a in put if _is_real(a)]
+        value = flat(getattr(owner, self._names[function.name])(*nested(function, put)))
+        pairs = [(v, g) for v, g in zip(value, self._put(bars), strict=True) if v.requires_grad]
+        torch.autograd.backward([v for v, _ in pairs], [g for _, g in pairs])
+        held = self.parameters(owner).items() if function.takes_weights else ()
+        pulled = {n: _gradient_of(p).cpu().numpy() for n, p in held}
+        return [_gradient_of(leaf).cpu().numpy() for leaf in leaves], pulled
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         network = self.network(weights)
@@ -123,10 +141,15 @@ class TorchModel(FrameworkModel):
         return TorchStepper(self, updater, x, targets)
 
     def _put(self, value: Any) -> Any:
-        """A NumPy array as a tensor, on the CPU of the same memory."""
-        return (
-            torch.as_tensor(value, device=self.device) if isinstance(value, np.ndarray) else value
-        )
+        """NumPy arrays (also those of a list) as tensors, on the CPU of the same memory."""
+        if isinstance(value, (list, tuple)):
+            return type(value)(map(self._put, value))
+        is_array = isinstance(value, np.ndarray)
+        return torch.as_tensor(value, device=self.device) if is_array else value
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
 
 
 @contextmanager

@@ -8,15 +8,14 @@ Differential Equations I", II.1; Hairer, Lubich & Wanner, "Geometric Numerical I
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import regions
 from .node import Family
 
-Array = NDArray[np.inexact[Any]]
+if TYPE_CHECKING:
+    from .regions import Array
+
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -140,7 +139,7 @@ class Integrator(Family, title="integrator"):
     """Only for y' = f(t, z), z' = g(t, y)?"""
 
     @classmethod
-    def amplification(cls, z: Array) -> Array:
+    def amplification(cls, z: "Array") -> "Array":
         """|R(z)|, how a step multiplies the mode z = h λ."""
         raise NotImplementedError
 
@@ -164,7 +163,7 @@ class RungeKutta(Integrator):
             cls.formula = cls.tableau.formula()
 
     @classmethod
-    def amplification(cls, z: Array) -> Array:
+    def amplification(cls, z: "Array") -> "Array":
         return regions.growth_of_polynomial(cls.tableau.stability_polynomial(), z)
 
     @classmethod
@@ -228,9 +227,11 @@ class Splitting(Integrator):
     moves: ClassVar[tuple[Move, ...]]
     start: ClassVar[Fraction] = Fraction(0)
     """The momentum before the first step, from that at t = 0: moved by this part of h."""
+    lag: ClassVar[Fraction] = Fraction(0)
+    """By what part of h the momentum of a state at t_j lies behind its position."""
 
     @classmethod
-    def amplification(cls, z: Array) -> Array:
+    def amplification(cls, z: "Array") -> "Array":
         return regions.growth_of_trace(cls._trace(), z)
 
     @classmethod
@@ -261,6 +262,7 @@ class Leapfrog(Splitting, kind="leapfrog"):
     field_order: ClassVar[int] = 2
     moves: ClassVar[tuple[Move, ...]] = (KICK, DRIFT)
     start: ClassVar[Fraction] = Fraction(-1, 2)
+    lag: ClassVar[Fraction] = Fraction(1, 2)
 
 
 class Verlet(Splitting, kind="verlet"):
@@ -273,4 +275,5 @@ class Verlet(Splitting, kind="verlet"):
     order: ClassVar[int] = 2
     formula: ClassVar[str] = "z + h z'(y), then y + h y'(z) with the new z"
     needs_separable: ClassVar[bool] = True
+    lag: ClassVar[Fraction] = Fraction(1, 2)
     moves: ClassVar[tuple[Move, ...]] = (KICK, DRIFT)

@@ -1,58 +1,64 @@
 """Stability regions: |R(z)| of a step on y' = λ y, z = h λ, and the interval on the imaginary axis.
 
 Hairer & Wanner, "Solving Ordinary Differential Equations II", IV.2; for staggered methods Hairer,
-Lubich & Wanner, "Geometric Numerical Integration", I.1.4.
+Lubich & Wanner, "Geometric Numerical Integration", I.1.4. NumPy is imported where it is used: to
+read a spec needs none of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import zip_longest
 from math import inf, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.polynomial import Polynomial as Poly
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Array = NDArray[Any]
+    Array = NDArray[Any]
+
 Polynomial = tuple[Fraction, ...]
-"""Coefficients of R(z), constant first."""
+"""Exact coefficients, constant first."""
+
 
 def growth_of_polynomial(R: Polynomial, z: Array) -> Array:
     """|R(z)|."""
-    return np.abs(np.polynomial.polynomial.polyval(z, np.array([float(c) for c in R])))
-
-
-def trace_of_shears(moves: Iterable[tuple[bool, Fraction]]) -> Polynomial:
-    """tr of the product of the moves y ← y + a z p (True) and p ← p + a z y, in powers of z²."""
-    one, z2 = Poly([Fraction(1)]), Poly([Fraction(0), Fraction(1)])
-    # y = (A + z B) …: what y and p hold of the first y and of the first p, z drawn out
-    y, p = [one, one * 0], [one * 0, one]
-    for is_position, by in moves:
-        if is_position:
-            y = [y[0] + by * z2 * p[0], y[1] + by * p[1]]
-        else:
-            p = [p[0] + by * y[0], p[1] + by * z2 * y[1]]
-    return tuple(map(Fraction, (y[0] + p[1]).coef))
+    return abs(_value(R, z))
 
 
 def growth_of_trace(trace: Polynomial, z: Array) -> Array:
     """The larger root of ζ² − tr(z²) ζ + 1, in modulus."""
-    z2 = np.asarray(z, complex) ** 2
-    half = np.polynomial.polynomial.polyval(z2, np.array([float(c) for c in trace])) / 2
+    import numpy as np
+
+    half = _value(trace, np.asarray(z, complex) ** 2) / 2
     root = np.sqrt(half**2 - 1)
-    return np.maximum(np.abs(half + root), np.abs(half - root))
+    return np.maximum(abs(half + root), abs(half - root))
 
 
-def imaginary_limit_of_trace(trace: Polynomial) -> float:
-    """The largest r with |tr(−ω²)| ≤ 2 for 0 ≤ ω ≤ r, which keeps both roots on the circle."""
-    signed = [c * (-1) ** k for k, c in enumerate(trace)]
-    below = [signed[0] + 2, *signed[1:]]
-    above = signed[1:]  # tr(0) = 2, and the root u = 0 is drawn out
-    if next((c for c in above if c != 0), Fraction(0)) > 0:
-        return 0.0
-    return sqrt(min([*_positive_roots(below), *_positive_roots(above)], default=inf))
+def _value(polynomial: Polynomial, z: Array) -> Any:
+    """By Horner's rule."""
+    value: Any = 0.0
+    for c in reversed(polynomial):
+        value = value * z + float(c)
+    return value
+
+
+def trace_of_shears(moves: Iterable[tuple[bool, Fraction]]) -> Polynomial:
+    """tr of the product of the moves y ← y + a z p (True) and p ← p + a z y, in powers of z²."""
+    # y = Y₀ y(0) + z Y₁ p(0), p = z P₀ y(0) + P₁ p(0), each a polynomial in z²
+    y, p = ([Fraction(1)], [Fraction(0)]), ([Fraction(0)], [Fraction(1)])
+    for is_position, by in moves:
+        if is_position:
+            y = _plus(y[0], [Fraction(0), *p[0]], by), _plus(y[1], p[1], by)
+        else:
+            p = _plus(p[0], y[0], by), _plus(p[1], [Fraction(0), *y[1]], by)
+    return tuple(_plus(y[0], p[1], Fraction(1)))
+
+
+def _plus(a: list[Fraction], b: list[Fraction], by: Fraction) -> list[Fraction]:
+    """a + by · b."""
+    return [x + by * y for x, y in zip_longest(a, b, fillvalue=Fraction(0))]
 
 
 def imaginary_limit(R: Polynomial) -> float:
@@ -61,17 +67,17 @@ def imaginary_limit(R: Polynomial) -> float:
     |R(iω)|² − 1 is a polynomial in u = ω² with exact coefficients: its first one decides for small
     ω, its smallest positive root ends the interval.
     """
-    excess = _excess(R)
-    lowest = next((c for c in excess if c != 0), Fraction(0))
-    if lowest >= 0:
-        return 0.0 if lowest > 0 else inf
-    return sqrt(min(_positive_roots(excess), default=inf))
+    return _end_of_negative(_excess(R))
 
 
-def _positive_roots(coefficients: Sequence[Fraction]) -> list[float]:
-    """The positive real roots of a polynomial, its constant first."""
-    roots = np.roots([float(c) for c in reversed(coefficients)])
-    return [float(r.real) for r in roots if abs(r.imag) < 1e-9 and r.real > 1e-9]
+def imaginary_limit_of_trace(trace: Polynomial) -> float:
+    """The largest r with |tr(−ω²)| ≤ 2 for 0 ≤ ω ≤ r, which keeps both roots on the circle.
+
+    tr(−u) = 2 − c u + …: it leaves the interval where it is 2 again or falls to −2.
+    """
+    signed = [c * (-1) ** k for k, c in enumerate(trace)]
+    below = [signed[0] + 2, *signed[1:]]
+    return min(_end_of_negative(signed[1:]), sqrt(min(_positive_roots(below), default=inf)))
 
 
 def leading_growth(R: Polynomial) -> tuple[Fraction, int]:
@@ -89,3 +95,19 @@ def _excess(R: Polynomial) -> list[Fraction]:
                 total[(j + k) // 2] += a * b * (-1) ** (abs(j - k) // 2)
     total[0] -= 1
     return total
+
+
+def _end_of_negative(coefficients: Sequence[Fraction]) -> float:
+    """√u where a polynomial in u that is negative for small u > 0 is so no more; 0 if it is not."""
+    lowest = next((c for c in coefficients if c != 0), Fraction(0))
+    if lowest >= 0:
+        return 0.0 if lowest > 0 else inf
+    return sqrt(min(_positive_roots(coefficients), default=inf))
+
+
+def _positive_roots(coefficients: Sequence[Fraction]) -> list[float]:
+    """The positive real roots of a polynomial, its constant first."""
+    import numpy as np
+
+    roots = np.roots([float(c) for c in reversed(coefficients)])
+    return [float(r.real) for r in roots if abs(r.imag) < 1e-9 and r.real > 1e-9]

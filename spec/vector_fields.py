@@ -60,6 +60,8 @@ class VectorField(Family, title="vector field"):
         "planar-mixture": "continuous normalizing flows",
     }
     two_blocks: ClassVar[bool] = False
+    keeps_energy: ClassVar[bool] = False
+    """Is an energy constant along every flow of the field with constant weights, as it promises?"""
     takes_parametrization: ClassVar[bool] = True
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
@@ -119,6 +121,7 @@ class Hamiltonian(WithActivation, kind="hamiltonian"):
     """y' = σ(K z + b), z' = −σ(Kᵀ y + c), z(0) = 0."""
 
     two_blocks: ClassVar[bool] = True
+    keeps_energy: ClassVar[bool] = True
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
         weights = (Weight("K", (Y, Z), k), *self._biases(b=Y, c=Z))
@@ -130,6 +133,7 @@ class DoubleLayerHamiltonian(WithActivation, kind="double-layer-hamiltonian"):
     """y' = K1ᵀ σ(K1 z + b), z' = −K2ᵀ σ(K2 y + c)."""
 
     two_blocks: ClassVar[bool] = True
+    keeps_energy: ClassVar[bool] = True
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
         operators = (Weight("K1", (Y, Z), k), Weight("K2", (Y, Y), k))

@@ -164,6 +164,8 @@ class Function:
     generic: bool = False
     pullback_of: str = ""
     """The function whose cotangents it computes, where it does that."""
+    numbers: tuple[Expr, ...] = ()
+    """Parameters that are numbers of Python: times that a caller gives."""
     groups: Mapping[Expr, Group] = field(default_factory=dict)
 
     @property

@@ -12,7 +12,7 @@ where a step can be undone (`Keep.NOTHING`). To keep every k-th, cut the scan in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -24,7 +24,7 @@ from .derive import by_use, sum_of
 from .invert import inverse
 from .prune import without_dead_statements
 
-LOSS_GRADIENT = "loss_pullback"
+LOSS_GRADIENT = "loss_and_gradient"
 
 
 class Keep(Enum):
@@ -36,20 +36,19 @@ class Keep(Enum):
 
 @checked("adjoint", claims.gradient_kept)
 def with_loss_gradient(module: Module, keep: Keep = Keep.STATES) -> Module:
-    """The module with `loss_pullback(x, targets, loss_bar)` → ∂ loss/∂ θ of every raw weight."""
-    return with_pullback(module, "loss", (), keep)
-
-
-def with_pullback(
-    module: Module, name: str, wanted: Collection[int], keep: Keep = Keep.STATES
-) -> Module:
-    """The module with the pullback of a function, for the parameters at these places.
-
-    Its weights are those that the function uses, in the module's order; of `loss` all.
-    """
+    """The module with `loss_and_gradient(x, targets, loss_bar)` → the loss, then for every raw
+    weight loss_bar · ∂ loss/∂ θ."""
     adjoint = _Adjoint(module, keep)
-    adjoint.pullback(name, tuple(sorted(wanted)))
+    function = _Pullback(adjoint, module.functions["loss"], (), LOSS_GRADIENT).function(value=True)
+    adjoint.add(without_dead_statements(function))
     return module.with_functions({**module.functions, **adjoint.made})
+
+
+def with_pullback(module: Module, function: str, wanted: tuple[int, ...]) -> tuple[Module, str]:
+    """The module with the pullback of one function for its parameters at `wanted`, and its name."""
+    adjoint = _Adjoint(module, Keep.STATES)
+    name = adjoint.pullback(function, wanted).name
+    return module.with_functions({**module.functions, **adjoint.made}), name
 
 
 @dataclass
@@ -113,19 +112,21 @@ class _Pullback:
         self.sources = [*(primal.params[i] for i in wanted), *weights]
         self.active = set(self.sources)
 
-    def function(self) -> Function:
+    def function(self, *, value: bool = False) -> Function:
+        """With the results of the function itself before the cotangents, if they are wanted."""
         primal = self.primal
         seeds = tuple(variable(f"{r.name}_bar", r.value.type) for r in primal.results)
         values = [self._lifted(result.value) for result in self._forward()]
+        results = self._bound(values) if value else []
         self._pull(list(zip(values, seeds, strict=True)))
         for back in reversed(self.tape):
             self._back(back)
-        results = tuple(Result(f"{e.name}_bar", self._bar(e)) for e in self.sources)
+        results += [Result(f"{e.name}_bar", self._bar(e)) for e in self.sources]
         return Function(
             name=self.name,
             role=primal.role,
             params=(*primal.params, *seeds),
-            results=results,
+            results=tuple(results),
             body=tuple(self.body),
             doc=(_doc(primal, [e.name for e in self.sources]),),
             loc=primal.loc,
@@ -134,6 +135,15 @@ class _Pullback:
             pullback_of=primal.name,
             groups=primal.groups,
         )
+
+    def _bound(self, values: Sequence[Expr]) -> list[Result]:
+        """The results of the function itself, computed before the way back begins."""
+        found: list[Result] = []
+        for result, value in zip(self.primal.results, values, strict=True):
+            target = variable(result.name, value.type)
+            self.body.append(let(target, value))
+            found.append(Result(result.name, target))
+        return found
 
     # --- forward -------------------------------------------------------------------------------
 

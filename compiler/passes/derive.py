@@ -217,6 +217,7 @@ RULES: dict[str, Rule] = {
     "column": lambda node, g: (build("uncolumn", g),),
     "uncolumn": lambda node, g: (build("column", g),),
     "flip": lambda node, g: (build("flip", g),),
+    "class_probabilities": lambda node, g: (g,),  # of probabilities; nobody asks it of classes
     "segments": _segments,
     "rest": _rest,
     "unsegmented": _unsegmented,

@@ -27,13 +27,15 @@ class PassViolation:
     """A pass changed a value or a slope.
 
     `error` is relative to the size of the numbers it is an error of; `expression` and `result`
-    are what went in and came out, as text.
+    are what went in and came out, as text. `operation` is the one whose derivative rule is wrong,
+    where it was tried by itself.
     """
 
     pass_: str
     expression: str
     result: str
     error: float
+    operation: str = ""
 
     def __str__(self) -> str:
         made = f"{self.expression} became {self.result}"

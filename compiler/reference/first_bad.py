@@ -73,9 +73,10 @@ def first_bad(
         largest = max(largest, _largest(stage), key=lambda known: known.magnitude)
 
     try:
-        return largest, traced(module, weights, x, targets, dtype, see)
+        gradient = traced(module, weights, x, targets, dtype, see)
     except _Found as found:
         return found.bad, {}
+    return largest, gradient
 
 
 def bad_in(stage: Stage) -> BadNumber | None:
@@ -90,7 +91,7 @@ def _origin(stage: Stage, i: int) -> tuple[int, int | None]:
     """From a bad node down to one whose operands are good, in the example that is bad first."""
     example: int | None = None
     while True:
-        node = stage.evaluator.order[i]
+        node = stage.node(i)
         if not node.type.batched:
             example = None
         elif example is None:
@@ -116,7 +117,7 @@ def _first_bad_example(node: Expr, value: Array) -> int:
 
 def _of(stage: Stage, i: int, example: int | None) -> Array:
     """The value of a node for one example, where it has one for each."""
-    node, value = stage.evaluator.order[i], np.asarray(stage.values[i])
+    node, value = stage.node(i), np.asarray(stage.values[i])
     return _taken(node, value, example)
 
 
@@ -128,7 +129,7 @@ def _taken(node: Expr, value: Array, example: int | None) -> Array:
 
 
 def _described(stage: Stage, at: int, i: int, example: int | None) -> BadNumber:
-    node, value = stage.evaluator.order[i], _of(stage, i, example)
+    node, value = stage.node(i), _of(stage, i, example)
     index = tuple(int(k) for k in np.argwhere(~np.isfinite(value))[0])
     place = stage.place_of(at)
     if place.layer is None and node.type.path:
@@ -166,10 +167,10 @@ def _exact(stage: Stage, i: int) -> Array:
 def _operands(
     stage: Stage, i: int, example: int | None, index: tuple[int, ...]
 ) -> Iterator[tuple[str, float]]:
-    node, shape = stage.evaluator.order[i], _of(stage, i, example).shape
+    node, shape = stage.node(i), _of(stage, i, example).shape
     elementwise = node.op in OPERATIONS and OPERATIONS[node.op].elementwise
     for k in stage.evaluator.operands[i]:
-        arg, value = stage.evaluator.order[k], _of(stage, k, example)
+        arg, value = stage.node(k), _of(stage, k, example)
         if is_number(arg):
             continue
         if elementwise:
@@ -181,7 +182,7 @@ def _operands(
 def _largest(stage: Stage) -> Largest:
     sizes = [float(np.max(np.abs(v), initial=0.0)) for v in map(_finite, stage.values)]
     i = int(np.argmax(sizes))
-    return Largest(stage.place_of(0), mathematics(stage.evaluator.order[i]), sizes[i])
+    return Largest(stage.place_of(0), mathematics(stage.node(i)), sizes[i])
 
 
 def _finite(value: Array) -> Array:

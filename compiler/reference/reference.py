@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ir.module import Module
-from ..passes.adjoint import LOSS_GRADIENT, with_loss_gradient
+from ..ir.module import Function, Module
+from ..passes.adjoint import LOSS_GRADIENT, with_loss_gradient, with_pullback
 from ..semantics.interpreter import Interpreter
 from .initial import initial_weights
 
@@ -52,7 +52,7 @@ class Reference:
     def gradient(self, weights: Weights, x: Array, targets: Array) -> dict[str, Array]:
         """∂ loss / ∂ θ for every raw weight, shaped like it."""
         given = [_double(x), _double(targets), np.asarray(1.0)]
-        found = self._gradient.run(LOSS_GRADIENT, given, _doubles(weights))
+        _, *found = self._gradient.run(LOSS_GRADIENT, given, _doubles(weights))
         return {w.name: g for w, g in zip(self.module.weights, found, strict=True)}
 
     @cached_property
@@ -66,6 +66,23 @@ class Reference:
     def run(self, function: str, weights: Weights, *args: Any) -> list[Array]:
         """All results of any function of the module."""
         return self._interpreter.run(function, [_double(a) for a in args], _doubles(weights))
+
+    def pulled(
+        self, function: Function, weights: Weights, args: Sequence[Array], bars: Sequence[Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """Reverse mode through a function: cotangents of the arguments that are real numbers, and
+        of the weights that it uses."""
+        given = [_double(a) for a in args]
+        pairs = enumerate(zip(function.params, given, strict=True))
+        wanted = tuple(
+            i for i, (p, a) in pairs if a.dtype.kind == "f" and p not in function.numbers
+        )
+        module, name = with_pullback(self.module, function.name, wanted)
+        run, held = Interpreter(module), _doubles(weights)
+        found = run.run(name, [*given, *map(_double, bars)], held)
+        names = (r.name.removesuffix("_bar") for r in module.functions[name].results)
+        named = list(zip(names, found, strict=True))[len(wanted) :]
+        return found[: len(wanted)], dict(named)
 
     def _run(self, function: str, weights: Weights, *args: Any) -> Array:
         (value,) = self.run(function, weights, *args)

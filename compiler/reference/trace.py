@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..ir.expr import Expr, build, variable
+from ..ir.expr import Expr, build, substitute, variable
 from ..ir.module import Function, Module, Role
 from ..ir.problem import Loc, RawWeight
 from ..ir.text import mathematics
@@ -55,6 +55,12 @@ class Stage:
     values: list[Array]
     given: Mapping[Expr, Array] = field(default_factory=dict)
     """Variables before they were rounded, where that is known."""
+    arguments: Mapping[Expr, Expr] = field(default_factory=dict)
+    """What the parameters of a generic function stand for."""
+
+    def node(self, i: int) -> Expr:
+        """A node, in terms of what the function was called on."""
+        return substitute(self.evaluator.order[i], self.arguments)
 
     def place_of(self, result: int) -> Place:
         """The place of a result: in a gradient each is by another variable."""
@@ -84,7 +90,7 @@ def traced(
     given = [np.asarray(x, float), targets, np.asarray(1.0)]
     held = {name: np.asarray(w, float) for name, w in weights.items()}
     with np.errstate(all="ignore"):
-        found = run.run(LOSS_GRADIENT, given, held)
+        _, *found = run.run(LOSS_GRADIENT, given, held)
     slopes = {w.name: g for w, g in zip(module.weights, found, strict=True)}
     for stage in _norms(module, slopes, narrowed):
         see(stage)
@@ -123,7 +129,8 @@ def _stage(module: Module, e: Evaluated) -> Stage:
     layer = e.steps[-1] + 1 if e.steps else None
     is_backward = bool(function.pullback_of) and any(n.endswith(BAR) for n in e.targets)
     place = Place(primal.equation, primal.loc, layer, "…" if is_backward else "")
-    return Stage(place, _text(primal, e, is_backward), e.targets, e.evaluator, e.values)
+    text = _text(primal, e, is_backward)
+    return Stage(place, text, e.targets, e.evaluator, e.values, arguments=e.arguments)
 
 
 def _text(primal: Function, e: Evaluated, is_backward: bool) -> str:
@@ -134,7 +141,7 @@ def _text(primal: Function, e: Evaluated, is_backward: bool) -> str:
     names = e.targets
     if is_backward:
         roots, names = list(primal.values), tuple(r.name for r in primal.results)
-    pairs = zip(names, roots, strict=False)
+    pairs = zip(names, (substitute(root, e.arguments) for root in roots), strict=False)
     return "; ".join(f"{name} = {mathematics(root)}" for name, root in pairs)
 
 

@@ -74,6 +74,10 @@ class Evaluator:
             elif node.op == "call":
                 assert called is not None
                 value = called(node, [done[i] for i in operands])
+            elif narrowed is not None and node.op == "mean":
+                # the sum may overflow where the mean would not
+                (x,) = (done[i] for i in operands)
+                value = narrowed(x.sum()) / x.size
             else:
                 value = MEANING[node.op](node, *(done[i] for i in operands))
             if not exact:

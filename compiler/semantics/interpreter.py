@@ -24,7 +24,7 @@ class Evaluated:
     """Expressions of a function that were evaluated together, with the values of all their nodes.
 
     `targets` are what a reader knows the results by; `steps` the entries of the scans around it,
-    the outermost first.
+    the outermost first; `arguments` what a generic function was called on, by parameter.
     """
 
     function: Function
@@ -32,6 +32,7 @@ class Evaluated:
     evaluator: Evaluator
     values: list[Array]
     steps: tuple[int, ...]
+    arguments: Mapping[Expr, Expr]
 
     @property
     def results(self) -> list[Array]:
@@ -69,6 +70,7 @@ class Interpreter:
         self.module, self.observer, self.narrowed = module, observer, narrowed
         self._plans: dict[str, list[_Line]] = {}
         self._steps: list[int] = []
+        self._arguments: dict[Expr, Expr] = {}
 
     def run(self, name: str, args: Sequence[Array], weights: Weights | None = None) -> list[Array]:
         """The results of a function; raw weights by name, as they are stored."""
@@ -106,14 +108,19 @@ class Interpreter:
         weights: Mapping[Expr, Array],
     ) -> list[Array]:
         def called(node: Expr, args: list[Array]) -> Array:
+            callee, before = self.module.functions[node.name], self._arguments
+            is_generic = callee.generic
+            self._arguments = dict(zip(callee.params, node.args, strict=True)) if is_generic else {}
             (value,) = self._function(node.name, args, weights)
+            self._arguments = before
             return value
 
         done = line.evaluator.every(values, called, self.narrowed)
         if self.observer is not None and line.evaluator.order:
             steps = tuple(self._steps)
             names = line.names(function)
-            self.observer(Evaluated(function, names, line.evaluator, done, steps))
+            given = self._arguments if function.generic else {}
+            self.observer(Evaluated(function, names, line.evaluator, done, steps, given))
         return [done[i] for i in line.evaluator.results]
 
     def _results(

@@ -162,12 +162,17 @@ def _step_of(node: Expr, t: Array, h: Array) -> Array:
 
 
 def _at(node: Expr, stack: Array, index: Array) -> Array:
-    return stack[int(index)]
+    return stack[_whole(index)]
+
+
+def _whole(index: Array) -> int:
+    """An index as an integer; one like j + 1 may be off by rounding."""
+    return int(np.rint(np.real(index)))
 
 
 def _put(node: Expr, x: Array, index: Array, like: Array) -> Array:
     found = np.zeros(like.shape, np.result_type(x, like))
-    found[int(index)] = x
+    found[_whole(index)] = x
     return found
 
 

@@ -38,7 +38,7 @@ STAGGERED = [
 
 @cache
 def example(case: Case) -> tuple[Compiled, dict[str, Array], list[Array]]:
-    """The case over seven steps, weights, and the arguments of the pullback of its loss."""
+    """The case over seven steps, weights, and the arguments of its loss with the gradient."""
     time = {"horizon": 1.0, "steps": STEPS, "weights": case.mode}
     found = case.compiled(time=time, regularizers=regularizers(case.problem()))
     x, targets = batch(found.problem)
@@ -46,7 +46,8 @@ def example(case: Case) -> tuple[Compiled, dict[str, Array], list[Array]]:
 
 
 def gradient(module: Module, weights: dict[str, Array], given: list[Array]) -> list[Array]:
-    return Interpreter(verify(module)).run(LOSS_GRADIENT, given, weights)
+    _, *found = Interpreter(verify(module)).run(LOSS_GRADIENT, given, weights)
+    return found
 
 
 def apart(found: list[Array], expected: list[Array]) -> float:
@@ -172,7 +173,7 @@ def test_a_printed_pullback_that_undoes_its_steps(backend: str):
 
 
 def printed_gradient(model: Any, weights: dict[str, Array], given: list[Array]) -> list[Array]:
-    """What the program's own `loss_pullback` gives, run by its framework."""
+    """What the program's own `loss_and_gradient` gives, run by its framework."""
     x, targets, one = given
     if model.backend == "torch":
         import torch
@@ -180,10 +181,10 @@ def printed_gradient(model: Any, weights: dict[str, Array], given: list[Array]) 
         network = model.network(weights)
         labels = torch.tensor(targets)
         with torch.no_grad():
-            found = network.loss_pullback(torch.tensor(x), labels, torch.tensor(one))
+            _, *found = network.loss_and_gradient(torch.tensor(x), labels, torch.tensor(one))
         return [np.asarray(f) for f in found]
     import jax
 
     with model.settings():
-        found = jax.jit(model.native.loss_pullback)(weights, x, targets, one)
+        _, *found = jax.jit(model.native.loss_and_gradient)(weights, x, targets, one)
         return [np.asarray(f) for f in found]
