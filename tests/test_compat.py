@@ -88,18 +88,16 @@ def test_an_old_spec_means_what_it_meant(folder: Path):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("folder", KEPT, ids=name)
 def test_an_old_spec_gives_the_old_values(folder: Path, backend: str):
-    program = lower(wellposed.load(folder / "spec.yaml"))
-    chosen = registry.get(backend)
-    assert (
-        farthest(chosen.load(program, chosen.emit(program), "cpu", "float64"), folder) <= AGREEMENT
-    )
+    module, own = compiled(wellposed.load(folder / "spec.yaml")).module, registry.get(backend)
+    model = own.load(module, own.emit(module), "cpu", "float64")
+    assert farthest(model, folder) <= AGREEMENT
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:])
 @pytest.mark.parametrize("folder", KEPT, ids=name)
 def test_an_old_program_still_gives_them(folder: Path, backend: str):
-    program = lower(wellposed.load(folder / "spec.yaml"))
-    model = registry.get(backend).load(program, texts(folder)[backend], "cpu", "float64")
+    module = compiled(wellposed.load(folder / "spec.yaml")).module
+    model = registry.get(backend).load(module, texts(folder)[backend], "cpu", "float64")
     assert farthest(model, folder) <= AGREEMENT
 
 
@@ -129,7 +127,7 @@ def test_a_broken_promise_would_be_seen(
     whole = values_of
     monkeypatch.setitem(globals(), "values_of", lambda *given: broken(whole(*given)))
     folder = KEPT[0]
-    model = registry.get("numpy").load(lower(wellposed.load(folder / "spec.yaml")), "")
+    model = registry.get("numpy").load(compiled(wellposed.load(folder / "spec.yaml")).module, "")
     try:
         assert farthest(model, folder) > AGREEMENT
     except AssertionError as error:

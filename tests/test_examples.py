@@ -30,10 +30,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The emitted programs of all examples."""
     folder = tmp_path_factory.mktemp("emitted")
     for name in NAMES:
-        program = lower(wellposed.load(name))
+        module = compiled(wellposed.load(name)).module
         for backend in BACKENDS:
-            text = get(backend).emit(program)
-            (folder / f"{program.module_name}_{backend}.py").write_text(text, encoding="utf-8")
+            text = get(backend).emit(module)
+            (folder / f"{module.file_name}_{backend}.py").write_text(text, encoding="utf-8")
     (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "basic"}')
     return folder
 
@@ -83,7 +83,7 @@ def test_the_programs_run_alone(backend: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_described_in_full(name: str) -> None:
-    said = describe(lower(wellposed.load(name)))
+    said = describe(compiled(wellposed.load(name)))
     assert said.equations
     assert said.integrator
     assert said.findings

@@ -19,7 +19,7 @@ class Gated(WithActivation, kind="gated"):
         return Equations(blocks, weights, {"y": self._sigma("K @ y", "b") + " - y"})
 
 
-registry.register(registry.Backend("words", lambda program: f"{program.name} in words", "none"))
+registry.register(registry.Backend("words", lambda module: f"{module.name} in words", "none"))
 '''
 
 USE = """
@@ -35,7 +35,7 @@ y = np.array([[0.3, -0.2]])
 expected = np.tanh(y @ weights["K"][0].T) - y
 np.testing.assert_allclose(model.vector_field(weights, 0.0, y), expected, rtol=1e-14)
 assert "words" in names()
-print(get("words").emit(lower(spec)))
+print(get("words").emit(compiled(spec).module))
 """
 
 SPEC = """

@@ -30,14 +30,16 @@ def test_the_spec_is_the_shipped_example_but_for_defaults(tmp_path: Path) -> Non
 
 def test_the_emitted_excerpt_is_what_is_emitted() -> None:
     (excerpt,) = blocks("python")
-    source = get("jax").emit(lower(wellposed.load("ellipses-antisymmetric")))
+    source = get("jax").emit(compiled(wellposed.load("ellipses-antisymmetric")).module)
     for function in excerpt.strip().split("\n\n\n"):
         assert function in source
 
 
 def test_the_head_and_the_error_are_what_is_printed(tmp_path: Path) -> None:
     head, error = blocks("text")
-    assert head.strip() in get("torch").emit(lower(wellposed.load("ellipses-antisymmetric")))
+    assert head.strip() in get("torch").emit(
+        compiled(wellposed.load("ellipses-antisymmetric")).module
+    )
     lines = blocks("yaml")[0].splitlines()
     lines[6] = error.splitlines()[1].split("| ", 1)[1]
     file = tmp_path / "m.yaml"

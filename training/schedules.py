@@ -33,12 +33,12 @@ def rate(schedule: spec.Schedule, peak: float, clock: Clock) -> float:
 
 
 @rate.register
-def _(schedule: spec.ConstantRate, peak: float, clock: Clock) -> float:
+def constant(schedule: spec.ConstantRate, peak: float, clock: Clock) -> float:
     return peak
 
 
 @rate.register
-def _(schedule: spec.CosineRate, peak: float, clock: Clock) -> float:
+def cosine(schedule: spec.CosineRate, peak: float, clock: Clock) -> float:
     """η = final + (peak − final) (1 + cos π (k − W) / (K − W)) / 2 at update k of K.
 
     Loshchilov & Hutter (ICLR 2017), equation 5. The W updates before it warm up:
@@ -52,7 +52,7 @@ def _(schedule: spec.CosineRate, peak: float, clock: Clock) -> float:
 
 
 @rate.register
-def _(schedule: spec.StepRate, peak: float, clock: Clock) -> float:
+def stepwise(schedule: spec.StepRate, peak: float, clock: Clock) -> float:
     """η = peak factor^⌊e / every⌋ with e complete epochs."""
     return peak * schedule.factor ** (clock.epoch // schedule.every)
 

@@ -131,7 +131,7 @@ def test_dry_run_does_all_but_train(cli: Cli, folder: Path) -> None:
     shown = dict(line.strip().split("  ", 1) for line in called.out.splitlines())
     spec = wellposed.load("tiny.yaml")
     model = wellposed.compile(spec, "numpy")
-    data = api.problem_of(spec).dataset.train.rows(next(batches(1, 1, 40, 16)))
+    data = api.trainable(spec).dataset.train.rows(next(batches(1, 1, 40, 16)))
     w = model.init()
     norm = np.sqrt(sum((g**2).sum() for g in model.gradient(w, data.x, data.targets).values()))
     assert float(shown["first loss"]) == pytest.approx(model.loss(w, data.x, data.targets), 1e-5)
@@ -172,7 +172,7 @@ def test_evaluate_measures_both_splits(cli: Cli, folder: Path) -> None:
     assert found["epoch"] == 4
     for key in ("train_accuracy", "validation_accuracy"):
         assert found[key] == last[key]
-    problem = api.problem_of(wellposed.load("tiny.yaml"))
+    problem = api.trainable(wellposed.load("tiny.yaml"))
     model, w = wellposed.compile(problem.spec, "numpy"), load_file(folder / "a/weights.safetensors")
     for part in ("train", "validation"):
         split = getattr(problem.dataset, part)

@@ -29,7 +29,7 @@ class Tiny:
     device = "cpu"
     dtype = "float64"
     source = "y = (1 + g) y"
-    program: Any = None
+    module: Any = None
     alpha = 1e-3
 
     def init(self, seed: int | None = None) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from wellposed.backends.stepper import Stepper
+from wellposed.compiler.pipeline import compiled
 from wellposed.data.dataset import Dataset
 from wellposed.training import checkpoint as checkpoints
 from wellposed.training.checkpoint import RunError, read_checkpoint
@@ -26,7 +27,7 @@ PER_EPOCH = 7
 
 
 def go(out: Path, model: Tiny, dataset: Dataset, **how: Any) -> Result:
-    return train(make_spec(epochs=2), model, dataset, out, progress=Quiet(), **how)
+    return train(compiled(make_spec(epochs=2)), model, dataset, out, progress=Quiet(), **how)
 
 
 def assert_same_run(out: Path, other: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from wellposed.backends.optimizers import Sgd, Updater
+from wellposed.compiler.pipeline import compiled
 from wellposed.data.dataset import Dataset, Split
 from wellposed.training.progress import Bar, Lines, Quiet, progress_on
 from wellposed.training.scores import ACCURACY, MSE, accuracy, evaluate, mean_squared_error
@@ -68,7 +69,7 @@ def test_the_bar_shows_the_epoch_and_its_numbers() -> None:
 def test_a_training_tells_its_progress(tmp_path: Path, model: Tiny, dataset: Dataset) -> None:
     file = io.StringIO()
     shown = progress_on(Console(file=file, width=100))
-    train(make_spec(), model, dataset, tmp_path / "a", progress=shown)
+    train(compiled(make_spec()), model, dataset, tmp_path / "a", progress=shown)
     assert len(file.getvalue().splitlines()) == 6
 
 

@@ -23,6 +23,7 @@ import wellposed
 from wellposed.backends.model import Model
 from wellposed.backends.optimizers import Updater
 from wellposed.backends.stepper import Stepper
+from wellposed.compiler.pipeline import compiled
 from wellposed.data.dataset import Dataset, Split
 from wellposed.data.rng import batches
 from wellposed.spec.model import Spec
@@ -150,14 +151,16 @@ def whole(case: tuple[str, ...], backend: str, kind: type[Kept] = Kept) -> Weigh
     spec = spec_of(*case)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        return train(spec, model(backend, spec.dtype, kind), data(), out, progress=Quiet()).weights
+        return train(
+            compiled(spec), model(backend, spec.dtype, kind), data(), out, progress=Quiet()
+        ).weights
 
 
 def in_turns(folder: Path, spec: Spec, backends: Sequence[str]) -> Result:
     """An epoch on each backend, every one from the files that the last has left."""
     results = [
         train(
-            spec,
+            compiled(spec),
             model(backend, spec.dtype),
             data(),
             folder,
@@ -213,7 +216,7 @@ def test_one_backend_goes_on_bit_for_bit(
     tmp_path: Path, backend: str, optimizer: str, dtype: str
 ) -> None:
     spec = spec_of(optimizer, "cosine", "clipped", dtype)
-    train(spec, model(backend, dtype), data(), tmp_path / "whole", progress=Quiet())
+    train(compiled(spec), model(backend, dtype), data(), tmp_path / "whole", progress=Quiet())
     in_turns(tmp_path / "parts", spec, [backend] * EPOCHS)
     one, other = (tmp_path / name / "checkpoint.safetensors" for name in ("whole", "parts"))
     assert one.read_bytes() == other.read_bytes()
@@ -317,11 +320,16 @@ def test_another_backend_goes_on_within_an_epoch(
     with monkeypatch.context() as patch:
         patch.setattr(Stepper, "step", interrupted)
         first = train(
-            spec, model(sequence[0], spec.dtype), data(), tmp_path / "a", progress=Quiet()
+            compiled(spec), model(sequence[0], spec.dtype), data(), tmp_path / "a", progress=Quiet()
         )
     assert first.status == "interrupted" and first.epoch == stop // 3
     last = train(
-        spec, model(sequence[1], spec.dtype), data(), tmp_path / "a", progress=Quiet(), resume=True
+        compiled(spec),
+        model(sequence[1], spec.dtype),
+        data(),
+        tmp_path / "a",
+        progress=Quiet(),
+        resume=True,
     )
     assert last.status == "finished" and next(taken) == stop + 1
     assert distance(expected, last.weights) <= tolerance

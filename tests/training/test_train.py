@@ -11,6 +11,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from wellposed.compiler.pipeline import compiled
 from wellposed.data.dataset import Dataset
 from wellposed.spec.model import Spec
 from wellposed.training import checkpoint as checkpoints
@@ -29,7 +30,7 @@ TEXT = b"# \xce\xb3 as given\r\nwellposed: 1\n"
 
 
 def go(out: Path, model: Tiny, dataset: Dataset, spec: Spec | None = None, **kwargs: Any) -> Result:
-    return train(spec or make_spec(), model, dataset, out, progress=Quiet(), **kwargs)
+    return train(compiled(spec or make_spec()), model, dataset, out, progress=Quiet(), **kwargs)
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
