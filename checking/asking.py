@@ -1,4 +1,4 @@
-"""Putting the questions to a program: every answer as it comes, a failure in words."""
+"""Asking a program: every answer as it comes, a failure in words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
 from ..backends.model import Model
-from .inputs import briefly
+from ..compiler.pipeline import Compiled
+from .checks import AS_TRAINED, CHECKS
+from .inputs import fast_compile
 from .probes import Probes
 from .quantities import PROGRAM, Answer, Key, NotOffered
-from .questions import AS_TRAINED, QUESTIONS
 
 FUNCTIONS = frozenset(
     {"Network", "init", "vector_field", "trajectory", "forward", "regularizer", "loss"}
@@ -20,12 +21,12 @@ _LONGEST = 300  # characters of a program's own error message that a reason quot
 
 
 def answers(
-    load: Callable[[str], Model], keys: Sequence[Key], probes: Probes
+    load: Callable[[str], Model], case: Compiled, keys: Sequence[Key], probes: Probes
 ) -> Iterator[tuple[Key, Answer]]:
     """The answers in order, each as soon as it is there.
 
     `load` gives the model of a dtype, which is asked on numbers of that dtype. A program that
-    does not load answers one question, that for PROGRAM, with the reason.
+    does not load gives one answer, that for PROGRAM, with the reason.
     """
     ready: dict[str, tuple[Model, Probes]] = {}
     for key in keys:
@@ -36,13 +37,13 @@ def answers(
             yield Key(key.dtype, PROGRAM), Answer(reason=in_words(error))
             return
         model, given = ready[key.dtype]
-        yield key, _answer(model, key.quantity, given)
+        yield key, _answer(model, case, key.quantity, given)
 
 
-def _answer(model: Model, quantity: str, probes: Probes) -> Answer:
+def _answer(model: Model, case: Compiled, quantity: str, probes: Probes) -> Answer:
     try:
-        with nullcontext() if quantity in AS_TRAINED else briefly(model):
-            return Answer(QUESTIONS[quantity].ask(model, probes))
+        with nullcontext() if quantity in AS_TRAINED else fast_compile(model):
+            return Answer(CHECKS[quantity].ask(model, case, probes))
     except NotOffered:
         return Answer(offered=False)
     except (Exception, SystemExit) as error:

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from ..backends.model import Model
+from ..compiler.ir.elementary import FUNCTIONS
 from ..compiler.ir.expr import walk
-from ..compiler.ir.program import Program
+from ..compiler.pipeline import Compiled
 from .compare import Array
 from .inputs import (
     ARGUMENTS,
@@ -37,7 +38,7 @@ from .inputs import (
     transposed,
     vector_field,
 )
-from .probes import INITIAL, LIKELIHOODS, RANDOM, Probes
+from .probes import INITIAL, PROBABILITIES, RANDOM, Probes
 from .quantities import Answers
 
 REPEATED = [0, 2, 0, 0, 5, 2, 0]
@@ -54,7 +55,7 @@ NODES = 64
 """So many at most, those first whose quotient t_j / h is rounded below j."""
 
 
-def ask(model: Model, probes: Probes) -> Answers:
+def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The whole battery in float64; leaves are named `random/CASE/WHAT`.
 
     Denormals are not asked of a field that jumps at 0, since XLA takes them for 0.
@@ -66,19 +67,21 @@ def ask(model: Model, probes: Probes) -> Answers:
         y=probes.y,
         targets=next(iter(probes.targets.values()), None),
         before=probes.weights[INITIAL],
-        likelihoods=probes.targets.get(LIKELIHOODS),
+        probabilities=probes.targets.get(PROBABILITIES),
     )
     with np.errstate(all="ignore"):
         return {
-            f"{RANDOM}/{case}/{leaf}": value
-            for case, question in BATTERY.items()
-            if case != DENORMALS or not _jumps(model.program)
-            for leaf, value in question(model, given).items()
+            f"{RANDOM}/{name}/{leaf}": value
+            for name, ask_it in BATTERY.items()
+            if name != DENORMALS or not _jumps(case)
+            for leaf, value in ask_it(model, given).items()
         }
 
 
-def _jumps(program: Program) -> bool:
-    return any(node.op in ("sign", "heaviside") for node in walk(*program.field.values()))
+def _jumps(case: Compiled) -> bool:
+    """Is a right-hand side not continuous? The rows of its functions say so."""
+    jumping = {name for name, function in FUNCTIONS.items() if function.has_jump}
+    return any(node.op in jumping for node in walk(*case.problem.rhs.values()))
 
 
 def _no_row(model: Model, given: Inputs) -> Answers:
@@ -106,23 +109,24 @@ def _repeated(model: Model, given: Inputs) -> Answers:
 def _many_rows(model: Model, given: Inputs) -> Answers:
     """A program that works in chunks must not lose the last one, nor weigh it like the others.
 
-    The gradient is that for likelihoods, where they may be targets: that for classes is a rung.
+    The gradient is that for probabilities, where they may be targets: classes are on the ladder.
     """
-    program = model.program
-    counts = (count for count in COUNTS if count * program.steps * program.size <= NUMBERS)
+    module = model.module
+    states = module.steps * module.signature.size
+    counts = (count for count in COUNTS if count * states <= NUMBERS)
     many = given.many(next(counts, 0))
     return {"forward": forward(model, many)} | gradient(model, many) if len(many.x) else {}
 
 
 def _other_weights(model: Model, given: Inputs) -> Answers:
     """Nothing is kept of the weights that a network had before."""
-    asked = ["forward", "vector_field", *["regularizer"] * bool(model.program.penalties)]
+    asked = ["forward", "vector_field", *["regularizer"] * model.module.has_penalties]
     return {function.replace("_", " "): after(model, function, given) for function in asked}
 
 
 def _nodes(model: Model, given: Inputs) -> Answers:
     """At t_j = j h a step begins, whatever t_j / h is rounded to."""
-    h, j = model.program.h, np.arange(model.program.steps)
+    h, j = model.module.h, np.arange(model.module.steps)
     evenly = np.linspace(0, len(j) - 1, min(len(j), NODES)).astype(int)
     chosen = dict.fromkeys([*j[np.floor(j * h / h) < j].tolist(), *evenly.tolist()])
     times = [i * h for i in list(chosen)[:NODES]]
@@ -204,7 +208,7 @@ def _unchanged(model: Model, given: Inputs) -> Answers:
     """Are the arguments of each call afterwards what they were before?"""
     found: Answers = {}
     asked = dict.fromkeys(ARGUMENTS, True)
-    asked |= {"loss": given.targets is not None, "regularizer": bool(model.program.penalties)}
+    asked |= {"loss": given.targets is not None, "regularizer": model.module.has_penalties}
     for function, names in ARGUMENTS.items():
         if not asked[function]:
             continue

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from .checks import CHECKS, Expect
 from .drift import DISTANCE
 from .quantities import GRADIENT, PASSES
-from .questions import QUESTIONS, Judge
-from .rungs import Rung, question_of
+from .rungs import Rung, asked_as
 from .single import RATIO, ROUNDING
 from .tolerances import EPSILON, GRADIENTS, VALUES
 
@@ -21,13 +21,13 @@ def basis(rung: Rung) -> str:
     if rung.rung == "L7":
         least = f"that taken as {ROUNDING:g} at least"
         return f"{RATIO:g} × the other backend's error, {least}; in units of ε × {GROWTH}"
-    question = QUESTIONS[question_of(rung.quantity)]
-    if question.judge is Judge.BYTES:
+    check = CHECKS[asked_as(rung.quantity)]
+    if check.basis:
+        return check.basis
+    if check.expect is Expect.BYTES:
         return "equality"
-    if question.judge is Judge.PEER:
+    if check.expect is Expect.PEER:
         return f"{DISTANCE:g} × self-drift: how far one backend parts from itself, one ulp away"
-    if question.judge is Judge.STATED:
-        return question.basis
     multiple = GRADIENTS[rung.dtype] if rung.quantity.startswith(GRADIENT) else VALUES
     unit = multiple * EPSILON[rung.dtype]
     return f"{unit:.2g} ({multiple:.4g} ε of {rung.dtype}) × {GROWTH}"

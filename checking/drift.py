@@ -1,4 +1,4 @@
-"""Rung L5: training steps, held to what training does to one unit in the last place.
+"""L5: training steps, held to what training does to one unit in the last place.
 
 Two correct programs part in the last digit, and training may carry them apart: by as much as it
 carries a program from itself when it starts one ulp away. So every backend trains twice, in step,
@@ -16,6 +16,7 @@ import numpy as np
 from ..backends.model import Model
 from ..backends.optimizers import updater
 from ..backends.stepper import Stepper
+from ..compiler.pipeline import Compiled
 from .compare import Array, Leaves, Standard
 from .probes import INITIAL, Probes
 from .quantities import Answers
@@ -30,15 +31,15 @@ EPSILON = float(np.finfo(np.float64).eps)
 DRIFT = "self-drift"
 
 
-def ask(model: Model, probes: Probes) -> Answers:
+def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The self-drift after every update, and the weights after updates 1, 2, 4, … and the last.
 
     It ends at the horizon: the first update after which the self-drift passes LIMIT, or where
     a number is not finite.
     """
-    plan = probes.training
-    assert plan is not None and model.program.spec.train is not None
-    rule, initial = updater(model.program.spec.train), probes.weights[INITIAL]
+    plan, train = probes.training, case.problem.spec.train
+    assert plan is not None and train is not None
+    rule, initial = updater(train), probes.weights[INITIAL]
     one, other = (model.stepper(rule, plan.x, plan.targets) for _ in range(2))
     one.load(initial)
     other.load(one_ulp_away(initial))

@@ -9,15 +9,15 @@ import numpy as np
 
 from ..backends import registry
 from ..backends.model import Model
-from ..compiler.evaluate import rounding
-from ..compiler.ir.program import Program
+from ..compiler.pipeline import Compiled
+from ..compiler.semantics.evaluate import rounding
 from ..data.rng import rng
 from ..spec.node import content_hash
 from .asking import answers
+from .checks import CHECKS, Expect
 from .compare import Leaves, Standard
 from .probes import Probes
 from .quantities import FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, WEIGHTS, Key
-from .questions import QUESTIONS, Judge
 from .tolerances import MOVES, NOISE, ROUNDINGS, lost_sets, standards
 
 REFERENCE = "numpy"
@@ -36,29 +36,30 @@ class Expectation:
     standards: Mapping[Key, Mapping[str, Standard]]
 
 
-def expectation(program: Program, keys: Sequence[Key], probes: Probes) -> Expectation:
+def expectation(case: Compiled, keys: Sequence[Key], probes: Probes) -> Expectation:
     """Run the reference on the probes and, for the growth, on probes moved a little."""
-    model = registry.get(REFERENCE).load(program, "")
-    by = {judge: [k for k in keys if QUESTIONS[k.quantity].judge is judge] for judge in Judge}
-    weights = _ask(model, by[Judge.BYTES], probes).get(WEIGHTS, {})
-    found = {key: _stated(program, key, probes) for key in by[Judge.STATED]}
-    for dtype in dict.fromkeys(key.dtype for key in by[Judge.REFERENCE]):
-        ours = [key for key in by[Judge.REFERENCE] if key.dtype == dtype]
+    model = registry.get(REFERENCE).load(case.module, "")
+    by = {how: [k for k in keys if CHECKS[k.quantity].expect is how] for how in Expect}
+    weights = _ask(model, case, by[Expect.BYTES], probes).get(WEIGHTS, {})
+    stated = [key for key in keys if callable(CHECKS[key.quantity].expect)]
+    found = {key: _stated(case, key, probes) for key in stated}
+    for dtype in dict.fromkeys(key.dtype for key in by[Expect.GROWTH]):
+        ours = [key for key in by[Expect.GROWTH] if key.dtype == dtype]
         given = probes.rounded(dtype)
-        base = _ask(model, ours, given)
-        moved = _moved(model, program, ours, given, dtype)
+        base = _ask(model, case, ours, given)
+        moved = _moved(model, case, ours, given, dtype)
         for key in ours:
             runs = [(size, run[key.quantity]) for size, run in moved]
             judged = standards(key, base[key.quantity], runs, _lost(key, base))
-            found[key] = _judgeable(judged) if QUESTIONS[key.quantity].lenient else judged
+            found[key] = _judgeable(judged) if CHECKS[key.quantity].lenient else judged
     return Expectation(weights, found)
 
 
-def _stated(program: Program, key: Key, probes: Probes) -> Mapping[str, Standard]:
-    question = QUESTIONS[key.quantity]
-    assert question.stated is not None  # a question of Judge.STATED has its standards
-    found = question.stated(program, probes)
-    return _judgeable(found) if question.lenient else found
+def _stated(case: Compiled, key: Key, probes: Probes) -> Mapping[str, Standard]:
+    check = CHECKS[key.quantity]
+    assert callable(check.expect)
+    found = check.expect(case, probes)
+    return _judgeable(found) if check.lenient else found
 
 
 def _judgeable(found: Mapping[str, Standard]) -> dict[str, Standard]:
@@ -76,31 +77,31 @@ def _lost(key: Key, base: Mapping[str, Leaves]) -> frozenset[str]:
 
 
 def _moved(
-    model: Model, program: Program, keys: list[Key], probes: Probes, dtype: str
+    model: Model, case: Compiled, keys: list[Key], probes: Probes, dtype: str
 ) -> list[tuple[float, dict[str, Leaves]]]:
     """The reference's answers on perturbed probes, and with every operation off at random."""
-    names = ("growth", content_hash(program.spec), dtype)
+    names = ("growth", content_hash(case.problem.spec), dtype)
 
-    def rng(what: str) -> np.random.Generator:
-        return rng(program.spec.seed, *names, what)
+    def random(what: str) -> np.random.Generator:
+        return rng(case.module.seed, *names, what)
 
     found = [
-        (size, _ask(model, keys, probes.perturbed(size, rng(str(i)))))
+        (size, _ask(model, case, keys, probes.perturbed(size, random(str(i)))))
         for i, size in enumerate(MOVES[dtype])
     ]
     size = NOISE[dtype]
     for i in range(ROUNDINGS):
-        with rounding(size, rng(f"rounding {i}")):
-            found.append((size, _ask(model, keys, probes)))
+        with rounding(size, random(f"rounding {i}")):
+            found.append((size, _ask(model, case, keys, probes)))
     return found
 
 
-def _ask(model: Model, keys: Sequence[Key], probes: Probes) -> dict[str, Leaves]:
+def _ask(model: Model, case: Compiled, keys: Sequence[Key], probes: Probes) -> dict[str, Leaves]:
     """Every quantity, in the one dtype of the reference."""
     wanted = [Key("float64", key.quantity) for key in keys]
     found: dict[str, Leaves] = {}
     with np.errstate(all="ignore"):
-        for key, answer in answers(lambda dtype: model, wanted, probes):
+        for key, answer in answers(lambda dtype: model, case, wanted, probes):
             if answer.reason:
                 raise ReferenceFailure(f"the reference fails at {key.quantity}: {answer.reason}")
             found[key.quantity] = answer.leaves

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..backends.model import Model
-from ..compiler.ir.program import Program
-from ..compiler.lower import lower
+from ..compiler.pipeline import Compiled
 from .asking import answers
-from .inputs import asked_once
+from .inputs import compiled_fast
 from .job import Job
 from .process import Outcome
 
@@ -18,11 +17,11 @@ def run(job: Job, limit: float) -> Outcome:
     return _run(job, job.load)
 
 
-def run_briefly(job: Job, limit: float) -> Outcome:
-    """As `run`, for small programs that come in numbers: compiled quickly, to slow code."""
-    return _run(job, lambda program, dtype: asked_once(job.load(program, dtype)))
+def run_fast(job: Job, limit: float) -> Outcome:
+    """As `run`, for small programs that are run once: compiled quickly, to slow code."""
+    return _run(job, lambda case, dtype: compiled_fast(job.load(case, dtype)))
 
 
-def _run(job: Job, load: Callable[[Program, str], Model]) -> Outcome:
-    program = lower(job.spec)
-    return Outcome(dict(answers(lambda dtype: load(program, dtype), list(job.keys), job.probes)))
+def _run(job: Job, load: Callable[[Compiled, str], Model]) -> Outcome:
+    case = job.case()
+    return Outcome(dict(answers(lambda dtype: load(case, dtype), case, job.keys, job.probes)))

@@ -22,7 +22,7 @@ Storage = Callable[[Array], Array]
 class Inputs:
     """Weights, rows of features x (s, d), a time, stacked states y (s, n), targets or None.
 
-    `before` are other weights, `likelihoods` the targets in that form, where there are such.
+    `before` are other weights, `probabilities` the targets as probabilities of classes, if any.
     `stored` is how they lie in memory when a program gets them: every call gets its own.
     """
 
@@ -32,7 +32,7 @@ class Inputs:
     y: Array
     targets: Array | None
     before: Mapping[str, Array]
-    likelihoods: Array | None = None
+    probabilities: Array | None = None
     stored: Storage = np.copy
 
     def rows(self, index: Any) -> Inputs:
@@ -41,9 +41,9 @@ class Inputs:
         return replace(self, x=self.x[index], y=self.y[index], targets=targets)
 
     def many(self, count: int) -> Inputs:
-        """So many rows: these over and over, each time of another size, with likelihoods."""
+        """So many rows: these over and over, each time of another size; targets are probabilities."""
         index, sizes = np.arange(count) % len(self.x), np.cos(np.arange(count))
-        targets = self.targets if self.likelihoods is None else self.likelihoods
+        targets = self.targets if self.probabilities is None else self.probabilities
         more = replace(self, targets=targets).rows(index)
         return replace(more, x=more.x * sizes[:, None])
 
@@ -83,15 +83,15 @@ def direct(model: Model, function: str, *arguments: Any) -> Array:
     return np.array(getattr(model, function)(*arguments), order="C")
 
 
-def briefly(model: Model) -> AbstractContextManager[None]:
+def fast_compile(model: Model) -> AbstractContextManager[None]:
     """Within it the model is compiled quickly, to slow code."""
-    return model.briefly() if isinstance(model, FrameworkModel) else nullcontext()
+    return model.fast_compile() if isinstance(model, FrameworkModel) else nullcontext()
 
 
-def asked_once(model: Model) -> Model:
-    """The model, from now on compiled quickly to slow code: for programs that come in numbers."""
+def compiled_fast(model: Model) -> Model:
+    """The model, from now on compiled quickly to slow code: for programs that are run once."""
     if isinstance(model, FrameworkModel):
-        model.is_brief = True
+        model.compiles_fast = True
     return model
 
 

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import stat
-from contextlib import chdir
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -22,8 +21,8 @@ from safetensors.numpy import load, load_file, save
 
 from ..backends import registry
 from ..backends.model import Compilable, Model
-from ..compiler.ir.program import Program
-from ..compiler.lower import lower
+from ..compiler.front.facts import Facts
+from ..compiler.pipeline import Compiled, compiled
 from ..spec.model import Spec
 from ..spec.node import content_hash
 from .probes import Probes
@@ -44,17 +43,17 @@ class StaleAnswer(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """One backend's part of a check. `base` is the folder that paths of the spec start from;
-    `compiled` programs go through the framework's own compiler (torch.compile)."""
+    """One backend's part of a check. `facts` are what the check knows of the data, which no process
+    reads again; `is_compiled` programs go through the framework's own compiler (torch.compile)."""
 
     backend: str
     device: str
     source: str
     spec: Spec
-    base: str
+    facts: Facts
     probes: Probes
     keys: tuple[Key, ...]
-    compiled: bool = False
+    is_compiled: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -66,15 +65,14 @@ class Job:
     def _probe_bytes(self) -> bytes:
         return save(self.probes.arrays())
 
-    def program(self) -> Program:
-        """The spec lowered, in the folder where its data are."""
-        with chdir(self.base):
-            return lower(self.spec)
+    def case(self) -> Compiled:
+        """The spec, compiled."""
+        return compiled(self.spec, self.facts)
 
-    def load(self, program: Program, dtype: str) -> Model:
+    def load(self, case: Compiled, dtype: str) -> Model:
         """The text as a model, run through the framework's compiler where the job says so."""
-        model = registry.get(self.backend).load(program, self.source, self.device, dtype)
-        if not self.compiled:
+        model = registry.get(self.backend).load(case.module, self.source, self.device, dtype)
+        if not self.is_compiled:
             return model
         if not isinstance(model, Compilable):
             raise registry.BackendError(f"{self.backend} has no compiler to switch on")
@@ -87,9 +85,9 @@ class Job:
             "backend": self.backend,
             "device": self.device,
             "spec": self.spec.to_plain(),
-            "base": self.base,
+            "features": self.facts.features,
             "keys": self.keys,
-            "compiled": self.compiled,
+            "is_compiled": self.is_compiled,
         }
         (folder / ANSWERS).mkdir()
         (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
@@ -105,16 +103,11 @@ class Job:
             device=facts["device"],
             source=(folder / TEXT).read_bytes().decode(),
             spec=Spec.model_validate(facts["spec"]),
-            base=facts["base"],
+            facts=Facts(facts["features"]),
             probes=Probes.of_arrays(load_file(folder / PROBES)),
             keys=tuple(Key(*key) for key in facts["keys"]),
-            compiled=facts["compiled"],
+            is_compiled=facts["is_compiled"],
         )
-
-
-def base_folder(spec: Spec) -> str:
-    """The folder of the spec's file."""
-    return str(spec.folder.resolve())
 
 
 def write_answer(folder: Path, number: int, digest: str, key: Key, answer: Answer) -> None:

@@ -1,7 +1,7 @@
 """The equivalence ladder: do the programs of a spec compute what the spec says?
 
 Every backend runs its program in a process of its own, on the same probes; the float64 reference
-gives the expectations. L0 weights, L1 the field, L2 states, L3 objective and gradients, L4 the
+gives the standards. L0 weights, L1 the field, L2 states, L3 objective and gradients, L4 the
 optimizer, L5 training, L6 invariants, L7 float32.
 """
 
@@ -15,23 +15,23 @@ from pathlib import Path
 
 from .._version import __version__, installed
 from ..backends import registry
-from ..compiler.ir.program import Program
-from ..compiler.lower import lower
-from ..compiler.passes.program_claims import SAME
-from ..compiler.verify import violations
+from ..compiler.front.facts import Facts, facts_of
+from ..compiler.pipeline import Compiled, compiled
+from ..compiler.promises.claims import SAME
+from ..compiler.violations import violations
 from ..spec.model import Spec
 from ..spec.node import content_hash
 from . import drift, process
+from .checks import CHECKS, RUNGS, Expect, plan
 from .compare import Leaves
-from .curriculum import curriculum
 from .expectation import REFERENCE, Expectation, expectation
-from .job import Job, base_folder
+from .job import Job
 from .probes import Probes, draw
 from .process import Outcome
 from .quantities import DTYPES, PASSES, PROGRAM, TRAINING, Answer, Key
-from .questions import LEVELS, QUESTIONS, Judge, plan
 from .report import Report
 from .rungs import Rung, judge, judge_single
+from .updates import update_plan
 
 USER_LIMIT = 60.0
 """Seconds that a program of the user's has for everything."""
@@ -51,7 +51,7 @@ def check(
     backends: Sequence[str] = ("torch", "jax"),
     device: str = "cpu",
     dtypes: tuple[str, ...] = DTYPES,
-    levels: Collection[str] = LEVELS,
+    rungs: Collection[str] = RUNGS,
     steps: int | None = None,
     limit: float = USER_LIMIT,
     run: Runner = process.run,
@@ -65,30 +65,31 @@ def check(
     """
     given = dict(programs or {})
     _check_names(given, backends)
-    program = lower(spec)
-    probes, notes = _probes(program, levels, steps)
-    texts = {name: _text(name, program, given) for name in backends}
+    facts = facts_of(spec)
+    case = compiled(spec, facts)
+    probes, notes = _probes(case, rungs, steps)
+    texts = {name: _text(name, case, given) for name in backends}
     jobs = {
-        name: Job(name, device, text, spec, base_folder(spec), probes, keys)
+        name: Job(name, device, text, spec, facts, probes, keys)
         for name, text in texts.items()
         if isinstance(text, str)
-        for keys in [plan(program, probes, dtypes, levels, given=name in given)]
+        for keys in [plan(case, probes, dtypes, rungs, given=name in given)]
     }
     limits = {name: limit if name in given else OWN_LIMIT for name in jobs}
-    outcomes, expected = _run(program, probes, jobs, limits, run)
+    outcomes, expected = _run(case, probes, jobs, limits, run)
     outcomes |= {name: text for name, text in texts.items() if isinstance(text, Outcome)}
     planned = {name: job.keys for name, job in jobs.items()}
-    rungs = _rungs(program, planned, outcomes, expected, "L7" in levels)
-    if any(rung.quantity == TRAINING and not rung.passed for rung in rungs):
+    found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
+    if any(rung.quantity == TRAINING and not rung.passed for rung in found):
         outcomes |= _witness(jobs, run)
-        rungs = _rungs(program, planned, outcomes, expected, "L7" in levels)
-    rungs = (*_passes(spec, backends), *rungs) if "L0" in levels else rungs
-    words = [_training_in_words(outcomes, rungs)] if probes.training is not None else []
-    return _report(spec, program, device, backends, jobs, given, rungs, [*notes, *words])
+        found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
+    found = (*_passes(case, facts, backends), *found) if "L0" in rungs else found
+    words = [_training_in_words(outcomes, found)] if probes.training is not None else []
+    return _report(case, device, backends, jobs, given, found, [*notes, *words])
 
 
 def _run(
-    program: Program,
+    case: Compiled,
     probes: Probes,
     jobs: Mapping[str, Job],
     limits: Mapping[str, float],
@@ -101,30 +102,28 @@ def _run(
     keys = tuple(dict.fromkeys(key for job in jobs.values() for key in job.keys))
     with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
         futures = {name: pool.submit(run, job, limits[name]) for name, job in jobs.items()}
-        expected = expectation(program, keys, probes)
+        expected = expectation(case, keys, probes)
         outcomes = {name: future.result() for name, future in futures.items()}
     return outcomes | (_witness(jobs, run) if len(jobs) == 1 else {}), expected
 
 
-def _passes(spec: Spec, backends: Sequence[str]) -> list[Rung]:
+def _passes(case: Compiled, facts: Facts, backends: Sequence[str]) -> list[Rung]:
     """Every pass leaves the value of what it rewrites as it is: the same for all programs."""
-    found = violations(spec)
+    found = violations(case.problem.spec, facts)
     said = "" if not found else str(found[0])
     error = 0.0 if not found else found[0].error
     rung = Rung("L0", "", "float64", PASSES, not found, error, SAME, reason=said)
     return [replace(rung, backend=backend) for backend in backends]
 
 
-def _probes(
-    program: Program, levels: Collection[str], steps: int | None
-) -> tuple[Probes, list[str]]:
+def _probes(case: Compiled, rungs: Collection[str], steps: int | None) -> tuple[Probes, list[str]]:
     """The probes, and what will not be asked for want of something in the spec."""
-    probes, notes = draw(program), []
-    if program.loss is None:
+    probes, notes = draw(case), []
+    if not case.module.has_loss:
         notes.append("The spec has no readout: there are no logits, no loss and no gradients.")
-    if not {"L4", "L5"} & set(levels):
+    if not {"L4", "L5"} & set(rungs):
         return probes, notes
-    found = curriculum(program, steps)
+    found = update_plan(case, steps)
     if isinstance(found, str):
         return probes, [*notes, f"Training was not compared: {found}."]
     if found is None:
@@ -135,7 +134,7 @@ def _probes(
 def _witness(jobs: Mapping[str, Job], run: Runner) -> dict[str, Outcome]:
     """The reference trains too: for one backend alone, and where two part and one is to blame."""
     job = next(iter(jobs.values()))
-    keys = tuple(key for key in job.keys if QUESTIONS[key.quantity].judge is Judge.PEER)
+    keys = tuple(key for key in job.keys if CHECKS[key.quantity].expect is Expect.PEER)
     asked = replace(job, backend=REFERENCE, device="cpu", source="", keys=keys)
     return {WITNESS: run(asked, OWN_LIMIT)} if keys else {}
 
@@ -156,10 +155,10 @@ def _check_names(given: Mapping[str, Path], backends: Sequence[str]) -> None:
         raise registry.BackendError(f"a program is given for {unused[0]}, which is not checked")
 
 
-def _text(backend: str, program: Program, given: Mapping[str, Path]) -> str | Outcome:
+def _text(backend: str, case: Compiled, given: Mapping[str, Path]) -> str | Outcome:
     """The program's text, or why a file of the user's cannot be read."""
     if backend not in given:
-        return registry.get(backend).emit(program)
+        return registry.get(backend).emit(case.module)
     try:
         if not stat.S_ISREG(given[backend].stat().st_mode):
             raise OSError(None, "it is not a regular file")  # a device would be read without end
@@ -168,11 +167,11 @@ def _text(backend: str, program: Program, given: Mapping[str, Path]) -> str | Ou
         reason = f"{given[backend]} cannot be read: {error.strerror}"
     except UnicodeDecodeError:
         reason = f"{given[backend]} is no text in UTF-8"
-    return Outcome({Key(program.spec.dtype, PROGRAM): Answer(reason=reason)})
+    return Outcome({Key(case.module.dtype, PROGRAM): Answer(reason=reason)})
 
 
 def _rungs(
-    program: Program,
+    case: Compiled,
     planned: Mapping[str, tuple[Key, ...]],
     outcomes: Mapping[str, Outcome],
     expected: Expectation,
@@ -184,15 +183,13 @@ def _rungs(
         for name, outcome in outcomes.items()
     }
     keys = [key for keys in planned.values() for key in keys]
-    asked = [Key(program.spec.dtype, PROGRAM), *(Key(dtype, PROGRAM) for dtype in DTYPES), *keys]
+    asked = [Key(case.module.dtype, PROGRAM), *(Key(dtype, PROGRAM) for dtype in DTYPES), *keys]
     found = [
         rung
         for key in dict.fromkeys(asked)
         for backend, answers in reached.items()
         if key in answers and backend != WITNESS
-        for rung in judge(
-            program, backend, key, answers[key], expected, _peer(backend, key, reached)
-        )
+        for rung in judge(case, backend, key, answers[key], expected, _peer(backend, key, reached))
     ]
     if single:
         found += judge_single({n: a for n, a in reached.items() if n != WITNESS}, expected)
@@ -222,8 +219,7 @@ def _peer(backend: str, key: Key, reached: Mapping[str, Mapping[Key, Answer]]) -
 
 
 def _report(
-    spec: Spec,
-    program: Program,
+    case: Compiled,
     device: str,
     backends: Sequence[str],
     jobs: Mapping[str, Job],
@@ -231,14 +227,15 @@ def _report(
     rungs: tuple[Rung, ...],
     notes: Sequence[str],
 ) -> Report:
+    spec = case.problem.spec
     packages = ("numpy", *(registry.get(name).framework for name in backends))
     versions = {"wellposed": __version__} | {name: installed(name) for name in packages if name}
     return Report(
         spec=spec.name,
         spec_hash=content_hash(spec),
         dtype=spec.dtype,
-        steps=program.steps,
-        h=program.h,
+        steps=case.module.steps,
+        h=case.module.h,
         device=device,
         versions=versions,
         rungs=rungs,

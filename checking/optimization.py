@@ -1,4 +1,4 @@
-"""Rung L4: the optimizer on a fixed stream of gradients, the learning rates, the batches.
+"""Rung L4: the optimizer on fixed gradients, the learning rates, the batches.
 
 The update rules, the schedule and the order of the data are the same text for every backend. So
 they are held to a second reading of the papers (`textbook`), not to each other.
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backends.model import Model
 from ..backends.optimizers import updater
-from ..compiler.ir.program import Program
+from ..compiler.pipeline import Compiled
 from ..data.rng import batches as batches_of
 from ..data.rng import rng
 from ..spec.training import Train
@@ -35,26 +35,26 @@ EPOCHS_ASKED = 3
 SEEN, SIZES, REPEATED = "times an example is seen", "sizes of batches", "epochs in the same order"
 
 
-def weights(model: Model, probes: Probes) -> Answers:
+def weights(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The weights after MARKS updates by the backend's own stepper."""
-    program, train = model.program, _train(model.program)
-    start, gradients = _stream(program)
+    train = _train(case)
+    start, gradients = _gradients(case)
     stepper = model.stepper(updater(train), probes.x, next(iter(probes.targets.values())))
     stepper.load(start)
     found: Answers = {}
-    for number, gradient, rate in zip(count(1), gradients, _rates(program, STEPS), strict=False):
+    for number, gradient, rate in zip(count(1), gradients, _rates(case, STEPS), strict=False):
         stepper.update(gradient, rate)
         if number in MARKS:
             found |= {f"after {number}/{n}": w for n, w in stepper.weights().items()}
     return found
 
 
-def expected_weights(program: Program, probes: Probes) -> dict[str, Standard]:
+def expected_weights(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """The same by the formulas of the papers."""
-    train = _train(program)
-    start, gradients = _stream(program)
+    train = _train(case)
+    start, gradients = _gradients(case)
     flat = (textbook.clipped(_flat(gradient), train.clip) for gradient in gradients)
-    path = textbook.path(train.optimizer, _flat(start), flat, _rates(program, STEPS))
+    path = textbook.path(train.optimizer, _flat(start), flat, _rates(case, STEPS))
     return {
         f"after {number}/{name}": _standard(value)
         for number, theta in enumerate(path, start=1)
@@ -63,14 +63,14 @@ def expected_weights(program: Program, probes: Probes) -> dict[str, Standard]:
     }
 
 
-def rates(model: Model, probes: Probes) -> Answers:
+def rates(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The learning rates that training would use, RATES_ASKED of them at most."""
-    return {"rate": np.array([learning_rate(_train(model.program), c) for c in _clocks(probes)])}
+    return {"rate": np.array([learning_rate(_train(case), c) for c in _clocks(probes)])}
 
 
-def expected_rates(program: Program, probes: Probes) -> dict[str, Standard]:
+def expected_rates(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """The same by the formulas of the papers; each rate has its own scale."""
-    train = _train(program)
+    train = _train(case)
     found = [
         textbook.rate(
             train.schedule, train.optimizer.lr, c.step / c.per_epoch, c.per_epoch, c.epochs
@@ -82,9 +82,9 @@ def expected_rates(program: Program, probes: Probes) -> dict[str, Standard]:
     return {"rate": Standard(value, scale, np.asarray(AGREEMENT))}
 
 
-def batches(model: Model, probes: Probes) -> Answers:
+def batches(model: Model, case: Compiled, probes: Probes) -> Answers:
     """What the first epochs are made of."""
-    train, seed = _train(model.program), model.program.spec.seed
+    train, seed = _train(case), case.module.seed
     size = _size(probes)
     epochs = [
         list(batches_of(seed, number, size, train.batch))
@@ -98,9 +98,9 @@ def batches(model: Model, probes: Probes) -> Answers:
     return {name: np.asarray(value, np.float64) for name, value in found.items()}
 
 
-def expected_batches(program: Program, probes: Probes) -> dict[str, Standard]:
+def expected_batches(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """Every example once an epoch, in batches as large as the spec says, ever anew in order."""
-    train, size = _train(program), _size(probes)
+    train, size = _train(case), _size(probes)
     epochs = min(EPOCHS_ASKED, train.epochs)
     batch = size if train.batch is None else min(train.batch, size)
     sizes = [batch] * (size // batch) + [size % batch] * (size % batch > 0)
@@ -114,9 +114,9 @@ def expected_batches(program: Program, probes: Probes) -> dict[str, Standard]:
     return {name: Standard(value, np.asarray(1.0), exact) for name, value in found.items()}
 
 
-def has_textbook(program: Program) -> bool:
+def has_textbook(case: Compiled) -> bool:
     """Whether a second reading stands here: a plugin's optimizer or schedule has none."""
-    train = program.spec.train
+    train = case.problem.spec.train
     if train is None:
         return False
     known = textbook.path.dispatch(type(train.optimizer)) is not textbook.path.dispatch(object)
@@ -125,9 +125,10 @@ def has_textbook(program: Program) -> bool:
     )
 
 
-def _train(program: Program) -> Train:
-    assert program.spec.train is not None  # the questions of L4 are asked of no other spec
-    return program.spec.train
+def _train(case: Compiled) -> Train:
+    train = case.problem.spec.train
+    assert train is not None  # nothing of L4 is asked of another spec
+    return train
 
 
 def _size(probes: Probes) -> int:
@@ -135,27 +136,27 @@ def _size(probes: Probes) -> int:
     return probes.training.size
 
 
-def _stream(program: Program) -> tuple[dict[str, Array], Iterator[dict[str, Array]]]:
+def _gradients(case: Compiled) -> tuple[dict[str, Array], Iterator[dict[str, Array]]]:
     """Weights at the start and gradients: sizes over two decades about the clipping norm.
 
     The scalar's gradients are zero for the first steps, where a moment is 0 / (0 + ε).
     """
-    rng = rng(program.spec.seed, "gradients")
-    start = {name: np.asarray(rng.normal(size=shape)) for name, shape in SHAPES.items()}
-    unit = (_train(program).clip or 1.0) / _flat(start).size ** 0.5
+    random = rng(case.module.seed, "gradients")
+    start = {name: np.asarray(random.normal(size=shape)) for name, shape in SHAPES.items()}
+    unit = (_train(case).clip or 1.0) / _flat(start).size ** 0.5
 
     def gradients() -> Iterator[dict[str, Array]]:
         for number in range(STEPS):
-            size = unit * 10 ** rng.uniform(-1, 1)
-            drawn = {n: np.asarray(size * rng.normal(size=s)) for n, s in SHAPES.items()}
+            size = unit * 10 ** random.uniform(-1, 1)
+            drawn = {n: np.asarray(size * random.normal(size=s)) for n, s in SHAPES.items()}
             yield drawn | ({"c": np.asarray(0.0)} if number < 3 else {})
 
     return start, gradients()
 
 
-def _rates(program: Program, steps: int) -> Iterator[float]:
-    """The schedule of the spec, stretched over the stream of gradients."""
-    train = _train(program)
+def _rates(case: Compiled, steps: int) -> Iterator[float]:
+    """The schedule of the spec, stretched over the gradients."""
+    train = _train(case)
     per_epoch = max(1, steps // train.epochs)
     total = per_epoch * train.epochs
     for step in range(steps):

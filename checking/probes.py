@@ -1,6 +1,6 @@
 """Where programs are compared: weights, features, states, times and targets.
 
-All numbers are drawn by NumPy from streams keyed by the spec, in float64 with all their digits. A
+All numbers are drawn by NumPy, keyed by the spec, in float64 with all their digits. A
 float32 program, and the reference beside it, get them rounded to float32: both are run on the very
 same numbers, whatever the dtype.
 """
@@ -8,23 +8,23 @@ same numbers, whatever the dtype.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiler.initial import initial_weights
-from ..compiler.ir.program import Program
+from ..compiler.pipeline import Compiled
+from ..compiler.reference.initial import initial_weights
 from ..data.rng import rng
 from ..spec.node import content_hash
-from .curriculum import Curriculum
+from .updates import UpdatePlan
 
 Array = NDArray[Any]
 Weights = dict[str, Array]
 
 RANDOM, INITIAL = "random", "initial"
-CLASSES, LIKELIHOODS, VALUES = "classes", "likelihoods", "values"
+CLASSES, PROBABILITIES, VALUES = "classes", "class probabilities", "values"
 ROWS = 7
 """Examples: one is zero, one repeats another, one is LARGE times as large as the rest."""
 LARGE = 3.0
@@ -36,7 +36,8 @@ SPREAD = 0.5
 class Probes:
     """Sets of weights by name; rows x (s, d), stacked states y (s, n), times, targets by kind.
 
-    `training` is there where the spec trains and its training is asked for.
+    `training` is there where the spec trains and its training is asked for; `calls` are arguments
+    of single functions, by function and number, where those are asked.
     """
 
     weights: dict[str, Weights]
@@ -44,7 +45,8 @@ class Probes:
     y: Array
     times: dict[str, float]
     targets: dict[str, Array]
-    training: Curriculum | None = None
+    training: UpdatePlan | None = None
+    calls: dict[str, Array] = field(default_factory=dict)
 
     def perturbed(self, size: float, rng: np.random.Generator) -> Probes:
         """Every number moved by ±size of itself; times upward only, lest they leave their step."""
@@ -54,7 +56,9 @@ class Probes:
 
         sets = {name: {k: moved(w) for k, w in set_.items()} for name, set_ in self.weights.items()}
         times = {name: t * (1 + size) for name, t in self.times.items()}
-        return replace(self, weights=sets, x=moved(self.x), y=moved(self.y), times=times)
+        calls = {name: moved(a) if a.dtype.kind == "f" else a for name, a in self.calls.items()}
+        moved_rows = {"x": moved(self.x), "y": moved(self.y)}
+        return replace(self, weights=sets, times=times, calls=calls, **moved_rows)
 
     def rounded(self, dtype: str) -> Probes:
         """Numbers of the dtype, held in float64 still; times and training stay as they are."""
@@ -68,7 +72,9 @@ class Probes:
             name: {k: single(w) for k, w in set_.items()} for name, set_ in self.weights.items()
         }
         targets = {kind: single(t) for kind, t in self.targets.items()}
-        return replace(self, weights=sets, x=single(self.x), y=single(self.y), targets=targets)
+        calls = {name: single(a) for name, a in self.calls.items()}
+        rows = {"x": single(self.x), "y": single(self.y)}
+        return replace(self, weights=sets, targets=targets, calls=calls, **rows)
 
     def arrays(self) -> dict[str, Array]:
         """All of it as one flat dict, as it travels."""
@@ -77,7 +83,8 @@ class Probes:
         times = {f"times/{name}": np.array(t) for name, t in self.times.items()}
         training = {} if self.training is None else self.training.arrays()
         travelling = {f"training/{name}": array for name, array in training.items()}
-        return weights | targets | times | travelling | {"x": self.x, "y": self.y}
+        calls = {f"calls/{name}": array for name, array in self.calls.items()}
+        return weights | targets | times | travelling | calls | {"x": self.x, "y": self.y}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Array]) -> Probes:
@@ -88,10 +95,11 @@ class Probes:
             weights[set_][name] = array
         times = {name: float(t) for name, t in _under("times", arrays).items()}
         found = _under("targets", arrays)
-        targets = {kind: found[kind] for kind in (CLASSES, LIKELIHOODS, VALUES) if kind in found}
+        targets = {kind: found[kind] for kind in (CLASSES, PROBABILITIES, VALUES) if kind in found}
         training = _under("training", arrays)
-        curriculum = Curriculum.of_arrays(training) if training else None
-        return cls(weights, arrays["x"], arrays["y"], times, targets, curriculum)
+        plan = UpdatePlan.of_arrays(training) if training else None
+        calls = _under("calls", arrays)
+        return cls(weights, arrays["x"], arrays["y"], times, targets, plan, calls)
 
 
 def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -99,16 +107,17 @@ def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
 
 
-def draw(program: Program) -> Probes:
-    """The probes of a program: the same ones every time."""
-    rng = rng(program.spec.seed, "check", content_hash(program.spec))
-    initial = initial_weights(program)
+def draw(case: Compiled) -> Probes:
+    """The probes of a spec: the same ones every time."""
+    module, signature = case.module, case.module.signature
+    random = rng(module.seed, "check", content_hash(case.problem.spec))
+    initial = initial_weights(module.weights, module.seed)
     weights = {
-        RANDOM: _random_weights(initial, rng),
+        RANDOM: _random_weights(initial, random),
         INITIAL: {name: _double(w) for name, w in initial.items()},
     }
-    x, y = _rows(program.features, rng), _rows(program.size, rng)
-    return Probes(weights, x, y, _times(program), _targets(program, rng))
+    x, y = _rows(signature.features, random), _rows(signature.size, random)
+    return Probes(weights, x, y, _times(case), _targets(case, random))
 
 
 def _random_weights(initial: Weights, rng: np.random.Generator) -> Weights:
@@ -134,25 +143,25 @@ def _rows(columns: int, rng: np.random.Generator) -> Array:
     return rows
 
 
-def _times(program: Program) -> dict[str, float]:
+def _times(case: Compiled) -> dict[str, float]:
     """Nodes t_j and times in both halves of steps, first, second, middle and last; the end T.
 
     One half alone would not tell the step of a time from the step that is nearest to it.
     """
-    last = program.steps - 1
-    steps = sorted({0, min(1, last), program.steps // 2, last})
+    N, h = case.module.steps, case.module.h
+    steps = sorted({0, min(1, N - 1), N // 2, N - 1})
     inside = [j + part for j in steps for part in (1 / 3, 3 / 4)]
-    places = [*steps, *inside, program.steps]
-    return {f"t = {j * program.h:.6g}": j * program.h for j in places}
+    return {f"t = {j * h:.6g}": j * h for j in [*steps, *inside, N]}
 
 
-def _targets(program: Program, rng: np.random.Generator) -> dict[str, Array]:
-    """Classes and likelihoods for a classifier, values for a regression; none without readout."""
-    if program.loss is None:
+def _targets(case: Compiled, rng: np.random.Generator) -> dict[str, Array]:
+    """Classes and their probabilities, or values for a regression; none without a readout."""
+    outputs = case.module.signature.outputs
+    if not case.module.has_loss:
         return {}
-    if program.spec.task.kind != "classification":
-        return {VALUES: rng.normal(size=(ROWS, program.outputs))}
-    classes = (np.arange(ROWS) + rng.integers(program.outputs)) % program.outputs
-    shares = rng.uniform(0.1, 1, (ROWS, program.outputs))
-    likelihoods = shares / shares.sum(axis=1, keepdims=True)
-    return {CLASSES: classes.astype(np.int64), LIKELIHOODS: likelihoods}
+    if not case.module.signature.is_classifier:
+        return {VALUES: rng.normal(size=(ROWS, outputs))}
+    classes = (np.arange(ROWS) + rng.integers(outputs)) % outputs
+    shares = rng.uniform(0.1, 1, (ROWS, outputs))
+    probabilities = shares / shares.sum(axis=1, keepdims=True)
+    return {CLASSES: classes.astype(np.int64), PROBABILITIES: probabilities}

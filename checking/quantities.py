@@ -1,7 +1,7 @@
 """What is asked of a program: the quantities of the ladder, as its own functions return them.
 
-The same questions are put to the reference, which gives the expectations. Answers are dicts of
-arrays (leaves); nothing is reshaped, cast or cut on the way.
+The same is asked of the reference, which gives the standards. Answers are dicts of arrays (leaves);
+nothing is reshaped, cast or cut on the way.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy as np
 
 from ..backends.framework_model import FrameworkModel
 from ..backends.model import Model
+from ..compiler.pipeline import Compiled
 from .compare import Array
-from .probes import LIKELIHOODS, RANDOM, Probes
+from .probes import PROBABILITIES, RANDOM, Probes
 
 Answers = dict[str, Array]
 PROGRAM, WEIGHTS, FIELD, TRAJECTORY, FINAL = (
@@ -28,14 +29,17 @@ LOGITS, REGULARIZER, LOSS, GRADIENT = "logits", "regularizer", "loss", "gradient
 PASSES = "passes"
 """What is asked of the compiler itself, whose passes every program has been through."""
 AWKWARD = "awkward inputs"
+FUNCTIONS, PULLBACKS, PUBLIC = "functions", "pullbacks", "public functions"
+"""Asked where a check has failed: every function by itself, its derivative, and the public ones on
+weights that tell equations apart."""
 OPTIMIZER, RATES, BATCHES, TRAINING = "optimizer", "learning rates", "batches", "training"
-OPERANDS, STRUCTURE, ORDER, ENERGY = "operands", "structure", "order", "energy"
+LAYER, STRUCTURE, ORDER, ENERGY = "layer weights", "structure", "order", "energy"
 REVERSIBILITY, DOT = "reversibility", "dot test"
 DTYPES = ("float64", "float32")
 
 
 class Key(NamedTuple):
-    """One question: a quantity in a dtype."""
+    """What is asked: a quantity in a dtype."""
 
     dtype: str
     quantity: str
@@ -57,9 +61,9 @@ class NotOffered(Exception):
     """The program has no such function, and need not have it."""
 
 
-def weights(model: Model, probes: Probes) -> Answers:
+def weights(model: Model, case: Compiled, probes: Probes) -> Answers:
     """init() and init(seed) with seeds that are not the spec's."""
-    others = [model.program.spec.seed + more for more in (1, 1_000_000)]
+    others = [case.module.seed + more for more in (1, 1_000_000)]
     drawn = {"init()": model.init()} | {f"init({other})": model.init(other) for other in others}
     for call, found in drawn.items():
         if not isinstance(found, dict):
@@ -71,7 +75,7 @@ def weights(model: Model, probes: Probes) -> Answers:
     }
 
 
-def vector_field(model: Model, probes: Probes) -> Answers:
+def vector_field(model: Model, case: Compiled, probes: Probes) -> Answers:
     """f(t, y) at every probe time."""
     return {
         f"{name}/{at}": _value(model, "vector_field", w, t, probes.y)
@@ -80,32 +84,32 @@ def vector_field(model: Model, probes: Probes) -> Answers:
     }
 
 
-def trajectory(model: Model, probes: Probes) -> Answers:
+def trajectory(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The states at t_0 … t_N."""
     return {n: _value(model, "trajectory", w, probes.x) for n, w in probes.weights.items()}
 
 
-def forward(model: Model, probes: Probes) -> Answers:
+def forward(model: Model, case: Compiled, probes: Probes) -> Answers:
     """Logits; without a readout y(T)."""
     return {n: _value(model, "forward", w, probes.x) for n, w in probes.weights.items()}
 
 
-def regularizer(model: Model, probes: Probes) -> Answers:
+def regularizer(model: Model, case: Compiled, probes: Probes) -> Answers:
     """R(θ)."""
     return {n: _value(model, "regularizer", w) for n, w in probes.weights.items()}
 
 
-def loss(model: Model, probes: Probes) -> Answers:
+def loss(model: Model, case: Compiled, probes: Probes) -> Answers:
     """Every kind of targets on the random weights, the first kind on all."""
     return {
         f"{name}/{kind}": _value(model, "loss", w, probes.x, probes.targets[kind])
         for name, w in probes.weights.items()
         for kind in probes.targets
-        if kind != LIKELIHOODS or name == RANDOM
+        if kind != PROBABILITIES or name == RANDOM
     }
 
 
-def gradient(model: Model, probes: Probes) -> Answers:
+def gradient(model: Model, case: Compiled, probes: Probes) -> Answers:
     """∂ loss / ∂ θ by the framework's own differentiation of the program's loss."""
     kind = next(iter(probes.targets))
     found: Answers = {}
@@ -117,13 +121,13 @@ def gradient(model: Model, probes: Probes) -> Answers:
 
 def _value(model: Model, function: str, *arguments: Any) -> Array:
     """What the function returns: of an emitted program before any conversion to a Python number."""
-    given = [_cast(a, model.dtype) for a in arguments]
+    given = [cast(a, model.dtype) for a in arguments]
     if isinstance(model, FrameworkModel):
         return _array(model.array(function, *given), function)
     return _array(getattr(model, function)(*given), function)
 
 
-def _cast(argument: Any, dtype: str) -> Any:
+def cast(argument: Any, dtype: str) -> Any:
     """Rows and targets in the model's dtype; classes stay integers, a time stays a number."""
     is_real = isinstance(argument, np.ndarray) and argument.dtype.kind == "f"
     return argument.astype(dtype) if is_real else argument

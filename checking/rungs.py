@@ -1,4 +1,4 @@
-"""Rungs: which part of which answer is compared, and what came of it."""
+"""What came of the checks: which part of which answer is compared, and how it compares."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from ..compiler.ir.program import Program
+from ..compiler.pipeline import Compiled
 from . import drift, single
+from .checks import CHECKS, Expect
 from .compare import (
     Array,
     Comparison,
@@ -36,7 +37,6 @@ from .quantities import (
     Answer,
     Key,
 )
-from .questions import QUESTIONS, Judge
 from .tolerances import LIMIT
 
 INITIAL_STATE, ONE_STEP = "initial state", "one step"
@@ -44,7 +44,7 @@ INITIAL_STATE, ONE_STEP = "initial state", "one step"
 
 @dataclass(frozen=True)
 class Rung:
-    """One line of the ladder, the worst of all its leaves.
+    """One line of the report: a quantity on its rung of the ladder, the worst of all its leaves.
 
     `worst` is an error relative to the scale of the reference, `tolerance` what it was held to
     (None where nothing was measured), `element` the place as words; `between` is the error of this
@@ -92,14 +92,15 @@ class Part:
         }
 
 
-def parts(program: Program, quantity: str) -> list[Part]:
+def parts(case: Compiled, quantity: str) -> list[Part]:
     """What the table says of one answer, in the order of its rows."""
     if quantity == TRAJECTORY:
         start, first = (lambda a: a[:1]), (lambda a: a[1:2])
         return [Part(INITIAL_STATE, cut=start), Part(ONE_STEP, cut=first), Part(TRAJECTORY)]
     if quantity == GRADIENT:
         return [
-            Part(f"{GRADIENT} {w.name}", select=partial(_is_of, w.name)) for w in program.weights
+            Part(f"{GRADIENT} {w.name}", select=partial(_is_of, w.name))
+            for w in case.module.weights
         ]
     return [Part(quantity)]
 
@@ -108,41 +109,41 @@ def _is_of(weight: str, leaf: str) -> bool:
     return leaf.partition("/")[2] == weight
 
 
-def level(quantity: str) -> str:
+def rung_of(quantity: str) -> str:
     """`L3` of `gradient K`."""
-    return "L0" if quantity in (PROGRAM, PASSES) else QUESTIONS[question_of(quantity)].level
+    return "L0" if quantity in (PROGRAM, PASSES) else CHECKS[asked_as(quantity)].rung
 
 
-def question_of(quantity: str) -> str:
-    """The quantity that was asked for, of which this one is a part: `gradient` of `gradient K`."""
+def asked_as(quantity: str) -> str:
+    """The check that asked for it, of which it is a part: `gradient` of `gradient K`."""
     if quantity in (INITIAL_STATE, ONE_STEP):
         return TRAJECTORY
-    return quantity if quantity in QUESTIONS else quantity.split()[0]
+    return quantity if quantity in CHECKS else quantity.split()[0]
 
 
 def judge(
-    program: Program, backend: str, key: Key, answer: Answer, expected: Expectation, peer: Leaves
+    case: Compiled, backend: str, key: Key, answer: Answer, expected: Expectation, peer: Leaves
 ) -> list[Rung]:
     """The rungs of one answer; `peer` are the other backend's leaves, where there are any."""
     if answer.reason:
         return [_rung(backend, key, key.quantity, differs(answer.reason))]
-    question = QUESTIONS[key.quantity]
-    if question.judge is Judge.BYTES:
+    check = CHECKS[key.quantity]
+    if check.expect is Expect.BYTES:
         found = compare_bytes(answer.leaves, expected.weights)
         return [_rung(backend, key, key.quantity, found)]
-    if question.judge is Judge.PEER:
+    if check.expect is Expect.PEER:
         return [_judge_drift(backend, key, answer.leaves, peer)] if peer else []
     standards, leaves = expected.standards[key], answer.leaves
-    if question.lenient and not standards:
+    if check.lenient and not standards:
         return []
-    if question.lenient:
+    if check.lenient:
         leaves = {name: leaf for name, leaf in leaves.items() if name in standards}
     misfit = structure(leaves, {n: s.value for n, s in standards.items()}, key.dtype)
     if misfit:
         return [_rung(backend, key, key.quantity, differs(misfit))]
     return [
         _judge_part(backend, key, part, leaves, standards, peer)
-        for part in parts(program, key.quantity)
+        for part in parts(case, key.quantity)
     ]
 
 
@@ -229,7 +230,7 @@ def _rung(backend: str, key: Key, quantity: str, c: Comparison) -> Rung:
     ill_posed = c.verdict is Verdict.ILL_POSED
     judged = key.dtype == "float64" or not ill_posed
     return Rung(
-        rung=level(quantity),
+        rung=rung_of(quantity),
         backend=backend,
         dtype=key.dtype,
         quantity=quantity,
@@ -265,7 +266,7 @@ def _leaf(quantity: str, name: str) -> list[str]:
     first, _, rest = name.partition("/")
     if quantity == TRAINING:
         first = f"update {first}"
-    elif level(quantity) <= "L3" and first in (RANDOM, INITIAL):
+    elif rung_of(quantity) <= "L3" and first in (RANDOM, INITIAL):
         first = f"{first} weights"
     return [first] + [rest] * bool(rest and not quantity.endswith(f" {rest}"))
 

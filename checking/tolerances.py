@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from .compare import Array, Leaves, Standard
-from .quantities import AWKWARD, GRADIENT, TRAJECTORY, Key
+from .quantities import AWKWARD, GRADIENT, PULLBACKS, TRAJECTORY, Key
 
 EPSILON = {name: float(np.finfo(name).eps) for name in ("float64", "float32")}
 
@@ -117,7 +117,7 @@ def _tolerance(key: Key, change: Array, scale: Array) -> Array:
         growth = np.maximum(np.where(scale > 0, change / scale, np.inf), 1.0)
     if key.quantity == TRAJECTORY:
         growth = np.maximum.accumulate(growth, axis=0)
-    has_gradients = key.quantity in (GRADIENT, AWKWARD)
+    has_gradients = key.quantity in (GRADIENT, PULLBACKS, AWKWARD)
     multiple = GRADIENTS[key.dtype] if has_gradients else VALUES
     tolerance = multiple * EPSILON[key.dtype] * growth
     return np.where(tolerance <= LIMIT[key.dtype], tolerance, np.inf)

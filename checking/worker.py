@@ -10,10 +10,10 @@ from .job import Job, write_answer
 
 
 def main(folder: Path) -> None:
-    """Read the job, put its questions to the program, write every answer as it comes."""
+    """Read the job, put its checks to the program, write every answer as it comes."""
     job = Job.read(folder)
-    program = job.program()
-    found = answers(lambda dtype: job.load(program, dtype), list(job.keys), job.probes)
+    case = job.case()
+    found = answers(lambda dtype: job.load(case, dtype), case, job.keys, job.probes)
     for number, (key, answer) in enumerate(found):
         write_answer(folder, number, job.digest, key, answer)
 

@@ -71,8 +71,8 @@ def check(
         elif matrix:
             passed = _matrix(read_spec(spec, overrides), emitting(backend), json)
         else:
-            levels, programs = _levels(to), _programs(program or [])
-            asked = _Asked(emitting(backend), programs, device, levels, updates)
+            rungs, programs = _rungs(to), _programs(program or [])
+            asked = _Asked(emitting(backend), programs, device, rungs, updates)
             passed = _check(read_spec(spec, overrides), asked, repro, verbose, json)
     raise typer.Exit(0 if passed else 1)
 
@@ -84,7 +84,7 @@ class _Asked:
     backends: tuple[str, ...]
     programs: dict[str, Path]
     device: str
-    levels: tuple[str, ...]
+    rungs: tuple[str, ...]
     updates: int | None
 
 
@@ -96,7 +96,7 @@ def _check(spec: Spec, asked: _Asked, repro: Path, verbose: bool, json: bool) ->
         programs=asked.programs,
         backends=asked.backends,
         device=asked.device,
-        levels=asked.levels,
+        rungs=asked.rungs,
         steps=asked.updates,
     )
     place = None if report.passed else _locate(spec, report, repro)
@@ -135,14 +135,14 @@ def _locate(spec: Spec, report: Report, folder: Path) -> _Place | None:
     """None where no program differs, as where the spec is ill-posed."""
     from ..checking.locate.find import locate
     from ..checking.locate.repro import Repro, write_repro
-    from ..compiler.lower import lower
+    from ..compiler.pipeline import compiled
 
-    program = lower(spec)
-    difference = locate(report, program, report.programs)
+    case = compiled(spec)
+    difference = locate(report, case, report.programs)
     if difference is None:
         return None
     try:
-        repro = write_repro(difference, program, report.programs, folder)
+        repro = write_repro(difference, case, report.programs, folder)
     except OSError as error:  # the finding stands, whatever becomes of the files
         words = f"No standalone pair: {folder} cannot be written: {error.strerror}"
         repro = Repro((), words)
@@ -150,7 +150,7 @@ def _locate(spec: Spec, report: Report, folder: Path) -> _Place | None:
 
 
 def _matrix(spec: Spec, backends: tuple[str, ...], json: bool) -> bool:
-    from ..checking.matrix import matrix
+    from ..checking.ways import matrix
 
     found = matrix(spec, backends)
     if json:
@@ -179,14 +179,14 @@ def _self_test(backends: tuple[str, ...], json: bool) -> bool:
     return found.passed
 
 
-def _levels(last: str) -> tuple[str, ...]:
+def _rungs(last: str) -> tuple[str, ...]:
     """The rungs up to this one. Raises CallError."""
-    from ..checking.questions import LEVELS
+    from ..checking.checks import RUNGS
     from .errors import CallError
 
-    if last not in LEVELS:
-        raise CallError(f"--to {last}: there is no such rung", f"rungs: {', '.join(LEVELS)}")
-    return LEVELS[: LEVELS.index(last) + 1]
+    if last not in RUNGS:
+        raise CallError(f"--to {last}: there is no such rung", f"rungs: {', '.join(RUNGS)}")
+    return RUNGS[: RUNGS.index(last) + 1]
 
 
 def _programs(given: list[str]) -> dict[str, Path]:

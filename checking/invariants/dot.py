@@ -12,8 +12,8 @@ import numpy as np
 
 from ...backends.framework_model import FrameworkModel, NoForwardMode
 from ...backends.model import Model
-from ...compiler.ir.program import Program
-from ...compiler.reference import Reference
+from ...compiler.pipeline import Compiled
+from ...compiler.reference.reference import Reference
 from ...data.rng import rng
 from ...spec.node import content_hash
 from ..compare import Array, Standard
@@ -30,26 +30,21 @@ where torch's forward mode passes over a derivative that it has not been told of
 is right and forward mode is not there."""
 
 
-def applies(program: Program, probes: Probes) -> bool:
-    """Every program has a derivative."""
-    return True
-
-
-def ask(model: Model, probes: Probes) -> Answers:
+def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The difference of the two products over the sum of the sizes of their terms."""
     if not isinstance(model, FrameworkModel):
         raise NotOffered("forward mode")
     with np.errstate(all="ignore"):
-        return {LEAF: np.asarray(_residual(_terms(model, probes)))}
+        return {LEAF: np.asarray(_residual(_terms(model, case, probes)))}
 
 
-def _terms(model: FrameworkModel, probes: Probes) -> list[Array]:
+def _terms(model: FrameworkModel, case: Compiled, probes: Probes) -> list[Array]:
     """The terms of ⟨J v, w⟩ − ⟨v, Jᵀ w⟩, an array for every variable."""
-    weights, x, rng = probes.weights[RANDOM], probes.x, _stream(model.program)
-    w = rng.normal(size=(len(x), model.program.outputs))
+    weights, x, random = probes.weights[RANDOM], probes.x, _generator(case)
+    w = random.normal(size=(len(x), case.module.signature.outputs))
     pulled, pulled_x = model.vjp(weights, x, w)
     leaves = {**pulled, "": pulled_x}
-    v = {name: rng.normal(size=g.shape) / _size(g) for name, g in leaves.items()}
+    v = {name: random.normal(size=g.shape) / _size(g) for name, g in leaves.items()}
     dx = v.pop("")
     reverse = [-dx * pulled_x, *(-v[name] * g for name, g in pulled.items())]
     try:
@@ -85,28 +80,28 @@ def _residual(terms: list[Array]) -> float:
     return float(abs(total) / size) if size != 0 else 0.0
 
 
-def expected(program: Program, probes: Probes) -> dict[str, Standard]:
+def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """Zero, to ALLOWED times the growth of `forward`; ∞ where that cannot be judged.
 
     Forward and reverse mode round on the way to the state where they differentiate, each for
     itself, and the derivative differs as much as those states do.
     """
     zero, one = np.asarray(0.0), np.asarray(1.0)
-    return {LEAF: Standard(zero, one, np.asarray(ALLOWED * growth(program, probes)))}
+    return {LEAF: Standard(zero, one, np.asarray(ALLOWED * growth(case, probes)))}
 
 
-def growth(program: Program, probes: Probes) -> float:
+def growth(case: Compiled, probes: Probes) -> float:
     """How much `forward` magnifies rounding of weights and features; ∞ beyond all judging."""
-    key, reference = Key("float64", LOGITS), Reference(program)
+    key, reference = Key("float64", LOGITS), Reference(case.module)
 
     def run(probes: Probes) -> dict[str, Array]:
         with np.errstate(all="ignore"):
             return {RANDOM: reference.forward(probes.weights[RANDOM], probes.x)}
 
-    moved = [(size, run(probes.perturbed(size, _stream(program)))) for size in MOVES[key.dtype]]
+    moved = [(size, run(probes.perturbed(size, _generator(case)))) for size in MOVES[key.dtype]]
     tolerance = standards(key, run(probes), moved)[RANDOM].tolerance
     return float(np.max(tolerance)) / (VALUES * EPSILON[key.dtype])
 
 
-def _stream(program: Program) -> np.random.Generator:
-    return rng(program.spec.seed, "dot test", content_hash(program.spec))
+def _generator(case: Compiled) -> np.random.Generator:
+    return rng(case.module.seed, "dot test", content_hash(case.problem.spec))

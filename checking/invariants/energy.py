@@ -1,141 +1,207 @@
-"""The energy along `verlet`: its error is of order h², for Hamiltonian fields of constant weights.
+"""The energy along `verlet`: its error is of order h², for constant fields that have one.
 
-The states are taken at one time, z_j = z_{j−½} + (h/2) g(y_j) (Hairer, Lubich & Wanner, "Geometric
-Numerical Integration", IX.8). With S' = σ these are conserved by y' = σ(K z + b),
-z' = −σ(Kᵀ y + c), though y and z are not canonical: d/dt [1ᵀS(K z + b) + 1ᵀS(Kᵀ y + c)] =
-σ(K z + b)ᵀ K z' + σ(Kᵀ y + c)ᵀ Kᵀ y' = 0, and likewise by the other fields of the catalogue.
+The states are taken at one time: z_j = z_{j−½} + (h/2) g(y_j) (Hairer, Lubich & Wanner, "Geometric
+Numerical Integration", IX.8). With S' = σ and T' = τ the quantity 1ᵀS(B z + b) + 1ᵀT(D y + c) is
+conserved by y' = A σ(B z + b), z' = −C τ(D y + c) where D A = (B C)ᵀ, though y and z need not be
+canonical: its derivative is τᵀ (D A − (B C)ᵀ) σ. The matrices are read off the right-hand sides,
+whatever field they are of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...backends import registry
 from ...backends.model import Model
-from ...compiler.evaluate import evaluate
-from ...compiler.ir.expr import variables
-from ...compiler.ir.program import Program
-from ...compiler.reference import Reference
-from ...spec.integrators import Verlet
-from ...spec.parametrizations import HamiltonianBlock
-from ...spec.vector_fields import DoubleLayerHamiltonian, Hamiltonian, Layer, WithActivation
+from ...compiler.ir.elementary import FUNCTIONS
+from ...compiler.ir.expr import Expr, constant, is_constant, variable, variables
+from ...compiler.ir.operations import ELEMENTWISE_FUNCTIONS
+from ...compiler.ir.types import columns
+from ...compiler.language.elaborate import elaborate
+from ...compiler.passes.linearize import NotLinearized, linearize
+from ...compiler.passes.words import Matrix
+from ...compiler.pipeline import Compiled
+from ...compiler.reference.reference import Reference
+from ...compiler.semantics.evaluate import evaluate
+from ...spec.integrators import Splitting
 from ..compare import Array, Standard
-from ..probes import Probes
+from ..probes import Probes, Weights
 from ..quantities import Answers
-from .order import orders, standard
+from .order import lag, orders, standard
 from .refined import is_smooth, loaded, longest, refined, smooth_weights, starts
 
 LEAF = "smooth/observed order of the energy error"
 FINEST = 128
 TURNS = 8
 """Horizon, in units of the one on which the field's state changes by its own size."""
+SAME = 1e-12
+QUADRATURE = 64
+"""Points of the Gauss-Legendre rule for an antiderivative that the language does not have."""
 
-Energy = Callable[[Array, Array], Array]
-"""Columns y, z → H of each."""
-Function = Callable[[Array], Array]
-
-
-def _softplus(x: Array) -> Array:
-    """−Li₂(−eˣ), with SciPy's spence(u) = Li₂(1 − u); it takes a while to import."""
-    from scipy.special import spence
-
-    return -spence(1 + np.exp(x))
+Energy = Callable[[Mapping[Expr, Array]], Array]
+"""Values of weights and states (columns) → H of each."""
 
 
-def _gelu(x: Array) -> Array:
-    """½ [(x² − 1) Φ(x) + x φ(x)]."""
-    from scipy.special import ndtr
+@dataclass(frozen=True)
+class _Half:
+    """One right-hand side as ±A σ(B q + b): `outer` A (None: the identity), `at` B q + b."""
 
-    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
-    return ((x**2 - 1) * ndtr(x) + x * density) / 2
+    sign: int
+    outer: Expr | None
+    function: str
+    at: Expr
+    inner: Expr
+    inner_sign: int
+
+    def slope(self, values: Mapping[Expr, Array]) -> Array:
+        """±A σ(B q + b)."""
+        sigma = _value(f"{self.function}(x)", evaluate(self.at, values))
+        return self.sign * (sigma if self.outer is None else evaluate(self.outer, values) @ sigma)
+
+    def potential(self, values: Mapping[Expr, Array]) -> Array:
+        """1ᵀS(B q + b), S' = σ."""
+        return antiderivative(self.function, evaluate(self.at, values)).sum(axis=0)
+
+    def matrices(self, values: Mapping[Expr, Array], size: int) -> tuple[Array, Array]:
+        """±A and B as arrays."""
+        A = np.eye(size) if self.outer is None else evaluate(self.outer, values)
+        return self.sign * A, self.inner_sign * evaluate(self.inner, values)
 
 
-ANTIDERIVATIVES: dict[str, Function] = {
-    "tanh": lambda x: np.logaddexp(x, -x),
-    "sigmoid": lambda x: np.logaddexp(x, 0),
-    "softplus": _softplus,
-    "gelu": _gelu,
-    "sin": lambda x: -np.cos(x),
-    "identity": lambda x: x**2 / 2,
-    "cubic": lambda x: x**4 / 4,
-}
-"""S with S' = σ, up to a constant, of the activations without a kink."""
+def applies(case: Compiled, probes: Probes) -> bool:
+    """Two halves that move in turn, on a smooth field whose energy is known and does not depend on
+    time."""
+    problem = case.problem
+    moves = isinstance(problem.integrator, Splitting) and problem.order == 1
+    return moves and is_smooth(case) and energy(case) is not None
 
 
-def applies(program: Program, probes: Probes) -> bool:
-    """Verlet on a smooth field whose energy is known and does not depend on time."""
-    is_verlet = isinstance(program.integrator, Verlet)
-    return is_verlet and is_smooth(program) and (_is_catalogue(program) or _is_derived(program))
-
-
-def ask(model: Model, probes: Probes) -> Answers:
+def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The order seen when h is halved."""
-    return {LEAF: np.asarray(orders(errors(model, halvings=1))[-1])}
+    return {LEAF: np.asarray(orders(errors(model, case, halvings=1))[-1])}
 
 
-def expected(program: Program, probes: Probes) -> dict[str, Standard]:
+def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """Two, where the reference shows it to be seen."""
-    found = errors(registry.get("numpy").load(program, ""), halvings=2)
-    return {LEAF: standard(program.integrator.order, found)}
+    found = errors(registry.get("numpy").load(case.module, ""), case, halvings=2)
+    return {LEAF: standard(case.problem.integrator.order, found)}
 
 
-def errors(model: Model, halvings: int) -> Array:
+def errors(model: Model, case: Compiled, halvings: int) -> Array:
     """max_j |H_j − H_0| over max_j |H_j|, for h from coarse to fine."""
-    T = TURNS * longest(model.program)
+    T = TURNS * longest(case)
     counts = [FINEST >> i for i in reversed(range(halvings + 1))]
     with np.errstate(all="ignore"):
-        return np.array([_error(loaded(refined(model.program, T, n), model)) for n in counts])
+        cases = [refined(case, T, n) for n in counts]
+        return np.array([_error(loaded(c, model), c) for c in cases])
 
 
-def _error(model: Model) -> float:
-    program, x = model.program, starts(model.program)
-    weights = smooth_weights(program, slope=0.0)
-    path = model.trajectory(weights, x).reshape(-1, program.size)
-    n, reference = program.blocks["y"], Reference(program)
-    kick = program.h / 2 * reference.vector_field(weights, 0.0, path)
+def _error(model: Model, case: Compiled) -> float:
+    x, weights = starts(case), smooth_weights(case, slope=0.0)
+    path = model.trajectory(weights, x).reshape(-1, case.problem.size)
+    n, reference = case.problem.sizes["y"], Reference(case.module)
+    kick = lag(case) * case.module.h * reference.vector_field(weights, 0.0, path)
     y, z = path[:, :n].T, (path + kick)[:, n:].T
-    H = energy(program, reference.operands_at(weights, 0.0))(y, z).reshape(-1, len(x))
-    return float(np.max(np.abs(H - H[0])) / np.max(np.abs(H)))
+    H = energy(case)
+    assert H is not None
+    found = H(_values(case, weights, {"y": y, "z": z})).reshape(-1, len(x))
+    return float(np.max(np.abs(found - found[0])) / np.max(np.abs(found)))
 
 
-def energy(program: Program, operands: dict[str, Array]) -> Energy:
-    """H of a program that `applies`, with these operands."""
-    H, field = program.hamiltonian, program.spec.model.vector_field
+def energy(case: Compiled) -> Energy | None:
+    """The user's H; else that of two halves that keep one, by what their field promises or as they
+    are; None where none is known."""
+    problem = case.problem
+    H = problem.hamiltonian
     if H is not None:
-        return lambda y, z: evaluate(H, operands | {"y": y, "z": z})
-    assert isinstance(field, WithActivation)
-    S = ANTIDERIVATIVES[field.activation]
-    upper, lower = _arguments(program, operands)
-    return lambda y, z: S(upper(z)).sum(axis=0) + S(lower(y)).sum(axis=0)
+        return None if problem.t in variables(H) else lambda values: evaluate(H, values)
+    if set(problem.blocks) != {"y", "z"}:
+        return None
+    upper, lower = _half(case, "y", "z"), _half(case, "z", "y")
+    if upper is None or lower is None:
+        return None
+    if not problem.spec.model.vector_field.keeps_energy and not _is_kept(case, upper, lower):
+        return None
+    return lambda values: upper.potential(values) + lower.potential(values)
 
 
-def _is_derived(program: Program) -> bool:
-    """Does the field come from a Hamiltonian of the user's without t?"""
-    return program.hamiltonian is not None and "t" not in variables(program.hamiltonian)
+def _half(case: Compiled, of: str, by: str) -> _Half | None:
+    """A right-hand side read as ±A σ(B q + b)."""
+    e, sign, outer = case.problem.rhs[of], 1, None
+    while e.op in ("neg", "matmul"):
+        if e.op == "neg":
+            sign, e = -sign, e.args[0]
+        elif outer is None and not e.args[1].type.is_operator and e.args[1].op != "variable":
+            outer, e = e.args
+        else:
+            break
+    function, at = _applied(e)
+    try:
+        words = linearize(at, case.problem.blocks[by].variable)
+    except NotLinearized:
+        return None
+    if len(words) != 1 or len(words[0].factors) != 1:
+        return None
+    (factor,) = words[0].factors
+    if not isinstance(factor, Matrix):
+        return None
+    return _Half(sign, outer, function, at, factor.operator, words[0].sign)
 
 
-def _is_catalogue(program: Program) -> bool:
-    model = program.spec.model
-    is_block = isinstance(model.parametrization, HamiltonianBlock)
-    field = model.vector_field
-    return isinstance(field, (Hamiltonian, DoubleLayerHamiltonian)) or (
-        is_block and isinstance(field, Layer)
-    )
+def _applied(e: Expr) -> tuple[str, Expr]:
+    """σ and its argument; what is no function of a kind is the identity of itself."""
+    if e.op in ELEMENTWISE_FUNCTIONS:
+        return e.op, e.args[0]
+    if e.op == "pow" and is_constant(e.args[1], 3):
+        return "cubic", e.args[0]
+    return "identity", e
 
 
-def _arguments(program: Program, operands: dict[str, Array]) -> tuple[Function, Function]:
-    """What σ is taken of: in y' as a function of z, and in z' as one of y."""
-    zero = np.zeros(())
-    b, c = operands.get("b", zero), operands.get("c", zero)
-    match program.spec.model.vector_field:
-        case DoubleLayerHamiltonian():
-            K1, K2 = operands["K1"], operands["K2"]
-            return lambda z: K1 @ z + b, lambda y: K2 @ y + c
-        case Hamiltonian():
-            K = operands["K"]
-            return lambda z: K @ z + b, lambda y: K.T @ y + c
-    K, n = operands["K"], program.blocks["y"]
-    upper, lower = (b[:n], b[n:]) if b.ndim else (b, b)
-    return lambda z: K @ z + upper, lambda y: -K.T @ y + lower
+def _is_kept(case: Compiled, upper: _Half, lower: _Half) -> bool:
+    """Are the right-hand sides these halves and nothing else, and is D A = (B C)ᵀ? With weights and
+    states at random, to rounding."""
+    problem, random = case.problem, np.random.default_rng(0)
+    weights = smooth_weights(case, slope=0.0)
+    states = {n: random.normal(size=(size, 3)) for n, size in problem.sizes.items()}
+    values = _values(case, weights, states)
+    for half, block in ((upper, "y"), (lower, "z")):
+        side = evaluate(problem.rhs[block], values)
+        if not np.allclose(half.slope(values), side, rtol=SAME, atol=SAME):
+            return False
+    A, B = upper.matrices(values, problem.sizes["y"])
+    C, D = lower.matrices(values, problem.sizes["z"])
+    return np.allclose(D @ A, -(B @ C).T, rtol=SAME, atol=SAME)
+
+
+def _values(case: Compiled, weights: Weights, states: Mapping[str, Array]) -> dict[Expr, Array]:
+    """Values of all that right-hand sides name, at t = 0, by the weights of the first layer."""
+    problem, reference = case.problem, Reference(case.module)
+    values = {problem.blocks[n].variable: a for n, a in states.items()} | {problem.t: np.zeros(())}
+    name = "layer_weights" if problem.mode == "shared" else "weights_at"
+    if name in case.module.functions:
+        found = reference.run(name, weights, *([] if problem.mode == "shared" else [0.0]))
+        values |= {w.variable: a for w, a in zip(problem.layer, found, strict=True)}
+    return values
+
+
+def antiderivative(function: str, x: Array) -> Array:
+    """S with S' = the function: from its row, else by quadrature from 0."""
+    text = FUNCTIONS[function].antiderivative
+    if text:
+        return _value(text, x)
+    nodes, factors = np.polynomial.legendre.leggauss(QUADRATURE)
+    parts = [
+        w / 2 * x * _value(f"{function}(x)", (n + 1) / 2 * x)
+        for n, w in zip(nodes, factors, strict=True)
+    ]
+    return np.sum(parts, axis=0)
+
+
+def _value(text: str, x: Array) -> Array:
+    """A text of the language at numbers x (n, s)."""
+    leaf = variable("x", columns((len(x),)))
+    scope = {"x": leaf, "pi": constant(np.pi)}
+    return np.broadcast_to(evaluate(elaborate(text, scope, catalogue=True), {leaf: x}), x.shape)

@@ -16,9 +16,9 @@ import numpy as np
 
 from ...backends import registry
 from ...backends.model import Model
-from ...compiler.ir.program import Program
-from ...compiler.reference import Reference
-from ...spec.integrators import Verlet
+from ...compiler.pipeline import Compiled
+from ...compiler.reference.reference import Reference
+from ...spec.integrators import Splitting
 from ..compare import Array, Standard
 from ..probes import Probes, Weights
 from ..quantities import Answers
@@ -37,20 +37,20 @@ MOST = 10_000
 """Evaluations of a field that SciPy may take; a few hundred are usual."""
 
 
-def applies(program: Program, probes: Probes) -> bool:
+def applies(case: Compiled, probes: Probes) -> bool:
     """Only a smooth field shows the order of a method."""
-    return is_smooth(program)
+    return is_smooth(case)
 
 
-def ask(model: Model, probes: Probes) -> Answers:
+def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The order seen at the last halving: programs of JAX take half a second each to compile."""
-    return {LEAF: np.asarray(orders(errors(model, halvings=1))[-1])}
+    return {LEAF: np.asarray(orders(errors(model, case, halvings=1))[-1])}
 
 
-def expected(program: Program, probes: Probes) -> dict[str, Standard]:
+def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """The declared order of the integrator, where the field lets it be seen."""
-    found = errors(registry.get("numpy").load(program, ""), halvings=2)
-    return {LEAF: standard(program.integrator.order, found)}
+    found = errors(registry.get("numpy").load(case.module, ""), case, halvings=2)
+    return {LEAF: standard(case.problem.integrator.order, found)}
 
 
 def standard(declared: int, found: Array) -> Standard:
@@ -72,82 +72,87 @@ def orders(found: Array) -> Array:
         return np.log2(found[:-1] / found[1:])
 
 
-def errors(model: Model, halvings: int) -> Array:
+def errors(model: Model, case: Compiled, halvings: int) -> Array:
     """‖y_h(T) − y(T)‖/‖y(T)‖ for h = T/N, N from coarse to fine."""
-    T = longest(model.program)
-    finest = FINEST.get(model.program.integrator.order, LAST)
+    T = longest(case)
+    finest = FINEST.get(case.problem.integrator.order, LAST)
     counts = [finest >> i for i in reversed(range(halvings + 1))]
-    programs = [refined(model.program, T, n) for n in counts]
+    cases = [refined(case, T, n) for n in counts]
     with np.errstate(all="ignore"):
-        exact = _exact(programs[-1], [p.h for p in programs])
-        found = [_last(loaded(p, model)) for p in programs]
+        exact = _exact(cases[-1], [c.module.h for c in cases])
+        found = [_last(loaded(c, model), c) for c in cases]
         pairs = zip(found, exact, strict=True)
         return np.array([np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs])
 
 
-def _last(model: Model) -> Array:
+def _last(model: Model, case: Compiled) -> Array:
     """The state at T, as far as it is compared."""
-    path = model.trajectory(smooth_weights(model.program), starts(model.program))
-    return _compared(model.program, path[-1])
+    return _compared(case, model.trajectory(smooth_weights(case), starts(case))[-1])
 
 
-def _compared(program: Program, states: Array) -> Array:
-    """All blocks; of verlet y alone, since its z is that of half a step before."""
-    return states[:, : program.blocks["y"]] if isinstance(program.integrator, Verlet) else states
+def lag(case: Compiled) -> float:
+    """By what part of h the momentum of a state lies behind its position."""
+    integrator = case.problem.integrator
+    return float(integrator.lag) if isinstance(integrator, Splitting) else 0.0
 
 
-def _exact(program: Program, steps: list[float]) -> list[Array]:
+def _compared(case: Compiled, states: Array) -> Array:
+    """All blocks; y alone where the others lie half a step behind."""
+    return states[:, : case.problem.sizes["y"]] if lag(case) else states
+
+
+def _exact(case: Compiled, steps: list[float]) -> list[Array]:
     """The exact states at T that methods with these h near."""
-    weights = smooth_weights(program)
-    rows = [_start(program, weights, h) for h in steps]
-    ends = solved(program, weights, np.concatenate(rows))
-    return [_compared(program, part) for part in np.split(ends, len(steps))]
+    weights = smooth_weights(case)
+    rows = [_start(case, weights, h) for h in steps]
+    ends = solved(case, weights, np.concatenate(rows))
+    return [_compared(case, part) for part in np.split(ends, len(steps))]
 
 
-def _start(program: Program, weights: Weights, h: float) -> Array:
-    """Rows of states at t = 0, the z of verlet moved by h/2."""
-    x = starts(program)
-    y = np.pad(x, ((0, 0), (0, program.size - x.shape[1])))
-    if isinstance(program.integrator, Verlet):
-        g = Reference(program).vector_field(weights, 0.0, y)
-        y[:, x.shape[1] :] += h / 2 * g[:, x.shape[1] :]
+def _start(case: Compiled, weights: Weights, h: float) -> Array:
+    """Rows of states at t = 0, what lies behind moved to that time."""
+    x = starts(case)
+    y = np.pad(x, ((0, 0), (0, case.problem.size - x.shape[1])))
+    if lag(case) and case.problem.order == 1:
+        g = Reference(case.module).vector_field(weights, 0.0, y)
+        y[:, x.shape[1] :] += lag(case) * h * g[:, x.shape[1] :]
     return y
 
 
-def solved(program: Program, weights: Weights, y: Array) -> Array:
+def solved(case: Compiled, weights: Weights, y: Array) -> Array:
     """y(T) of rows y(0) by SciPy, y'(0) = 0 for a second-order field; nan where it gives up.
 
     SciPy's solvers take a quarter of a second to import.
     """
     from scipy.integrate import solve_ivp
 
-    T = program.h * program.steps
-    start = np.stack([y] if program.order == 1 else [y, np.zeros_like(y)])
-    rate = _rate(program, weights, start.shape)
+    T = case.module.h * case.module.steps
+    start = np.stack([y] if case.problem.order == 1 else [y, np.zeros_like(y)])
+    rhs = _rhs(case, weights, start.shape)
     try:
         found = solve_ivp(
-            rate, (0, T), start.ravel(), "DOP853", max_step=T / 8, rtol=1e-13, atol=1e-15
+            rhs, (0, T), start.ravel(), "DOP853", max_step=T / 8, rtol=1e-13, atol=1e-15
         )
     except ArithmeticError:
         return np.full_like(y, np.nan)
     return found.y[:, -1].reshape(start.shape)[0] if found.success else np.full_like(y, np.nan)
 
 
-def _rate(
-    program: Program, weights: Weights, shape: tuple[int, ...]
+def _rhs(
+    case: Compiled, weights: Weights, shape: tuple[int, ...]
 ) -> Callable[[float, Array], Array]:
     """The right-hand side of a system of first order, flat.
 
-    It raises ArithmeticError for a rate that is not finite, and after MOST calls: SciPy would go on
-    for ever.
+    It raises ArithmeticError for a value that is not finite, and after MOST calls: SciPy would go
+    on for ever.
     """
-    field, calls = Reference(program).vector_field, itertools.count()
+    field, calls = Reference(case.module).vector_field, itertools.count()
 
-    def rate(t: float, flat: Array) -> Array:
+    def rhs(t: float, flat: Array) -> Array:
         state = flat.reshape(shape)
         f = field(weights, t, state[0])
         if next(calls) == MOST or not np.isfinite(f).all():
             raise ArithmeticError
         return np.stack([*state[1:], f]).ravel()
 
-    return rate
+    return rhs

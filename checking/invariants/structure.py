@@ -16,13 +16,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...backends.model import Model
-from ...compiler.ir.program import Operand, Program
+from ...compiler.builders.layer import layer_of
+from ...compiler.ir.problem import LayerWeight
+from ...compiler.pipeline import Compiled
 from ...spec.parametrizations import Antisymmetric, HamiltonianBlock, NegativeGram
 from ..compare import Array, Standard
 from ..probes import RANDOM, Probes, Weights
 from ..quantities import Answers
 from ..tolerances import EPSILON
-from .operands import operands
+from .layer import layer_weights
 
 EPS = EPSILON["float64"]
 TIMES_EPSILON = 4.0
@@ -35,40 +37,40 @@ SKEW, SYMMETRIC, NEGATIVE, BLOCKS = (
 )
 
 
-def applies(program: Program, probes: Probes) -> bool:
-    """Some operand has a structure."""
-    return _has_blocks(program) or any(_structured(program))
+def applies(case: Compiled, probes: Probes) -> bool:
+    """Some weight of a layer has a structure."""
+    return _has_blocks(case) or any(_structured(case))
 
 
-def ask(model: Model, probes: Probes) -> Answers:
-    """What should be zero, by set of weights and operand."""
+def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
+    """What should be zero, by set of weights and weight of a layer."""
     found: Answers = {}
     for name, weights in probes.weights.items():
-        if any(_structured(model.program)):
-            made = operands(model, weights)
-            for stage, operand in _structured(model.program):
-                leaves = _measured(operand, made[stage])
-                found |= {f"{name}/{stage}: {what}": a for what, a in leaves.items()}
-    if _has_blocks(model.program):
-        found |= _blocks(model, probes)
+        if any(_structured(case)):
+            made = layer_weights(model, case, weights)
+            for entry, weight in _structured(case):
+                leaves = _measured(weight, made[entry])
+                found |= {f"{name}/{entry}: {what}": a for what, a in leaves.items()}
+    if _has_blocks(case):
+        found |= _blocks(model, case, probes)
     return found
 
 
-def expected(program: Program, probes: Probes) -> dict[str, Standard]:
+def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """Zero: exactly, or to TIMES_EPSILON · n ε relative to K."""
     found: dict[str, Standard] = {}
     for name in probes.weights:
-        for stage, operand in _structured(program):
-            n, steps = operand.variable.shape[-1], _steps(program)
+        for entry, weight in _structured(case):
+            n, steps = weight.variable.shape[-1], _steps(case)
             wanted = {SKEW: _zero((*steps, n, n), 0.0)}
-            if isinstance(operand.parametrization, NegativeGram):
+            if isinstance(weight.parametrization, NegativeGram):
                 wanted = {
                     SYMMETRIC: _zero((*steps, n, n), TIMES_EPSILON * n * EPS),
                     NEGATIVE: _zero(steps, TIMES_EPSILON * n * EPS),
                 }
-            found |= {f"{name}/{stage}: {what}": s for what, s in wanted.items()}
-    if _has_blocks(program):
-        n = program.size
+            found |= {f"{name}/{entry}: {what}": s for what, s in wanted.items()}
+    if _has_blocks(case):
+        n = case.problem.size
         tolerance = TIMES_EPSILON * n * EPS
         found |= {_block_leaf(at): _zero((n, n), tolerance) for at in probes.times}
     return found
@@ -78,41 +80,41 @@ def _zero(shape: tuple[int, ...], tolerance: float) -> Standard:
     return Standard(np.zeros(shape), np.asarray(1.0), np.asarray(tolerance))
 
 
-def _structured(program: Program) -> Iterator[tuple[str, Operand]]:
-    """Stage names of the operands that have a structure of their own."""
+def _structured(case: Compiled) -> Iterator[tuple[str, LayerWeight]]:
+    """Weights that have a structure of their own, by the names that a step calls them by."""
     return (
-        (program.stage_name(operand, node), operand)
-        for operand, node in program.layer
-        if isinstance(operand.parametrization, (Antisymmetric, NegativeGram))
+        (entry.variable.name, entry.weight)
+        for entry in layer_of(case.problem).entries
+        if isinstance(entry.weight.parametrization, (Antisymmetric, NegativeGram))
     )
 
 
-def _steps(program: Program) -> tuple[int, ...]:
-    return () if program.mode == "shared" else (program.steps,)
+def _steps(case: Compiled) -> tuple[int, ...]:
+    return () if case.problem.mode == "shared" else (case.module.steps,)
 
 
-def _measured(operand: Operand, K: Array) -> Answers:
-    if isinstance(operand.parametrization, Antisymmetric):
-        return {SKEW: K + K.mT + operand.parametrization.gamma * np.eye(K.shape[-1])}
+def _measured(weight: LayerWeight, K: Array) -> Answers:
+    if isinstance(weight.parametrization, Antisymmetric):
+        return {SKEW: K + K.mT + weight.parametrization.gamma * np.eye(K.shape[-1])}
     size = np.linalg.norm(K, axis=(-2, -1), keepdims=True)
     K = K / np.where(size > 0, size, 1.0)
     largest = np.linalg.eigvalsh((K + K.mT) / 2)[..., -1]
     return {SYMMETRIC: K - K.mT, NEGATIVE: np.maximum(largest, 0.0)}
 
 
-def _has_blocks(program: Program) -> bool:
-    return any(isinstance(o.parametrization, HamiltonianBlock) for o in program.operands)
+def _has_blocks(case: Compiled) -> bool:
+    return any(isinstance(w.parametrization, HamiltonianBlock) for w in case.problem.layer)
 
 
 def _block_leaf(at: str) -> str:
     return f"{RANDOM}/{at}: {BLOCKS}"
 
 
-def _blocks(model: Model, probes: Probes) -> Answers:
+def _blocks(model: Model, case: Compiled, probes: Probes) -> Answers:
     """σ(B) − σ(−B)ᵀ over its largest entry, at every time of the probes."""
-    program, weights = model.program, probes.weights[RANDOM]
-    ahead, back = (_without_bias(program, weights, sign) for sign in (1, -1))
-    unit, found = np.eye(program.size), dict[str, Array]()
+    weights = probes.weights[RANDOM]
+    ahead, back = (_without_bias(case, weights, sign) for sign in (1, -1))
+    unit, found = np.eye(case.problem.size), dict[str, Array]()
     for at, t in probes.times.items():
         plus = model.vector_field(ahead, t, unit)
         minus = model.vector_field(back, t, unit)
@@ -120,10 +122,10 @@ def _blocks(model: Model, probes: Probes) -> Answers:
     return found
 
 
-def _without_bias(program: Program, weights: Weights, sign: int) -> Weights:
+def _without_bias(case: Compiled, weights: Weights, sign: int) -> Weights:
     """±K, all else that the field has at zero; the readout stays as it is."""
     factors = {
-        o.raw.name: sign if isinstance(o.parametrization, HamiltonianBlock) else 0
-        for o in program.operands
+        w.raw.name: sign if isinstance(w.parametrization, HamiltonianBlock) else 0
+        for w in case.problem.layer
     }
     return weights | {name: factor * weights[name] for name, factor in factors.items()}

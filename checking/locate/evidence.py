@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...compiler.ir.program import Program
+from ...compiler.pipeline import Compiled
 from ..compare import Array, Comparison, Leaves, Standard, Verdict, compare_leaves, errors
 from ..expectation import expectation
-from ..job import Job, base_folder
-from ..probes import Probes
+from ..job import Job
 from ..process import Outcome
-from ..quantities import WEIGHTS, Key
+from ..quantities import WEIGHTS
 
 Runner = Callable[[Job, float], Outcome]
 
@@ -38,45 +37,26 @@ class Evidence:
             return None
         return compare_leaves({leaf: found}, {leaf: standard}, str(found.dtype))
 
-    def judged(self, quantity: str) -> dict[str, Comparison]:
-        """Every leaf that can be compared, in the order of the reference."""
-        compared = {n: self.comparison(quantity, n) for n in self.expected.get(quantity, {})}
+    def judged(self, quantity: str, start: str = "") -> dict[str, Comparison]:
+        """Every leaf of such a name that can be compared, in the order of the reference."""
+        names = [n for n in self.expected.get(quantity, {}) if n.startswith(start)]
+        compared = {n: self.comparison(quantity, n) for n in names}
         return {name: c for name, c in compared.items() if c is not None}
 
-    def piece(self, quantity: str, name: str) -> dict[str, Comparison]:
-        """The parts of a piece, with every set of weights: `set/name/part`."""
-        judged = self.judged(quantity)
-        return {leaf: c for leaf, c in judged.items() if leaf.split("/", 2)[1] == name}
+    def wrong(self, quantity: str, start: str = "") -> list[str]:
+        """The names of those that differ."""
+        judged = self.judged(quantity, start).items()
+        return [name for name, c in judged if c.verdict is Verdict.DIFFERS]
 
-    def wrong(self, quantity: str, name: str) -> list[str]:
-        """The parts of a piece that differ, each once."""
-        piece = self.piece(quantity, name).items()
-        differing = (n for n, c in piece if c.verdict is Verdict.DIFFERS)
-        return list(dict.fromkeys(leaf.split("/", 2)[2] for leaf in differing))
-
-    def has(self, quantity: str, name: str) -> bool:
-        """Does the program have that piece?"""
-        return bool(self.piece(quantity, name))
-
-    def agrees(self, quantity: str, name: str) -> bool:
-        """Is the piece there and right?"""
-        return self.has(quantity, name) and not self.wrong(quantity, name)
+    def agrees(self, quantity: str, start: str = "") -> bool:
+        """Is there such a leaf, and none that differs?"""
+        return bool(self.judged(quantity, start)) and not self.wrong(quantity, start)
 
 
-def gather(
-    program: Program,
-    backend: str,
-    device: str,
-    text: str,
-    keys: tuple[Key, ...],
-    probes: Probes,
-    run: Runner,
-    limit: float,
-) -> Evidence:
-    """Ask a program's text these questions (all in one dtype) and the reference the same."""
-    job = Job(backend, device, text, program.spec, base_folder(program.spec), probes, keys)
+def gather(case: Compiled, job: Job, run: Runner, limit: float) -> Evidence:
+    """Put the job's questions (all in one dtype) to its program and to the reference."""
     outcome = run(job, limit)
-    expected = expectation(program, keys, probes)
+    expected = expectation(case, job.keys, job.probes)
     standards = {key.quantity: found for key, found in expected.standards.items()}
     return Evidence(
         {key.quantity: answer.leaves for key, answer in outcome.answers.items()},

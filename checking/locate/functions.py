@@ -1,33 +1,80 @@
-"""Which equation each function of an emitted program computes."""
+"""Every function of a program by itself, on the arguments that the reference calls it with.
+
+So a wrong weight is not taken for a wrong step: callees first, the first function that differs is
+the one that is wrong. Functions that take weights are asked on random ones and on *steady* ones,
+which are the same in every step.
+"""
 
 from __future__ import annotations
 
-from ...backends.emit_field import parametrization_name, rate_name
-from ...compiler.ir.program import Program
+from collections.abc import Callable, Iterator, Mapping
 
-EQUATIONS = {
-    "stream": "init",
-    "init": "init",
-    "step": "step",
-    "operands": "path",
-    "layers": "path",
-    "initial_state": "lift",
-    "final_state": "path",
-    "trajectory": "path",
-    "forward": "readout",
-    "likelihoods": "loss",
-    "loss": "loss",
-}
+import numpy as np
+
+from ...backends.model import Inspectable, Model
+from ...compiler.ir.module import Function
+from ...compiler.pipeline import Compiled
+from ..compare import Array
+from ..probes import RANDOM, Probes
+from ..quantities import Answers, cast
+from .calls import STEADY, Called, calls_of, steady
+
+Asked = Callable[[Function, Mapping[str, Array], Called], Answers]
 
 
-def equation_of(program: Program, function: str) -> str:
-    """The equation that a function of this name computes; '' for any other name."""
-    rates = {rate_name(program, block): f"field {block}" for block in program.blocks}
-    made = {
-        parametrization_name(o): f"parametrization {o.name}"
-        for o in program.operands
-        if not o.is_raw
+def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
+    """`random/step/0/y`, …: results by set of weights, function, call and name."""
+    assert isinstance(model, Inspectable)
+
+    def called(function: Function, weights: Mapping[str, Array], call: Called) -> Answers:
+        found = model.called(function, weights, call.args)
+        return dict(zip((r.name for r in function.results), found, strict=True))
+
+    weights = probes.weights[RANDOM]
+    sets = {RANDOM: weights, STEADY: steady(case, weights)}
+    return {
+        f"{set_}/{leaf}": value
+        for set_, weights in sets.items()
+        for function in _functions(model, case)
+        if set_ == RANDOM or function.takes_weights
+        for leaf, value in _answers(model, function, weights, probes, called)
     }
-    kinds = {f"regularizer {p.regularizer.kind}" for p in program.penalties}
-    penalty = {"regularizer": kinds.pop()} if len(kinds) == 1 else {}
-    return (EQUATIONS | rates | made | penalty).get(function, "")
+
+
+def ask_pullbacks(model: Model, case: Compiled, probes: Probes) -> Answers:
+    """`random/step/0/y`, …: the cotangents of arguments and weights, given those of the results.
+
+    A function that is called on values of several types is differentiated where it is called.
+    """
+    assert isinstance(model, Inspectable)
+
+    def pulled(function: Function, weights: Mapping[str, Array], call: Called) -> Answers:
+        of_args, of_weights = model.pulled(function, weights, call.args, call.bars)
+        pairs = zip(function.params, call.args, strict=True)
+        names = [p.name for p, a in pairs if a.dtype.kind == "f"]
+        return {**dict(zip(names, of_args, strict=True)), **of_weights}
+
+    return {
+        f"{RANDOM}/{leaf}": value
+        for function in _functions(model, case)
+        if not function.generic and not function.numbers
+        for leaf, value in _answers(model, function, probes.weights[RANDOM], probes, pulled)
+    }
+
+
+def _functions(model: Inspectable, case: Compiled) -> list[Function]:
+    return [f for f in case.module.functions.values() if model.offers(f)]
+
+
+def _answers(
+    model: Model, function: Function, weights: Mapping[str, Array], probes: Probes, asked: Asked
+) -> Iterator[tuple[str, Array]]:
+    """What a function answers to its calls; nothing where it fails: other questions will tell."""
+    for i, call in enumerate(calls_of(function, probes)):
+        args, bars = ([cast(a, model.dtype) for a in arrays] for arrays in (call.args, call.bars))
+        try:
+            found = asked(function, weights, Called(args, bars))
+        except (Exception, SystemExit):
+            continue
+        for name, value in found.items():
+            yield f"{function.name}/{i}/{name}", np.asarray(value)

@@ -15,16 +15,18 @@ REWRITTEN = 0.5
 def functions(text: str) -> dict[str, ast.FunctionDef]:
     """The functions of a module and the methods of its classes by name, in order.
 
-    A text that is no Python has none.
+    A name that a program has made way with (`step_`) counts as the name itself. A text that is no
+    Python has none.
     """
     found: dict[str, ast.FunctionDef] = {}
-    for node in _parsed(text).body:
+    for node in parsed(text).body:
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
-        found |= {f.name: f for f in inner if isinstance(f, ast.FunctionDef)}
+        found |= {f.name.rstrip("_"): f for f in inner if isinstance(f, ast.FunctionDef)}
     return found
 
 
-def _parsed(text: str) -> ast.Module:
+def parsed(text: str) -> ast.Module:
+    """The syntax tree; an empty one of a text that is no Python."""
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -53,7 +55,7 @@ def excerpt(
         return None
     name = next((n for n, ls in at.items() if any(i in departed for i, _ in ls)), next(iter(at)))
     marked = tuple(i for i, _ in at[name] if i in departed)
-    return Excerpt(backend, name, at[name], marked)
+    return Excerpt(backend, known[name].name, at[name], marked)
 
 
 def _numbers(departures: Iterable[Departure]) -> set[int]:

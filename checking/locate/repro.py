@@ -11,27 +11,30 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
 from ...backends import registry
-from ...compiler.ir.program import Program
+from ...compiler.pipeline import Compiled
+from ...compiler.reference.reference import Reference
 from ..child import scratch, started
 from ..compare import Array
+from ..probes import draw
 from ..report import NAMES
 from ..tolerances import EPSILON
+from .calls import recorded
 from .difference import Difference
 from .script import LONGEST, Script, TooLong
-from .slice import NoSlice, sliced
-from .targets import Target, targets
+from .source import NoFunction
+from .target import Target, targets
 
 LIMIT = 60.0
 """Seconds for one file."""
@@ -44,6 +47,8 @@ VALUES, DERIVATIVES = 256.0, 1e-6
 """What an error must exceed to be shown: multiples of ε of the scale; of a derivative, which is
 held to a difference quotient, a part of it."""
 BACKENDS = ("torch", "jax")
+PUBLIC = ("vector_field", "trajectory", "forward", "loss", "regularizer")
+"""What every program has; other functions are those of an emitted one, or of that one edited."""
 
 
 class TooSlow(Exception):
@@ -58,9 +63,19 @@ class Repro:
     words: str
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """A difference, the texts that are to show it, and how long a file may take."""
+
+    difference: Difference
+    case: Compiled
+    texts: Mapping[str, str]
+    limit: float
+
+
 def write_repro(
     difference: Difference,
-    program: Program,
+    case: Compiled,
     texts: Mapping[str, str],
     folder: Path,
     *,
@@ -68,38 +83,36 @@ def write_repro(
 ) -> Repro:
     """Write `<name>_repro_torch.py` and `<name>_repro_jax.py`, of at most 40 lines each.
 
-    Slices of the programs' own texts, inputs drawn in the file, no import of this package. Where
-    one framework is not installed, the program hung or died when it was asked, a file takes more
-    than `limit` seconds, or no pair of that length shows the difference, there are no files and
-    `words` say so.
+    The source of the function that differs from the programs' own texts, inputs drawn in the file,
+    no import of this package. Where one framework is not installed, the program hung or died when
+    it was asked, a file takes more than `limit` seconds, or no pair of that length shows the
+    difference, there are no files and `words` say so.
     """
     if difference.stopped:
         return Repro((), "No standalone pair: the program gave no answer and is not run again.")
-    if _is_no_value(difference, program):
+    if _is_no_value(difference, case):
         return Repro((), "No standalone pair: what differs is not a value of the two programs.")
-    missing = [n for n in BACKENDS if not _is_installed(n)]
+    missing = [n for n in BACKENDS if find_spec(registry.get(n).framework) is None]
     if missing:
         return Repro((), f"No standalone pair: it needs both frameworks, {missing[0]} is not here.")
-    sources = {n: texts.get(n) or registry.get(n).emit(program) for n in BACKENDS}
-    lead = sources.get(difference.backend, "")
+    sources = {n: texts.get(n) or registry.get(n).emit(case.module) for n in BACKENDS}
+    wanted = _Pair(difference, case, sources, limit)
+    tried = islice(_targets(difference, case), TRIES // len(SEEDS))
+    tries = [(target, seed) for target in tried for seed in SEEDS]
     try:
-        found = (
-            _pair(difference, program, sources, target, seed, limit)
-            for target, seed in _tries(difference, program, lead)
-        )
-        pair = next(filter(None, found), None)
+        pair = next(filter(None, (_shown(wanted, *each) for each in tries)), None)
     except TooSlow:
         return Repro((), f"No standalone pair: a file for it took more than {limit:g} s.")
     if pair is not None:
-        return _written(pair, difference, program, folder)
+        return _written(pair, case, folder)
     return Repro((), f"No standalone pair of at most {LONGEST} lines shows it.")
 
 
-def _is_no_value(difference: Difference, program: Program) -> bool:
+def _is_no_value(difference: Difference, case: Compiled) -> bool:
     """Is it about training, a program that does not run, or a weight that there should not be?"""
-    if difference.backend not in BACKENDS:  # the compiler: its rules can be held to the programs
-        return not _is_of_rules(difference)
-    strange = difference.weight and difference.weight not in {w.name for w in program.weights}
+    if _is_of_rules(difference):  # the compiler's: both programs are held to its rules
+        return not difference.equation.startswith("derivative ")
+    strange = difference.weight and difference.weight not in {w.name for w in case.module.weights}
     return difference.rung > "L3" or difference.equation == "program" or bool(strange)
 
 
@@ -107,80 +120,81 @@ def _is_of_rules(difference: Difference) -> bool:
     return difference.equation.startswith(("derivative ", "pass "))
 
 
-def _is_installed(backend: str) -> bool:
-    return find_spec(registry.get(backend).framework) is not None
+def _targets(difference: Difference, case: Compiled) -> Iterator[Target | None]:
+    """What may show the difference: the functions that compute the equation, the nearest first."""
+    if difference.equation == "init":
+        yield None
+        return
+    module, probes = case.module, draw(case)
+    probes = replace(probes, calls=recorded(case, probes))
+    is_derivative = difference.equation.startswith(("gradient ", "derivative "))
+    names = PUBLIC if difference.rewritten else (*difference.functions, *PUBLIC)
+    for name in dict.fromkeys(names):
+        if name not in module.functions:
+            continue
+        function, time = module.functions[name], difference.where.time
+        for target in targets(module, function, probes, time, difference.rewritten):
+            if not is_derivative:
+                yield target
+            elif target.is_smooth:
+                wanted = replace(target, derivative=True)
+                if not _is_of_rules(difference):
+                    yield wanted
+                elif _is_wrong(replace(wanted, by_rules=True), wanted):
+                    yield replace(wanted, by_rules=True)
 
 
-def _tries(difference: Difference, program: Program, text: str) -> list[tuple[Target, int]]:
-    known = (t for t in targets(difference, program) if _has(text, t, difference.backend))
-    found = list(islice(filter(_may_show, known), TRIES // len(SEEDS)))
-    return [(target, seed) for seed in SEEDS for target in found]
-
-
-def _has(text: str, target: Target, backend: str) -> bool:
-    """Does a program (if there is one) have the function of a target?"""
+def _is_wrong(rules: Target, quotient: Target) -> bool:
+    """Do the compiler's rules give another derivative than the difference quotient?"""
     try:
-        sliced(text, target.function, target.cuts.get(backend, {}))
-    except NoSlice:
-        return not text
-    return True
-
-
-def _may_show(target: Target) -> bool:
-    """Of a derivative by rules: is it another one than the difference quotient?"""
-    if not target.by_rule:
-        return True
-    try:
-        by_rule = target.expected(0, "float64")
-        quotient = replace(target, by_rule=False).expected(0, "float64")
-    except ValueError:  # a wrong rule need not even fit in shape
+        found, wanted = (target.expected(0, "float64") for target in (rules, quotient))
+    except (ValueError, TypeError):  # what a wrong rule gives need not even fit in shape
         return False
-    return bool(np.abs(by_rule - quotient).max() > _allowed(target, quotient, "float64"))
+    return bool(np.abs(found - wanted).max() > _allowed(rules, wanted, "float64"))
 
 
-def _pair(
-    difference: Difference,
-    program: Program,
-    texts: Mapping[str, str],
-    target: Target,
-    seed: int,
-    limit: float,
-) -> dict[str, str] | None:
-    """The two texts, if they show the difference."""
+def _shown(wanted: _Pair, target: Target | None, seed: int) -> dict[str, str] | None:
+    """The two texts, if they show the difference on the inputs of a seed."""
+    d, case = wanted.difference, wanted.case
     scripts = {
-        name: Script(name, text, target, difference.dtype, seed, _title(program, name, difference))
-        for name, text in texts.items()
+        name: Script(name, text, target, d.dtype, seed, _title(case, name, d))
+        for name, text in wanted.texts.items()
     }
-    with np.errstate(all="ignore"):
-        expected = target.expected(seed, difference.dtype)
     try:
-        shown = _shown(scripts, expected, difference, limit)
-    except (NoSlice, TooLong):
+        with np.errstate(all="ignore"):
+            expected = _expected(case, target, seed, d.dtype)
+        files = _files(scripts, expected, wanted)
+    except (NoFunction, TooLong):
         return None
-    if not shown:
+    if not files:
         return None
-    with ThreadPoolExecutor(len(shown)) as pool:
-        outputs = dict(zip(shown, pool.map(lambda t: _run(t, limit), shown.values()), strict=True))
+    with ThreadPoolExecutor(len(files)) as pool:
+        outputs = dict(
+            zip(files, pool.map(lambda t: _run(t, wanted.limit), files.values()), strict=True)
+        )
     errors = {name: _error(output) for name, output in outputs.items()}
-    allowed = _allowed(target, expected, difference.dtype)
-    return shown if _shows(errors, target, difference, allowed) else None
+    return files if _shows(errors, target, d, _allowed(target, expected, d.dtype)) else None
 
 
-def _shown(
-    scripts: Mapping[str, Script], expected: Array, difference: Difference, limit: float
-) -> dict[str, str]:
+def _expected(case: Compiled, target: Target | None, seed: int, dtype: str) -> Array:
+    if target is not None:
+        return target.expected(seed, dtype)
+    return np.concatenate([np.ravel(w) for w in Reference(case.module).init().values()])
+
+
+def _files(scripts: Mapping[str, Script], expected: Array, wanted: _Pair) -> dict[str, str]:
     """The files about the number that is farthest from what it should be, or about how many there
-    are; none where the failed program is right. Raises NoSlice, TooLong."""
+    are; none where the failed program is right. Raises NoFunction, TooLong."""
     for script in scripts.values():
         script.showing(0, 0.0)  # is it short enough? A run costs the start of a framework
-    script = scripts.get(difference.backend, scripts[BACKENDS[0]])
-    found = _numbers(script, limit)
+    script = scripts.get(wanted.difference.backend, scripts[BACKENDS[0]])
+    found = _numbers(script, wanted.limit)
     if found is None or not np.isfinite(expected).all():
         return {}
     if found.shape != expected.shape:
         return {name: s.counting(expected.size) for name, s in scripts.items()}
     error = np.nan_to_num(np.abs(found - expected), nan=np.inf)
-    if error.max(initial=0.0) <= _allowed(script.target, expected, difference.dtype):
+    if error.max(initial=0.0) <= _allowed(script.target, expected, wanted.difference.dtype):
         return {}
     index = int(np.argmax(error))
     return {name: s.showing(index, float(expected[index])) for name, s in scripts.items()}
@@ -195,25 +209,28 @@ def _numbers(script: Script, limit: float) -> Array | None:
         return None
 
 
-def _title(program: Program, backend: str, difference: Difference) -> str:
-    return f"{program.name}: {difference.equation} as {NAMES[backend]} computes it."
+def _title(case: Compiled, backend: str, difference: Difference) -> str:
+    return f"{case.module.name}: {difference.equation} as {NAMES[backend]} computes it."
 
 
-def _allowed(target: Target, expected: Array, dtype: str) -> float:
+def _allowed(target: Target | None, expected: Array, dtype: str) -> float:
     scale = float(np.abs(expected).max(initial=0.0)) or 1.0
-    if target.by:
+    if target is not None and target.derivative:
         return scale * max(DERIVATIVES, VALUES * EPSILON[dtype])
     return scale * VALUES * EPSILON[dtype] if dtype == "float32" else scale * 16 * EPSILON[dtype]
 
 
 def _shows(
-    errors: Mapping[str, float | None], target: Target, difference: Difference, allowed: float
+    errors: Mapping[str, float | None],
+    target: Target | None,
+    difference: Difference,
+    allowed: float,
 ) -> bool:
     """Is the failed program wrong, and the other one right?
 
     Where both had failed alike, both are wrong; so they are against a wrong rule of the reference.
     """
-    alike = target.by_rule or difference.agree
+    alike = (target is not None and target.by_rules) or difference.agree
     wrong = {name: e is not None and e > allowed for name, e in errors.items()}
     if None in errors.values():
         return False
@@ -241,7 +258,7 @@ def _run(text: str, limit: float) -> str:
             return stream.read(MOST_BYTES).decode(errors="replace")
 
 
-def _execute(path: Path, stream: BinaryIO, limit: float) -> None:
+def _execute(path: Path, stream: IO[bytes], limit: float) -> None:
     env = {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"} | dict(os.environ)
     with started([sys.executable, str(path)], path.parent, env, stdout=stream) as process:
         try:
@@ -250,11 +267,9 @@ def _execute(path: Path, stream: BinaryIO, limit: float) -> None:
             raise TooSlow from None
 
 
-def _written(
-    pair: Mapping[str, str], difference: Difference, program: Program, folder: Path
-) -> Repro:
+def _written(pair: Mapping[str, str], case: Compiled, folder: Path) -> Repro:
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"{program.module_name}_repro_{name}.py" for name in pair}
+    paths = {name: folder / f"{case.module.file_name}_repro_{name}.py" for name in pair}
     for name, path in paths.items():
         path.write_text(pair[name], encoding="utf-8")
     ordered = tuple(paths.values())

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...compiler.ir.program import Program
-from ...compiler.reference import locate as place_in_time
+from ...compiler.pipeline import Compiled
+from ...compiler.semantics.meaning import ROUNDING_OF_TIMES
 from ..compare import Array, Standard, Verdict, errors
 from ..probes import Probes
 from ..quantities import AWKWARD, FIELD, GRADIENT, TRAJECTORY, WEIGHTS
@@ -20,14 +20,14 @@ from .evidence import Evidence, worst
 class Leaf:
     """A leaf that differs: as found, and as it should be."""
 
-    program: Program
+    case: Compiled
     probes: Probes
     name: str
     found: Array
     standard: Standard
 
 
-def first(program: Program, probes: Probes, evidence: Evidence, quantity: str, name: str) -> Where:
+def first(case: Compiled, probes: Probes, evidence: Evidence, quantity: str, name: str) -> Where:
     """The first leaf of a quantity that differs, and where in it; nothing if none does.
 
     `name` is the quantity as its rung calls it: `gradient K` is of K alone.
@@ -37,7 +37,7 @@ def first(program: Program, probes: Probes, evidence: Evidence, quantity: str, n
             continue
         found, standard = evidence.found[quantity][leaf], evidence.expected[quantity][leaf]
         finder = FINDERS.get(quantity, _of_rows)
-        where = finder(Leaf(program, probes, leaf, found, standard))
+        where = finder(Leaf(case, probes, leaf, found, standard))
         return replace(where, set=leaf.partition("/")[0])
     return Where()
 
@@ -60,7 +60,8 @@ def _of_rows(leaf: Leaf) -> Where:
 
 def _of_field(leaf: Leaf) -> Where:
     t = leaf.probes.times[leaf.name.partition("/")[2]]
-    step, _ = place_in_time(t, leaf.program.h, leaf.program.steps)
+    h, steps = leaf.case.module.h, leaf.case.module.steps
+    step = min(int(t / h + ROUNDING_OF_TIMES), steps - 1)
     return replace(_of_rows(leaf), time=t, step=step)
 
 
@@ -72,7 +73,7 @@ def _of_path(leaf: Leaf) -> Where:
     now = Standard(s.value[step], s.scale[step], s.tolerance[step])
     row, component = worst(leaf.found[step], now)
     place = _values(leaf, (step, row, component))
-    time = step * leaf.program.h
+    time = step * leaf.case.module.h
     return replace(place, step=step, time=time, row=row, component=component)
 
 
@@ -80,7 +81,7 @@ def _of_weight(leaf: Leaf) -> Where:
     """Of a weight or of its gradient: its index along the time axis, and the rest of the index."""
     index, name = worst(leaf.found, leaf.standard), leaf.name.partition("/")[2]
     values = replace(_values(leaf, index), weight=name)
-    if not leaf.program.weight(name).stacked:
+    if not leaf.case.module.weight(name).nodes:
         return replace(values, entry=index)
     return replace(values, step=index[0], entry=index[1:])
 

@@ -1,119 +1,86 @@
-"""Random edits of the emitted programs of all specs: how many of them does the ladder catch?"""
+"""The planted bugs that are mutations of the module: by operator, function and backend."""
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache, partial
 
-from ...backends import registry
-from ...data.rng import rng
-from .bug import BOTH
-from .edits import Edit, edits
-from .excuses import excuse
-from .first import first_failure, prepared
-from .pool import mapping
+from ...compiler.ir.module import Function, Role
+from ...compiler.pipeline import Compiled, compiled
+from ..locate.calls import recorded
+from ..probes import draw
+from . import plant
+from .bug import Bug
+from .mutations import Mutation, mutations
 from .specs import specs
 
-CAUGHT = 0.95
-"""The share of edits that have to be caught."""
+PLACE = "module"
+EACH = 2
+"""Mutations of one kind in functions of one name that are planted in a PyTorch program."""
+RUNGS = {
+    Role.PARAMETRIZATION: "L1",
+    Role.FIELD: "L1",
+    Role.STEP: "L2",
+    Role.LIFT: "L2",
+    Role.READOUT: "L3",
+    Role.LOSS: "L3",
+    Role.PENALTY: "L3",
+}
+"""Where a wrong function shows first."""
+PATHS = {"vector_field": "L1", "weights_at": "L1", "final_state": "L3"}
+"""The same of functions that choose weights and times; else L2."""
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One edit of the program of one spec in one backend."""
-
-    spec: str
-    backend: str
-    edit: Edit
-
-    def __str__(self) -> str:
-        return f"{self.spec} in {self.backend}, {self.edit}"
-
-
-@dataclass(frozen=True)
-class Survivor:
-    """An edit that the ladder did not see; `why` it changes nothing, '' where that is not known."""
-
-    mutant: Mutant
-    why: str
+@cache
+def mutants() -> tuple[Bug, ...]:
+    """Every kind of mutation in every function, and one of every function in JAX."""
+    found: list[Bug] = []
+    seen: Counter[tuple[str, ...]] = Counter()
+    for spec, given in specs().items():
+        case = compiled(given)
+        probes = draw(case)
+        probes = replace(probes, calls=recorded(case, probes))
+        for mutation in mutations(case, probes):
+            for backend in _backends(mutation, seen):
+                found.append(_bug(spec, case, mutation, backend))
+    return tuple(found)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """`caught_by` counts the edits that each rung caught; `total` are all that were tried."""
-
-    total: int
-    caught_by: dict[str, int]
-    survivors: tuple[Survivor, ...]
-
-    @property
-    def unexplained(self) -> tuple[Survivor, ...]:
-        return tuple(s for s in self.survivors if not s.why)
-
-    @property
-    def passed(self) -> bool:
-        """Enough edits were caught, and the rest change nothing for a reason that is known."""
-        caught = self.total - len(self.survivors)
-        return self.total > 0 and caught >= CAUGHT * self.total and not self.unexplained
-
-    def lines(self) -> list[str]:
-        """The outcome in words."""
-        caught = self.total - len(self.survivors)
-        by_rung = ", ".join(f"{count} at {rung}" for rung, count in sorted(self.caught_by.items()))
-        head = f"{caught} of {self.total} random edits caught ({by_rung})."
-        return [head, *(f"survived: {s.mutant}: {s.why or 'UNEXPLAINED'}" for s in self.survivors)]
+def _backends(mutation: Mutation, seen: Counter[tuple[str, ...]]) -> Iterator[str]:
+    """Those whose program gets this mutation: XLA compiles every program for seconds."""
+    for backend, key, most in (
+        ("torch", (mutation.function, mutation.name), EACH),
+        ("jax", (mutation.function,), 1),
+    ):
+        seen[key] += 1
+        if seen[key] <= most:
+            yield backend
 
 
-def mutants(backends: Collection[str] = BOTH) -> tuple[Mutant, ...]:
-    """Every edit of every program."""
-    return tuple(
-        Mutant(name, backend, edit)
-        for name in specs()
-        for backend in backends
-        for edit in edits(program_text(name, backend))
+def _bug(spec: str, case: Compiled, mutation: Mutation, backend: str) -> Bug:
+    function = case.module.functions[mutation.function]
+    title = f"{mutation.name} in {mutation.function} of {spec} ({mutation.number}) in {backend}"
+    return Bug(
+        name=title,
+        place=PLACE,
+        spec=spec,
+        plant=partial(plant.module, backend, mutation.of),
+        caught=_rung(case, function),
+        equation="step" if _starts_the_method(case, function) else function.equation,
+        backends=(backend,),
     )
 
 
-def draw(count: int, seed: int, backends: Collection[str] = BOTH) -> list[Mutant]:
-    """Some of the edits, none twice."""
-    found = mutants(backends)
-    chosen = rng(seed, "edits").permutation(len(found))[:count]
-    return [found[i] for i in chosen]
+def _starts_the_method(case: Compiled, function: Function) -> bool:
+    """Is it the velocity before the first step, beside states that are lifted as they are?"""
+    blocks = case.module.signature.blocks
+    return function.role is Role.LIFT and any(r.name not in blocks for r in function.results)
 
 
-def program_text(spec: str, backend: str) -> str:
-    """The unedited text."""
-    return registry.get(backend).emit(prepared(spec).program)
-
-
-def run_edits(
-    count: int,
-    seed: int = 0,
-    backends: Collection[str] = BOTH,
-    progress: Callable[[str], None] = lambda line: None,
-    processes: int = 1,
-) -> Outcome:
-    """Try `count` edits."""
-    chosen = draw(count, seed, backends)
-    caught: Counter[str] = Counter()
-    survivors: list[Survivor] = []
-    with mapping(processes) as mapped:
-        for mutant, rung in zip(chosen, mapped(caught_at, chosen), strict=True):
-            if rung:
-                caught[rung] += 1
-                continue
-            text = program_text(mutant.spec, mutant.backend)
-            survivors.append(Survivor(mutant, excuse(mutant.edit, text, mutant.backend)))
-            progress(f"survived: {mutant}")
-    return Outcome(len(chosen), dict(caught), tuple(survivors))
-
-
-def caught_at(mutant: Mutant) -> str:
-    """The level that catches an edit, '' for none."""
-    text = mutant.edit.apply(program_text(mutant.spec, mutant.backend))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an edited program may well provoke some
-        failure = first_failure(mutant.spec, mutant.backend, text)
-    return failure.rung if failure is not None else ""
+def _rung(case: Compiled, function: Function) -> str:
+    if function.role is Role.PATH:
+        found = PATHS.get(function.name, "L2")
+        return min(found, "L2") if case.problem.readout is None else found
+    return RUNGS[function.role]

@@ -1,19 +1,23 @@
 """Planting a bug: a part of the compiler is replaced for the time of a `with`, then put back.
 
-The code that is replaced knows nothing of it: tables lose a row to another, classes and modules a
-member, functions their body, backends the text that they emit.
+The code that is replaced knows nothing of it: tables lose a row to another, functions get another
+body, backends write another text or print another module.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from importlib import import_module
 from types import FunctionType
 from typing import Any, TypeVar
 
 from ...backends import registry
-from ...compiler.ir.program import Program
+from ...compiler.ir.module import Module
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -35,14 +39,16 @@ def row(table: MutableMapping[Key, Value], key: Key, value: Value) -> Iterator[N
         table[key] = kept
 
 
-@contextmanager
-def member(owner: Any, name: str, change: Callable[[Any], Any]) -> Iterator[None]:
-    """A member of a class or module, changed: `change` is given the one that is there.
+def text_of_row(table: Any, op: str, text: str) -> AbstractContextManager[None]:
+    """Another text in the row of a dialect."""
+    return row(table, op, replace(table[op], text=text))
 
-    Raises KeyError for a member that `owner` does not define itself.
-    """
+
+@contextmanager
+def member(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Another member of a class or module. Raises KeyError for one that it does not define."""
     kept = vars(owner)[name]
-    setattr(owner, name, change(kept))
+    setattr(owner, name, value)
     try:
         yield
     finally:
@@ -50,12 +56,14 @@ def member(owner: Any, name: str, change: Callable[[Any], Any]) -> Iterator[None
 
 
 @contextmanager
-def body(function: FunctionType, other: FunctionType) -> Iterator[None]:
-    """Another body of a function, also for the modules that have imported it by its name.
+def edited(place: str, old: str, new: str) -> Iterator[None]:
+    """Another body of a function, whose last `old` reads `new`.
 
-    It runs among the names of the function's own module.
+    `place` is `package.module:Class.function`, imported no sooner than the bug is planted. Whoever
+    has imported the function by its name sees the new body too. Raises NotThere.
     """
-    kept = function.__code__
+    function = _function(place)
+    kept, other = function.__code__, _with_edit(function, old, new)
     function.__code__ = other.__code__
     try:
         yield
@@ -63,55 +71,51 @@ def body(function: FunctionType, other: FunctionType) -> Iterator[None]:
         function.__code__ = kept
 
 
-@contextmanager
-def registered(generic: Any, kind: type, other: Callable[..., Any]) -> Iterator[None]:
-    """Another implementation of a single-dispatch function for one class."""
-    kept = generic.registry[kind]
-    generic.register(kind, other)
-    try:
-        yield
-    finally:
-        generic.register(kind, kept)
+def _function(place: str) -> FunctionType:
+    module, _, names = place.partition(":")
+    found: Any = import_module(f"...{module}", __package__)
+    for name in names.split("."):
+        found = vars(found)[name]
+    found = found.fget if isinstance(found, property) else found
+    return inspect.unwrap(getattr(found, "__func__", found))
+
+
+def _with_edit(function: FunctionType, old: str, new: str) -> FunctionType:
+    """The function compiled from its changed source, among the names of its own module."""
+    source = replaced(textwrap.dedent(inspect.getsource(function)), old, new)
+    tree = ast.parse(source)
+    (definition,) = tree.body
+    assert isinstance(definition, ast.FunctionDef)
+    definition.decorator_list.clear()
+    names: dict[str, Any] = {}
+    exec(compile(tree, f"<{function.__name__} with a bug>", "exec"), function.__globals__, names)
+    return names[definition.name]
 
 
 @contextmanager
-def emitted(backend: str, change: Callable[[str], str]) -> Iterator[None]:
-    """Another text of every program that a backend emits."""
-    kept = registry.get(backend)
-
-    def emit(program: Program) -> str:
-        return change(kept.emit(program))
-
-    registry.register(replace(kept, emit=emit))
+def backend(name: str, emit: Callable[[Callable[[Module], str], Module], str]) -> Iterator[None]:
+    """Another text of every program that a backend writes: `emit(its own emit, module)`."""
+    kept = registry.get(name)
+    registry.register(replace(kept, emit=lambda module: emit(kept.emit, module)))
     try:
         yield
     finally:
         registry.register(kept)
 
 
-def text(backend: str, old: str, new: str) -> AbstractContextManager[None]:
+def text(name: str, old: str, new: str) -> AbstractContextManager[None]:
     """The emitted text with its last `old` replaced. Raises NotThere when a text has none."""
-    return emitted(backend, lambda program: replaced(program, old, new))
+    return backend(name, lambda emit, module: replaced(emit(module), old, new))
+
+
+def module(name: str, change: Callable[[Module], Module]) -> AbstractContextManager[None]:
+    """The program of another module."""
+    return backend(name, lambda emit, module: emit(change(module)))
 
 
 def replaced(text: str, old: str, new: str) -> str:
     """The text with its last `old` replaced. Raises NotThere."""
     before, found, after = text.rpartition(old)
     if not found:
-        raise NotThere(f"the emitted program no longer says {old!r}: plant the bug anew")
+        raise NotThere(f"there is no {old!r} any more: plant the bug anew")
     return before + new + after
-
-
-def printed(owner: Any, name: str, old: str, new: str) -> AbstractContextManager[None]:
-    """A function of an emitter whose lines (or text) say `new` for the last `old`."""
-
-    def change(function: Callable[..., Any]) -> Callable[..., Any]:
-        def printer(*args: Any, **options: Any) -> Any:
-            found = function(*args, **options)
-            if isinstance(found, str):
-                return replaced(found, old, new)
-            return replaced("\n".join(found), old, new).split("\n")
-
-        return printer
-
-    return member(owner, name, change)

@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from ..backends import registry
-from ..compiler.ir.program import Program
-from ..compiler.lower import lower
+from ..compiler.front.facts import Facts, facts_of
+from ..compiler.pipeline import Compiled, compiled
 from ..spec.model import Spec
 from . import process
+from .checks import plan
 from .compare import Leaves, Standard, errors
 from .expectation import REFERENCE, expectation
-from .job import Job, base_folder
+from .job import Job
 from .ladder import OWN_LIMIT
 from .probes import Probes, draw
 from .process import Outcome
 from .quantities import DTYPES, FIELD, FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, Key
-from .questions import plan
-from .rungs import level
+from .rungs import rung_of
 
 QUANTITIES = (FIELD, TRAJECTORY, FINAL, LOGITS, LOSS, GRADIENT)
 DEVICES = ("cpu", "cuda")
@@ -77,13 +77,13 @@ class Matrix:
         yield from self.failed
         for quantity in self.distances:
             if not np.isfinite(self.allowed[quantity, VERDICT]):
-                yield f"{level(quantity)}, {quantity}: not judged, the spec is ill-posed"
+                yield f"{rung_of(quantity)}, {quantity}: not judged, the spec is ill-posed"
         for i, j in combinations(range(len(self.ways)), 2):
             beyond = [q for q in self.distances if not self._agree(q, i, j)]
             if beyond:
                 apart = self.distances[beyond[0]][i, j]
                 pair = f"{self.ways[i]} and {self.ways[j]}"
-                yield f"{pair} part at {level(beyond[0])}, {beyond[0]}: {apart:.1e}"
+                yield f"{pair} part at {rung_of(beyond[0])}, {beyond[0]}: {apart:.1e}"
 
     def _agree(self, quantity: str, i: int, j: int) -> bool:
         """Two programs may each be one tolerance off the reference; NaN agrees with nothing.
@@ -118,16 +118,17 @@ class Matrix:
 
 def matrix(spec: Spec, backends: Iterable[str] = ("torch", "jax")) -> Matrix:
     """Run the spec in every way that this machine has. Raises SpecError, BackendError."""
-    program = lower(spec)
-    probes = draw(program).rounded("float32")  # numbers that every way can be given
-    keys = tuple(key for key in plan(program, probes, DTYPES) if key.quantity in QUANTITIES)
-    jobs = _jobs(spec, program, probes, keys, tuple(backends))
+    facts = facts_of(spec)
+    case = compiled(spec, facts)
+    probes = draw(case).rounded("float32")  # numbers that every way can be given
+    keys = tuple(key for key in plan(case, probes, DTYPES) if key.quantity in QUANTITIES)
+    jobs = _jobs(case, facts, probes, keys, tuple(backends))
     with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(lambda job: process.run(job, OWN_LIMIT), jobs))
     done = [(job, o, _reason(o)) for job, o in zip(jobs, outcomes, strict=True)]
     there = [(job, o) for job, o, reason in done if not reason]
     lacking = [f"{_name(job)}: {reason}" for job, _, reason in done if reason]
-    expected = expectation(program, keys, probes).standards
+    expected = expectation(case, keys, probes).standards
     answers = {way: _leaves(o, way) for job, o in there for way in _ways(job)}
     standards = {k.quantity: expected[k] for k in keys if k.dtype == "float64"}
     reference = {q: {n: s.value for n, s in found.items()} for q, found in standards.items()}
@@ -148,19 +149,19 @@ def _largest(standards: Mapping[str, Standard]) -> float:
 
 
 def _jobs(
-    spec: Spec, program: Program, probes: Probes, keys: tuple[Key, ...], backends: tuple[str, ...]
+    case: Compiled, facts: Facts, probes: Probes, keys: tuple[Key, ...], backends: tuple[str, ...]
 ) -> list[Job]:
     """One process for each backend and device, and one for the compiler of an eager framework."""
     found = []
     for device, name in product(DEVICES, backends):
-        text = registry.get(name).emit(program)
-        job = Job(name, device, text, spec, base_folder(spec), probes, keys)
-        found += [job, *([replace(job, compiled=True)] if registry.get(name).eager else [])]
+        text = registry.get(name).emit(case.module)
+        job = Job(name, device, text, case.problem.spec, facts, probes, keys)
+        found += [job, *([replace(job, is_compiled=True)] if registry.get(name).eager else [])]
     return found
 
 
 def _ways(job: Job) -> list[Way]:
-    return [Way(job.backend, dtype, job.device, job.compiled) for dtype in DTYPES]
+    return [Way(job.backend, dtype, job.device, job.is_compiled) for dtype in DTYPES]
 
 
 def _reason(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""The training that rung L5 follows: the first updates of the spec's own, with its own data."""
+"""The updates that L5 follows: the first ones of the spec's own training, on its own data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compiler.ir.program import Program
+from ..compiler.analysis.cost import cost
+from ..compiler.pipeline import Compiled
 from ..data.of_spec import dataset_of
 from ..data.rng import batches
 from ..spec.diagnostics import SpecError
@@ -23,7 +24,7 @@ NUMBERS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Curriculum:
+class UpdatePlan:
     """Rows x with targets, and the rows and the learning rate of every update.
 
     `size` is the number of examples of an epoch, `epochs` of `per_epoch` updates the whole.
@@ -52,7 +53,7 @@ class Curriculum:
         }
 
     @classmethod
-    def of_arrays(cls, arrays: dict[str, Array]) -> Curriculum:
+    def of_arrays(cls, arrays: dict[str, Array]) -> UpdatePlan:
         """The inverse of `arrays`."""
         rows = np.split(arrays["rows"], np.cumsum(arrays["sizes"])[:-1])
         updates = tuple(zip(rows, arrays["rates"].tolist(), strict=True))
@@ -60,34 +61,33 @@ class Curriculum:
         return cls(arrays["x"], arrays["targets"], updates, per_epoch, epochs)
 
 
-def curriculum(program: Program, steps: int | None = None) -> Curriculum | str | None:
+def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | None:
     """The first `steps` updates, by default as many as WORK allows.
 
     None where the spec trains nothing; where its data cannot be read, the reason in words.
     """
-    spec = program.spec
-    if spec.train is None or spec.data is None or program.loss is None:
+    spec, features = case.problem.spec, case.module.signature.features
+    if spec.train is None or spec.data is None or not case.module.has_loss:
         return None
     try:
-        dataset = dataset_of(spec, program.features)
+        dataset = dataset_of(spec, features)
     except SpecError as error:
         return error.diagnostics[0].message
     assert dataset is not None
     if dataset.train.targets is None:
         return None
-    size = min(len(dataset.train), max(1, NUMBERS // program.features))
+    size = min(len(dataset.train), max(1, NUMBERS // features))
     rows = dataset.train.rows(np.arange(size))
     assert rows.targets is not None
     per_epoch = 1 if spec.train.batch is None else math.ceil(size / spec.train.batch)
     total = per_epoch * spec.train.epochs
-    count = min(total, _affordable(program) if steps is None else steps)
+    count = min(total, _affordable(case) if steps is None else steps)
     updates = _updates(spec.train, spec.seed, size, per_epoch, count)
-    return Curriculum(rows.x, rows.targets, updates, per_epoch, spec.train.epochs)
+    return UpdatePlan(rows.x, rows.targets, updates, per_epoch, spec.train.epochs)
 
 
-def _affordable(program: Program) -> int:
-    evaluations = program.steps * sum(1 for _ in program.rates())
-    return min(MOST, max(LEAST, WORK // evaluations))
+def _affordable(case: Compiled) -> int:
+    return min(MOST, max(LEAST, WORK // cost(case.module).field_evaluations))
 
 
 def _updates(
