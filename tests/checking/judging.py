@@ -11,9 +11,10 @@ import pytest
 from specs import Case
 
 from wellposed.backends import registry
+from wellposed.checking.checks import CHECKS, Check
 from wellposed.checking.compare import Comparison, Verdict, compare_leaves
 from wellposed.checking.probes import draw
-from wellposed.compiler.ir.program import Program
+from wellposed.compiler.pipeline import Compiled
 
 VERLET = Case("hamiltonian", integrator="verlet")
 LEAPFROG = Case("second-order", "antisymmetric", "leapfrog")
@@ -34,20 +35,25 @@ def unchanged(text: str) -> str:
     return text
 
 
-def model(program: Program, backend: str = "torch", edit: Edit = unchanged) -> Any:
+def model(net: Compiled, backend: str = "torch", edit: Edit = unchanged) -> Any:
     """The program's text, edited, as a float64 model."""
     chosen = registry.get(backend)
-    return chosen.load(program, edit(chosen.emit(program)), "cpu", "float64")
+    return chosen.load(net.module, edit(chosen.emit(net.module)), "cpu", "float64")
 
 
 def judged(
-    module: ModuleType, program: Program, backend: str = "torch", edit: Edit = unchanged
+    module: ModuleType, net: Compiled, backend: str = "torch", edit: Edit = unchanged
 ) -> Comparison:
     """What the module finds in an (edited) program, and makes of it."""
-    probes = draw(program)
-    assert module.applies(program, probes)
-    found = module.ask(model(program, backend, edit), probes)
-    return compare_leaves(found, module.expected(program, probes), "float64")
+    probes, check = draw(net), check_of(module)
+    assert check.applies(net, probes) and callable(check.expect)
+    found = check.ask(model(net, backend, edit), net, probes)
+    return compare_leaves(found, check.expect(net, probes), "float64")
+
+
+def check_of(module: ModuleType) -> Check:
+    """The row of the table that a module answers."""
+    return next(check for check in CHECKS.values() if check.ask is module.ask)
 
 
 def caught(*given: Any) -> bool:
@@ -57,5 +63,5 @@ def caught(*given: Any) -> bool:
 def emitting(monkeypatch: pytest.MonkeyPatch, edit: Edit) -> None:
     """All that torch emits from now on is edited."""
     kept = registry.get("torch")
-    other = replace(kept, emit=lambda program: edit(kept.emit(program)))
+    other = replace(kept, emit=lambda module: edit(kept.emit(module)))
     monkeypatch.setitem(registry._BACKENDS, "torch", other)

@@ -12,7 +12,7 @@ from wellposed.checking.locate.find import locate
 from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
-LEVELS = ("L0", "L1", "L2", "L3")
+RUNGS = ("L0", "L1", "L2", "L3")
 
 
 def located(
@@ -21,22 +21,22 @@ def located(
     text: str,
     folder: Path,
     dtypes: tuple[str, ...] = ("float64",),
-    levels: tuple[str, ...] = LEVELS,
+    rungs: tuple[str, ...] = RUNGS,
 ) -> Difference:
     """Where a program's text differs from its spec."""
     path = folder / "program.py"
     path.write_text(text, encoding="utf-8")
     programs, backends = {backend: path}, (backend,)
     report = check(
-        given, programs=programs, backends=backends, dtypes=dtypes, levels=levels, run=in_process
+        given, programs=programs, backends=backends, dtypes=dtypes, rungs=rungs, run=in_process
     )
-    found = locate(report, lower(given), {backend: text}, run=in_process)
+    found = locate(report, compiled(given), {backend: text}, run=in_process)
     assert found is not None, report.message
     return found
 
 
 def located_edit(
-    given: Spec, backend: str, old: str, new: str, folder: Path, levels: tuple[str, ...] = LEVELS
+    given: Spec, backend: str, old: str, new: str, folder: Path, rungs: tuple[str, ...] = RUNGS
 ) -> Difference:
     """Where the emitted text with its last `old` replaced differs."""
-    return located(given, backend, edited(given, backend, old, new), folder, levels=levels)
+    return located(given, backend, edited(given, backend, old, new), folder, rungs=rungs)

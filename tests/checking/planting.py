@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from wellposed.backends import registry
-from wellposed.checking.inline import run_briefly as in_process
+from wellposed.checking.inline import run_fast as in_process
 from wellposed.checking.ladder import check
-from wellposed.checking.questions import LEVELS
+from wellposed.checking.checks import RUNGS
 from wellposed.checking.report import Report
 from wellposed.checking.selftest.plant import replaced
 from wellposed.checking.selftest.specs import CLASSIFIER, STEPS, spec, specs
@@ -19,7 +19,7 @@ __all__ = ["CLASSIFIER", "STEPS", "check_text", "edited", "in_process", "spec", 
 
 def edited(given: Spec, backend: str, old: str, new: str) -> str:
     """The emitted text with its last `old` replaced."""
-    return replaced(registry.get(backend).emit(lower(given)), old, new)
+    return replaced(registry.get(backend).emit(compiled(given).module), old, new)
 
 
 def check_text(
@@ -37,6 +37,6 @@ def check_text(
         programs={backend: path},
         backends=(backend,),
         dtypes=dtypes,
-        levels=LEVELS[:4],
+        rungs=RUNGS[:4],
         run=in_process,
     )

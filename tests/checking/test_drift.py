@@ -13,12 +13,11 @@ from planting import CLASSIFIER, edited, spec
 from wellposed.backends import registry
 from wellposed.checking import drift, inline
 from wellposed.checking.compare import Verdict, compare_leaves
-from wellposed.checking.curriculum import Curriculum, curriculum
+from wellposed.checking.updates import UpdatePlan, update_plan
 from wellposed.checking.ladder import check
 from wellposed.checking.probes import Probes, draw
 from wellposed.checking.single import Points
-from wellposed.compiler.ir.program import Program
-from wellposed.compiler.pipeline import compiled
+from wellposed.compiler.pipeline import Compiled, compiled
 from wellposed.spec.model import Spec
 
 EPS = np.finfo(np.float64).eps
@@ -49,18 +48,17 @@ def chaotic() -> Spec:
     )
 
 
-def probes_of(program: Program, steps: int | None = None) -> Probes:
-    found = curriculum(program, steps)
-    assert isinstance(found, Curriculum)
-    return replace(draw(program), training=found)
+def probes_of(net: Compiled, steps: int | None = None) -> Probes:
+    found = update_plan(net, steps)
+    assert isinstance(found, UpdatePlan)
+    return replace(draw(net), training=found)
 
 
 def answer(given: Spec, backend: str, text: str | None = None) -> dict[str, np.ndarray]:
-    program = lower(given)
-    chosen = registry.get(backend)
-    source = chosen.emit(program) if text is None else text
-    model = chosen.load(program, source, "cpu", "float64")
-    return drift.ask(model, probes_of(program))
+    net, chosen = compiled(given), registry.get(backend)
+    source = chosen.emit(net.module) if text is None else text
+    model = chosen.load(net.module, source, "cpu", "float64")
+    return drift.ask(model, net, probes_of(net))
 
 
 def agree(own: dict[str, np.ndarray], peer: dict[str, np.ndarray]) -> bool:
@@ -78,8 +76,7 @@ def test_training_agrees_to_rounding_where_it_is_well_posed():
 
 
 def test_a_slip_of_1e_11_in_a_step_is_seen():
-    program = lower(calm())
-    text = registry.get("torch").emit(program)
+    text = registry.get("torch").emit(compiled(calm()).module)
     slip = text.replace("H = HORIZON / STEPS", "H = HORIZON / STEPS * (1 + 1e-11)")
     assert slip != text
     assert not agree(answer(calm(), "torch", slip), answer(calm(), "jax"))
@@ -124,7 +121,7 @@ def test_equal_numbers_stay_equal_one_ulp_away():
 
 
 def test_a_single_backend_is_compared_with_the_reference(tmp_path: Path):
-    report = check(calm(), backends=("torch",), dtypes=("float64",), levels=("L5",), run=inline.run)
+    report = check(calm(), backends=("torch",), dtypes=("float64",), rungs=("L5",), run=inline.run)
     (rung,) = [r for r in report.rungs if r.quantity == "training"]
     assert rung.passed and rung.worst is not None and report.backends == ["torch"]
 
@@ -139,7 +136,7 @@ def test_the_training_of_a_file_is_judged(tmp_path: Path):
         given,
         programs={"torch": path},
         dtypes=("float64",),
-        levels=("L5",),
+        rungs=("L5",),
         run=inline.run,
     )
     assert not report.passed
@@ -149,8 +146,8 @@ def test_the_training_of_a_file_is_judged(tmp_path: Path):
 def test_data_that_cannot_be_read_are_named_and_leave_the_rest(tmp_path: Path):
     plain = calm().to_plain() | {"data": {"kind": "npz", "path": "gone.npz", "validation": 4}}
     given = Spec.model_validate(plain)
-    program = lower(calm())
-    found = curriculum(replace(program, spec=given))
+    net = compiled(calm())
+    found = update_plan(replace(net, problem=replace(net.problem, spec=given)))
     assert isinstance(found, str) and "gone.npz" in found
 
 

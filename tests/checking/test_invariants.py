@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from judging import LEAPFROG, VERLET, Edit, caught, changed, judged, model, unchanged
+from judging import LEAPFROG, VERLET, Edit, caught, changed, check_of, judged, model, unchanged
 from specs import Case, all_pairs
 
 from wellposed.backends import registry
 from wellposed.checking.compare import Verdict
-from wellposed.checking.invariants import dot, energy, operands, order, reversal, structure
+from wellposed.checking.invariants import dot, energy, layer, order, reversal, structure
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import NotOffered
 from wellposed.checking.tolerances import EPSILON
@@ -38,27 +38,27 @@ def sample(count: int) -> list[Case]:
 
 @pytest.mark.parametrize("case", sample(10), ids=str)
 def test_what_torch_is_given_keeps_every_invariant(case: Case):
-    program = case.program()
-    asked = [m for m in STATED if m.applies(program, draw(program))]
+    net = case.compiled()
+    asked = [m for m in STATED if check_of(m).applies(net, draw(net))]
     assert dot in asked
-    assert not [m.__name__ for m in asked if caught(m, program)]
+    assert not [m.__name__ for m in asked if caught(m, net)]
 
 
 @pytest.mark.parametrize("case", [Case(integrator="rk4", mode="linear"), VERLET], ids=str)
 def test_what_jax_is_given_keeps_every_invariant(case: Case):
-    program = case.program()
-    asked = [m for m in STATED if m.applies(program, draw(program))]
-    found = {m.__name__: judged(m, program, "jax").verdict for m in asked}
+    net = case.compiled()
+    asked = [m for m in STATED if check_of(m).applies(net, draw(net))]
+    found = {m.__name__: judged(m, net, "jax").verdict for m in asked}
     assert set(found.values()) == {Verdict.AGREES}
 
 
 @pytest.mark.parametrize("backend", FRAMEWORKS)
 @pytest.mark.parametrize("case", [DOUBLE, Case(mode="shared", bias="scalar")], ids=str)
-def test_operands_are_those_of_the_reference(case: Case, backend: str):
-    program = case.program()
-    probes = draw(program)
-    found = operands.ask(model(program, backend), probes)
-    expected = operands.ask(registry.get("numpy").load(program, ""), probes)
+def test_layer_weights_are_those_of_the_reference(case: Case, backend: str):
+    net = case.compiled()
+    probes = draw(net)
+    found = layer.ask(model(net, backend), net, probes)
+    expected = layer.ask(registry.get("numpy").load(net.module, ""), net, probes)
     assert list(found) == list(expected)
     for name, array in expected.items():
         np.testing.assert_allclose(found[name], array, rtol=4 * EPSILON["float64"], atol=1e-16)
@@ -83,52 +83,52 @@ BROKEN = [
 
 @pytest.mark.parametrize(("case", "edit"), BROKEN)
 def test_a_broken_structure_is_seen(case: Case, edit: Edit):
-    program = case.program()
-    assert not caught(structure, program)
-    assert caught(structure, program, "torch", edit)
+    net = case.compiled()
+    assert not caught(structure, net)
+    assert caught(structure, net, "torch", edit)
 
 
 def test_antisymmetry_is_exact_and_not_only_close():
-    program = SKEW.program()
-    assert judged(structure, program).worst == 0
-    standards = structure.expected(program, draw(program)).values()
+    net = SKEW.compiled()
+    assert judged(structure, net).worst == 0
+    standards = structure.expected(net, draw(net)).values()
     assert {float(s.tolerance) for s in standards} == {0.0}
 
 
 def test_a_product_of_fewer_rows_has_no_positive_eigenvalue():
     """C (2 × 5): K = −Cᵀ C has three eigenvalues that are zero but for rounding."""
-    program = Case("one-block", "negative-gram").program()
-    C = np.random.default_rng(0).normal(size=(program.steps, 2, 5))
-    (_, operand), *_ = structure._structured(program)
-    found = structure._measured(operand, -C.mT @ C)
+    net = Case("one-block", "negative-gram").compiled()
+    C = np.random.default_rng(0).normal(size=(net.module.steps, 2, 5))
+    (_, weight), *_ = structure._structured(net)
+    found = structure._measured(weight, -C.mT @ C)
     n = 5
     assert found[structure.NEGATIVE].max() <= structure.TIMES_EPSILON * n * EPSILON["float64"]
 
 
-def test_the_other_product_is_an_operand_that_differs():
+def test_the_other_product_is_a_weight_that_differs():
     """−C Cᵀ has all the structure of −Cᵀ C; the reference tells them apart."""
-    program, edit = GRAM.program(), changed("-C.mT @ C", "-C @ C.mT")
-    assert not caught(structure, program, "torch", edit)
-    probes = draw(program)
-    (K, other) = (operands.ask(model(program, "torch", e), probes) for e in (unchanged, edit))
+    net, edit = GRAM.compiled(), changed("-C.mT @ C", "-C @ C.mT")
+    assert not caught(structure, net, "torch", edit)
+    probes = draw(net)
+    (K, other) = (layer.ask(model(net, "torch", e), net, probes) for e in (unchanged, edit))
     assert np.abs(K["random/K"] - other["random/K"]).max() > 0.01
 
 
-def test_a_program_of_the_users_need_not_have_operands():
-    program = VERLET.program()
+def test_a_program_of_the_users_need_not_have_layer_weights():
+    net = VERLET.compiled()
 
     def renamed(text: str) -> str:
-        return text.replace("operands", "made")
+        return text.replace("layer_weights", "made")
 
     for backend in FRAMEWORKS:
         with pytest.raises(NotOffered):
-            operands.ask(model(program, backend, renamed), draw(program))
+            layer.ask(model(net, backend, renamed), net, draw(net))
 
 
-def test_operands_that_are_too_few_are_named():
-    edit = changed("return K, b, c", "return K, b")
+def test_layer_weights_that_are_too_few_are_named():
+    edit = changed(", self.c[..., None]", "")
     with pytest.raises(ValueError, match="gives 2 arrays, not K, b, c"):
-        operands.ask(model(VERLET.program(), "torch", edit), draw(VERLET.program()))
+        layer.ask(model(VERLET.compiled(), "torch", edit), VERLET.compiled(), draw(VERLET.compiled()))
 
 
 # --- reversibility -----------------------------------------------------------------------------
@@ -143,14 +143,14 @@ ONE_WAY = [
 
 @pytest.mark.parametrize(("case", "old", "new"), ONE_WAY)
 def test_a_path_that_does_not_lead_back_is_seen(case: Case, old: str, new: str):
-    program = replace(case, mode="linear").program()
-    assert not caught(reversal, program)
-    assert caught(reversal, program, "torch", changed(old, new))
+    net = replace(case, mode="linear").compiled()
+    assert not caught(reversal, net)
+    assert caught(reversal, net, "torch", changed(old, new))
 
 
 def test_runge_kutta_methods_are_not_asked_to_be_reversible():
-    program = Case(integrator="midpoint").program()
-    assert not reversal.applies(program, draw(program))
+    net = Case(integrator="midpoint").compiled()
+    assert not reversal.applies(net, draw(net))
 
 
 # --- dot test ----------------------------------------------------------------------------------
@@ -208,13 +208,13 @@ def dy_dt"""
 
 
 def own_tanh(backend: str, text: str, **words: Any) -> Edit:
-    """A program that brings a tanh of its own."""
+    """A net that brings a tanh of its own."""
     before = "class Network" if backend == "torch" else "def dy_dt"
     name = "Tanh.apply" if backend == "torch" else "Tanh"
     old = "torch.tanh(" if backend == "torch" else "jnp.tanh("
 
-    def edit(program: str) -> str:
-        return changed(before, text.format(**words).lstrip("\n"))(changed(old, f"{name}(")(program))
+    def edit(net: str) -> str:
+        return changed(before, text.format(**words).lstrip("\n"))(changed(old, f"{name}(")(net))
 
     return edit
 
@@ -225,7 +225,7 @@ def own_tanh(backend: str, text: str, **words: Any) -> Edit:
 @pytest.mark.parametrize("factor", [1, 1 + 1e-6])
 def test_an_adjoint_that_is_not_that_of_its_forward_is_seen(backend: str, text: str, factor: float):
     edit = own_tanh(backend, text, factor=factor, jvp="jvp")
-    found = judged(dot, Case(integrator="heun").program(), backend, edit)
+    found = judged(dot, Case(integrator="heun").compiled(), backend, edit)
     assert (found.verdict is Verdict.DIFFERS) == (factor != 1)
 
 
@@ -233,13 +233,13 @@ def test_an_adjoint_that_is_not_that_of_its_forward_is_seen(backend: str, text: 
     ("backend", "text"), [("torch", WRONG_IN_TORCH), ("jax", ONLY_IN_REVERSE)], ids=FRAMEWORKS
 )
 def test_a_program_without_forward_mode_is_not_asked(backend: str, text: str):
-    program = Case().program()
+    net = Case().compiled()
     edit = own_tanh(backend, text, factor=1, jvp="not_jvp")
     with pytest.raises(NotOffered):
-        dot.ask(model(program, backend, edit), draw(program))
+        dot.ask(model(net, backend, edit), net, draw(net))
 
 
 def test_what_two_modes_may_differ_by_is_near_rounding():
-    program = Case(integrator="euler").program()
-    tolerance = dot.expected(program, draw(program))[dot.LEAF].tolerance
+    net = Case(integrator="euler").compiled()
+    tolerance = dot.expected(net, draw(net))[dot.LEAF].tolerance
     assert dot.ALLOWED <= tolerance <= 100 * dot.ALLOWED

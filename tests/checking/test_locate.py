@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from handwritten import handwritten
-from locating import LEVELS, located, located_edit
+from locating import RUNGS, located, located_edit
 from planting import check_text, edited, in_process, specs
 
 from wellposed.checking.locate.find import locate
@@ -31,7 +31,7 @@ class Edit:
     backend: str = "torch"
 
 
-LAYERS = "for layer in self.layers():\n            y = step(y, *layer)\n        return y"
+LAYERS = "for layer in zip(*layers, strict=True):\n            y = step(y, *layer)\n        return y"
 EDITS = [
     Edit("K transposed", "rk4", "tanh(K @", "tanh(K.T @", "field y", "dy_dt", step=0),
     Edit("sign of z'", "verlet", "-torch.tanh(K.T", "torch.tanh(K.T", "field z", "dz_dt", step=0),
@@ -44,56 +44,48 @@ EDITS = [
         *("parametrization K", "negative_gram", "C", 0),
     ),
     Edit(
-        "K doubled", "rk4", "(self.K)\n", "(self.K) * 2\n", "parametrization K", "operands", "K", 1
+        *("K doubled", "rk4", "(self.K), self.b[..", "(self.K) * 2, self.b[.."),
+        *("parametrization K", "layer_weights", "K", 1),
     ),
-    Edit("nearest step", "rk4", "H + 1e-9", "H + 0.5", "path", "vector_field", step=0),
+    Edit("nearest step", "rk4", "H + 1e-9", "H + 0.5", "path", "step_of", "K", step=0),
     Edit(
         *("W2 not interpolated", "mlp", "(1 - theta) * self.W2[j] + theta", "self.W2[j] + 0"),
-        *("path", "vector_field", "W2", 0),
+        *("path", "weights_at", "W2", 0),
     ),
     Edit(
-        "bias one step late",
-        "rk4",
-        "self.b[..., None]",
-        "self.b.roll(1, 0)[..., None]",
-        "path",
-        "operands",
-        "b",
-        1,
+        *("bias one step late", "rk4", "self.b[..., None]", "self.b.roll(1, 0)[..., None]"),
+        *("path", "layer_weights", "b", 1),
     ),
     Edit(
-        *("K frozen", "rk4", "metric(self.K)", "metric(self.K[[0, 1, 2, 2, 2]])"),
-        *("path", "operands", "K", 4),
+        *("K frozen", "rk4", "(self.K), self.b[..", "(self.K[[0, 1, 2, 2, 2]]), self.b[.."),
+        *("path", "layer_weights", "K", 4),
     ),
     Edit(
-        *(
-            "time stands still",
-            "mlp",
-            "device=like.device)\n",
-            "device=like.device).clamp(max=1)\n",
-        ),
-        *("path", "layers", "", 3),
+        *("time stands still", "mlp", "device=x.device)", "device=x.device).clamp(max=1)"),
+        *("path", "trajectory", "", 3),
     ),
     Edit("lift", "rk4", "self.L @ x.T", "self.L.T @ x.T", "lift", "initial_state", step=0),
     Edit("tableau", "rk4", "2 * k3 + k4", "k3 + k4", "step", "step", step=1),
     Edit("by 1e-11", "rk4", "H / 6", "(1 + 1e-11) * H / 6", "step", "step", step=1),
-    Edit(
-        "v at rest", "leapfrog", "v = -(H / 2", "v = -(0 * H / 2", "step", "initial_state", step=1
-    ),
+    Edit("v at rest", "leapfrog", "-(H / 2 *", "-(0 * H / 2 *", "step", "initial_state", step=1),
     Edit("mu dropped", "rk4", " + self.mu[:, None]", "", "readout", "forward"),
     Edit(
-        *("stops early", "rk4", LAYERS, LAYERS.replace("self.layers()", "[*self.layers()][:-1]")),
+        *("stops early", "rk4", LAYERS, LAYERS.replace("zip(*layers, strict=True)", "[*zip(*layers)][:-1]")),
         *("path", "final_state"),
     ),
     Edit("sum for mean", "rk4", "losses.mean()", "losses.sum()", "loss", "loss"),
-    Edit("likelihoods", "rk4", "return targets\n", "return targets**2\n", "loss", "likelihoods"),
+    Edit("squared", "rk4", "return targets\n", "return targets**2\n", "loss", "class_probabilities"),
     Edit(
         *("decay halved", "rk4", "ALPHA_2 / 2", "ALPHA_2 / 4"),
-        *("regularizer weight-decay", "regularizer", "W"),
+        *("regularizer weight-decay", "weight_decay", "W"),
     ),
     Edit(
         *("smoothness of others", "rk4", "w[1:] - w[:-1]", "w[2:] - w[1:-1]"),
-        *("regularizer smoothness", "regularizer", "K"),
+        *("regularizer smoothness", "smoothness", "K"),
+    ),
+    Edit(
+        *("of another weight", "rk4", "weight_decay(self.W)", "weight_decay(self.L)"),
+        *("regularizer weight-decay", "regularizer", "L"),
     ),
     Edit(
         *("gradient stopped", "rk4", LAYERS, LAYERS.replace("(y,", "(y.detach(),")),
@@ -105,13 +97,8 @@ EDITS = [
         *("parametrization K", "antisymmetric", "K", 0, "jax"),
     ),
     Edit(
-        *(
-            "bias one step late in JAX",
-            "rk4",
-            '= weights["b"][..',
-            '= jnp.roll(weights["b"], 1, 0)[..',
-        ),
-        *("path", "operands", "b", 1, "jax"),
+        *("bias one step late in JAX", "rk4", 'weights["b"][..', 'jnp.roll(weights["b"], 1, 0)[..'),
+        *("path", "layer_weights", "b", 1, "jax"),
     ),
     Edit("tableau in JAX", "rk4", "2 * k3 + k4", "k3 + k4", "step", "step", "", 1, "jax"),
 ]
@@ -119,8 +106,8 @@ EDITS = [
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
 def test_an_edit_is_located(edit: Edit, tmp_path: Path):
-    levels = LEVELS if edit.backend == "torch" else LEVELS[:3]  # XLA compiles every function
-    found = located_edit(SPECS[edit.spec], edit.backend, edit.old, edit.new, tmp_path, levels)
+    rungs = RUNGS if edit.backend == "torch" else RUNGS[:3]  # XLA compiles every function
+    found = located_edit(SPECS[edit.spec], edit.backend, edit.old, edit.new, tmp_path, rungs)
     assert (found.equation, found.weight, found.step) == (edit.equation, edit.weight, edit.step)
     own, other = found.excerpts
     assert (own.backend, own.function) == (edit.backend, edit.function)
@@ -130,8 +117,8 @@ def test_an_edit_is_located(edit: Edit, tmp_path: Path):
 
 def test_the_place_is_that_of_the_worst_entry(tmp_path: Path):
     """One entry of one row is wrong from the third state on."""
-    kick = "path[3] = path[3] + torch.eye(7)[4].outer(torch.eye(3)[1]).T.double(); "
-    stacked = "return torch.stack(path)"
+    kick = "ys[3] = ys[3] + torch.eye(3)[1].outer(torch.eye(7)[4]).double(); "
+    stacked = "return torch.stack(ys)"
     found = located_edit(SPECS["rk4"], "torch", stacked, f"{kick}{stacked}", tmp_path)
     assert (found.equation, found.step, found.row, found.component) == ("path", 3, 4, 1)
     assert found.where.found is not None and found.where.expected is not None
@@ -156,7 +143,7 @@ HAND = [
 def test_a_program_written_by_hand_passes(tmp_path: Path):
     report = check_text(SPECS["rk4"], "torch", handwritten(), tmp_path)
     assert report.passed, report.message
-    assert locate(report, lower(SPECS["rk4"]), {}, run=in_process) is None
+    assert locate(report, compiled(SPECS["rk4"]), {}, run=in_process) is None
 
 
 @pytest.mark.parametrize(("old", "new", "equation"), HAND, ids=[new for _, new, _ in HAND])

@@ -28,10 +28,10 @@ def checked(text: str, folder: Path, limit: float, level: str, further: Runner =
         programs={"torch": path},
         backends=("torch",),
         dtypes=("float64",),
-        levels=(level,),
+        rungs=(level,),
         limit=limit,
     )
-    found = locate(report, lower(SPEC), {"torch": text}, run=further, limit=limit)
+    found = locate(report, compiled(SPEC), {"torch": text}, run=further, limit=limit)
     assert found is not None, report.message
     return found
 
@@ -43,7 +43,7 @@ def test_nothing_of_the_program_runs_in_this_process(tmp_path: Path):
     text = spy + handwritten("torch.tanh(", "torch.sin(")
     found = checked(text, tmp_path, 120.0, "L1")
     assert found.equation == "field y"
-    write_repro(found, lower(SPEC), {"torch": text}, tmp_path / "pair")
+    write_repro(found, compiled(SPEC), {"torch": text}, tmp_path / "pair")
     pids = log.read_text(encoding="utf-8").split()
     assert len(set(pids)) == 2, "the check and the further questions load it once each"
     assert str(os.getpid()) not in pids
@@ -74,7 +74,7 @@ def test_a_program_that_hangs_or_dies_is_located_in_words_and_not_run_again(
 
 
 def assert_no_pair(found: Difference, text: str, folder: Path, words: str) -> None:
-    repro = write_repro(found, lower(SPEC), {"torch": text}, folder / "pair", limit=0.01)
+    repro = write_repro(found, compiled(SPEC), {"torch": text}, folder / "pair", limit=0.01)
     assert repro.paths == ()
     assert words in repro.words
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from handwritten import handwritten
 from locating import located, located_edit
-from planting import in_process, specs
+from planting import edited, in_process, specs
 
 from wellposed.backends import registry
 from wellposed.checking.ladder import check
 from wellposed.checking.locate.find import locate
-from wellposed.checking.locate.pullbacks import quotient
 from wellposed.checking.locate.repro import Repro, write_repro
 from wellposed.checking.locate.script import LONGEST
-from wellposed.checking.locate.targets import _functions
+from wellposed.checking.locate.calls import recorded
+from wellposed.checking.locate.target import targets
+from wellposed.checking.probes import draw
 from wellposed.checking.selftest import plant
 from wellposed.compiler.ir.elementary import DERIVATIVES
 from wellposed.compiler.pipeline import compiled
@@ -60,21 +59,21 @@ def assert_shows(repro: Repro, wrong: set[str]) -> None:
     [
         ("rk4", "torch", "2 * k3 + k4", "k3 + k4"),
         ("rk4", "jax", "return losses.mean()", STOPPED),
-        ("shared", "torch", "torch.stack(path)", "torch.stack(path[:-1])"),
+        ("shared", "torch", "torch.stack(ys)", "torch.stack(ys[:-1])"),
     ],
     ids=["step", "gradient in JAX", "a state too few"],
 )
 def test_the_pair_of_an_edit_shows_it(spec: str, backend: str, old: str, new: str, tmp_path: Path):
     found = located_edit(SPECS[spec], backend, old, new, tmp_path)
-    text = registry.get(backend).emit(lower(SPECS[spec])).replace(old, new)
-    repro = write_repro(found, lower(SPECS[spec]), {backend: text}, tmp_path / "pair")
+    text = edited(SPECS[spec], backend, old, new)
+    repro = write_repro(found, compiled(SPECS[spec]), {backend: text}, tmp_path / "pair")
     assert_shows(repro, {backend})
 
 
 def test_the_pair_of_a_program_of_another_structure_calls_its_public_functions(tmp_path: Path):
     text = handwritten("2 * b + 2 * c", "b + 2 * c")
     found = located(SPECS["rk4"], "torch", text, tmp_path)
-    repro = write_repro(found, lower(SPECS["rk4"]), {"torch": text}, tmp_path / "pair")
+    repro = write_repro(found, compiled(SPECS["rk4"]), {"torch": text}, tmp_path / "pair")
     assert_shows(repro, {"torch"})
     assert "def states" in repro.paths[0].read_text(encoding="utf-8")
 
@@ -83,10 +82,10 @@ def test_the_pair_of_a_derivative_rule_holds_the_rule_to_both_programs(tmp_path:
     """The programs are right: what both differ from is the rule of the reference."""
     given = SPECS["rk4"]
     with plant.row(DERIVATIVES, "tanh", "1 - tanh(x)"):
-        report = check(given, dtypes=("float64",), levels=("L0",), run=in_process)
-        found = locate(report, lower(given), {}, run=in_process)
+        report = check(given, dtypes=("float64",), rungs=("L0",), run=in_process)
+        found = locate(report, compiled(given), {}, run=in_process)
         assert found is not None and found.equation == "derivative tanh"
-        repro = write_repro(found, lower(given), {}, tmp_path)
+        repro = write_repro(found, compiled(given), {}, tmp_path)
     assert_shows(repro, {"torch", "jax"})
 
 
@@ -94,9 +93,9 @@ def test_what_no_pair_shows_is_said_in_words(tmp_path: Path):
     """The difference is gone from the text that the pair is made of."""
     found = located_edit(SPECS["shared"], "torch", "C.mT @ C", "C @ C.mT", tmp_path)
     given = replace(found, functions=("negative_gram",), excerpts=())
-    program = lower(SPECS["shared"])
-    emitted = {"torch": registry.get("torch").emit(program)}
-    repro = write_repro(given, program, emitted, tmp_path / "pair", limit=0.01)
+    case = compiled(SPECS["shared"])
+    emitted = {"torch": registry.get("torch").emit(case.module)}
+    repro = write_repro(given, case, emitted, tmp_path / "pair", limit=0.01)
     assert repro.paths == ()
     assert repro.words.startswith("No standalone pair")
     assert not (tmp_path / "pair").exists()
@@ -105,15 +104,18 @@ def test_what_no_pair_shows_is_said_in_words(tmp_path: Path):
 @pytest.mark.parametrize("name", SPECS)
 def test_rules_and_quotients_agree_on_every_target(name: str):
     """The two derivatives of a target, one of them by no rule at all."""
-    for target in _functions(lower(SPECS[name])):
-        if target.rule is None:
+    case = compiled(SPECS[name])
+    probes = draw(case)
+    probes = replace(probes, calls=recorded(case, probes))
+    tried = 0
+    for function in case.module.functions.values():
+        if function.generic:  # differentiated where it is called
             continue
-        rng = np.random.default_rng(3)
-        weights = {n: rng.normal(size=s) for n, s in target.weights.items()}
-        inputs = {i.name: i.draw(rng, "float64") for i in target.inputs}
-        names = [i.name for i in target.inputs if not i.classes and i.name not in ("t", "targets")]
-        for by in names or list(weights)[:2]:
-            v = rng.normal(size=(inputs | weights)[by].shape)
-            by_rule = target.rule(weights, list(inputs.values()), by, v)
-            wanted = partial(quotient, target.value)(weights, inputs, by, v)
-            assert by_rule == pytest.approx(wanted, rel=1e-6, abs=1e-8)
+        for target in targets(case.module, function, probes, None, whole=False):
+            if target.is_smooth:
+                wanted = replace(target, derivative=True)
+                (by_rules,) = replace(wanted, by_rules=True).expected(3, "float64")
+                (quotient,) = wanted.expected(3, "float64")
+                assert by_rules == pytest.approx(quotient, rel=1e-6, abs=1e-8), function.name
+                tried += 1
+    assert tried > 4

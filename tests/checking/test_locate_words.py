@@ -11,7 +11,7 @@ from planting import specs
 
 import wellposed
 from wellposed.checking.locate.lines import departures, excerpt, function_at, is_rewritten
-from wellposed.checking.locate.slice import NoSlice, printed, sliced
+from wellposed.checking.locate.source import NoFunction, needed
 from wellposed.checking.locate.words import WIDTH, side_by_side, summary
 from wellposed.spec.model import Spec
 
@@ -69,7 +69,7 @@ def test_the_spec_line_of_the_equation_is_shown(
 
 def test_both_programs_and_the_departure_are_shown(tmp_path: Path):
     edit = ("K.mT - GAMMA", "K.mT + GAMMA")
-    found = located_edit(SPECS["rk4"], "jax", *edit, tmp_path, levels=("L1",))
+    found = located_edit(SPECS["rk4"], "jax", *edit, tmp_path, rungs=("L1",))
     text = side_by_side(found)
     jax, torch = text.index("JAX, `antisymmetric`"), text.index("PyTorch, `antisymmetric`")
     assert jax < torch < text.index("\n- ") < text.index("\n+ ")
@@ -114,36 +114,32 @@ class Network:
 '''
 
 
-def test_a_slice_is_all_that_a_function_needs_and_nothing_else():
-    lines = printed(sliced(TEXT, "loss", {}), 1)
-    text = "\n".join(lines)
+def test_a_source_is_all_that_a_function_needs_and_nothing_else():
+    text = "\n".join(needed(TEXT, "loss", {}))
     kept = ("import math", "A, B = ", "def helper", "self.K = ", "def forward(self, x)")
     assert all(part in text for part in kept)
-    gone = ("getcwd", "UNUSED", "other", "unused", "Docs", "None else")
+    gone = ("getcwd", ", os", "UNUSED", "other", "unused", "Docs", "class.", "float")
     assert not any(part in text for part in gone)
 
 
-def test_a_cut_ends_the_slice():
-    text = "\n".join(
-        printed(sliced(TEXT, "loss", {"forward": "def forward(self, x): return x"}), 1)
-    )
-    assert "def forward(self, x):\n        return x" in text
+def test_a_stub_ends_the_source():
+    text = "\n".join(needed(TEXT, "loss", {"forward": "(*_): return given"}))
+    assert "def forward(*_):\n        return given" in text
     assert "helper" not in text and "math" not in text
 
 
-@pytest.mark.parametrize("level", [0, 1, 2])
-def test_a_slice_computes_what_the_whole_does(level: int):
+def test_a_source_computes_what_the_whole_does():
     names: dict[str, object] = {}
-    exec("\n".join(printed(sliced(TEXT, "loss", {}), level)), names)
+    exec("\n".join(needed(TEXT, "loss", {})), names)
     network = names["Network"]({"K": 2.0})  # type: ignore[operator]
     network.__class__.__call__ = network.__class__.forward
     assert network.loss(0.5) == pytest.approx((2 * 0.479425538604203 + 1) ** 2)
 
 
 @pytest.mark.parametrize("text", ["def f(:", "x = 1", ""])
-def test_a_text_without_the_function_has_no_slice(text: str):
-    with pytest.raises(NoSlice):
-        sliced(text, "f", {})
+def test_a_text_without_the_function_has_no_source(text: str):
+    with pytest.raises(NoFunction):
+        needed(text, "f", {})
 
 
 def test_an_excerpt_leaves_out_the_docstring_and_marks_departures():

@@ -14,11 +14,10 @@ from planting import CLASSIFIER, spec
 from wellposed.backends import optimizers, registry
 from wellposed.checking import optimization, textbook
 from wellposed.checking.compare import Comparison, Leaves, Standard, Verdict, compare_leaves
-from wellposed.checking.curriculum import Curriculum, curriculum
+from wellposed.checking.updates import UpdatePlan, update_plan
 from wellposed.checking.probes import Probes, draw
-from wellposed.compiler.ir.program import Program
-from wellposed.compiler.pipeline import compiled
-from wellposed.data import streams
+from wellposed.compiler.pipeline import Compiled, compiled
+from wellposed.data import rng as random
 from wellposed.spec.training import Optimizer, Schedule, Train
 from wellposed.training import schedules
 
@@ -42,9 +41,9 @@ TORCH: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
-def program_of(
+def net_of(
     optimizer: str = "adam", schedule: str = "constant", clip: float | None = None, epochs: int = 10
-) -> Program:
+) -> Compiled:
     """A network of two steps that trains on 20 ellipses in batches of 8."""
     train = {
         "optimizer": OPTIMIZERS[optimizer],
@@ -55,20 +54,19 @@ def program_of(
     }
     model = {"state": 2, "vector_field": "layer", "readout": CLASSIFIER | {"classes": 2}}
     data = {"kind": "ellipses", "train": 20, "validation": 4}
-    return lower(spec(model, data=data, train=train))
+    return compiled(spec(model, data=data, train=train))
 
 
-def probes_of(program: Program) -> Probes:
-    found = curriculum(program)
-    assert isinstance(found, Curriculum)
-    return replace(draw(program), training=found)
+def probes_of(net: Compiled) -> Probes:
+    found = update_plan(net)
+    assert isinstance(found, UpdatePlan)
+    return replace(draw(net), training=found)
 
 
-def asked(program: Program, backend: str = "numpy") -> Leaves:
-    model = registry.get(backend).load(
-        program, registry.get(backend).emit(program), "cpu", "float64"
-    )
-    return optimization.weights(model, probes_of(program))
+def asked(net: Compiled, backend: str = "numpy") -> Leaves:
+    text = registry.get(backend).emit(net.module)
+    model = registry.get(backend).load(net.module, text, "cpu", "float64")
+    return optimization.weights(model, net, probes_of(net))
 
 
 def judged(found: Leaves, standards: dict[str, Standard]) -> Comparison:
@@ -82,9 +80,9 @@ def judged(found: Leaves, standards: dict[str, Standard]) -> Comparison:
 def test_500_updates_agree_with_the_papers(
     optimizer: str, schedule: str, clip: float | None, backend: str
 ):
-    program = program_of(optimizer, schedule, clip)
-    expected = optimization.expected_weights(program, probes_of(program))
-    found = judged(asked(program, backend), expected)
+    net = net_of(optimizer, schedule, clip)
+    expected = optimization.expected_weights(net, probes_of(net))
+    found = judged(asked(net, backend), expected)
     assert found.verdict is Verdict.AGREES, found
 
 
@@ -113,10 +111,10 @@ def test_the_second_reading_is_that_of_torch_optim(name: str):
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_learning_rates_agree_with_the_papers_to_the_last_update(name: str):
-    program = program_of(schedule=name)
-    probes = probes_of(program)
-    model = registry.get("numpy").load(program, "")
-    found = judged(optimization.rates(model, probes), optimization.expected_rates(program, probes))
+    net = net_of(schedule=name)
+    probes = probes_of(net)
+    model = registry.get("numpy").load(net.module, "")
+    found = judged(optimization.rates(model, net, probes), optimization.expected_rates(net, probes))
     assert found.verdict is Verdict.AGREES, found
 
 
@@ -150,7 +148,7 @@ PLANTED: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "one order for all epochs": ("batches", lambda m: _patch_batches(m, _same)),
     "an example twice": ("batches", lambda m: _patch_batches(m, _twice)),
 }
-_clip, _leaf, _batches = optimizers.clip_scale, optimizers.Adam.leaf, streams.batches
+_clip, _leaf, _batches = optimizers.clip_scale, optimizers.Adam.leaf, random.batches
 _rate = schedules.learning_rate
 
 
@@ -188,18 +186,18 @@ def _twice(seed: int, epoch: int, size: int, batch: int) -> Iterator[np.ndarray]
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_seen(name: str, monkeypatch: pytest.MonkeyPatch):
     quantity, plant = PLANTED[name]
-    program = program_of("adam", "cosine", 0.5)
-    probes = probes_of(program)
+    net = net_of("adam", "cosine", 0.5)
+    probes = probes_of(net)
     expected = {
         "optimizer": optimization.expected_weights,
         "rates": optimization.expected_rates,
         "batches": optimization.expected_batches,
-    }[quantity](program, probes)
+    }[quantity](net, probes)
     plant(monkeypatch)
-    model = registry.get("numpy").load(program, "")
+    model = registry.get("numpy").load(net.module, "")
     ask = {
         "optimizer": optimization.weights,
         "rates": optimization.rates,
         "batches": optimization.batches,
     }[quantity]
-    assert judged(ask(model, probes), expected).verdict is Verdict.DIFFERS
+    assert judged(ask(model, net, probes), expected).verdict is Verdict.DIFFERS

@@ -21,7 +21,7 @@ def test_the_first_state_that_differs_is_that_of_the_bug(bug: Bug):
             SPECS[bug.spec],
             backends=bug.backends,
             dtypes=(bug.dtype,),
-            levels=("L2",),
+            rungs=("L2",),
             run=in_process,
         )
     steps = {r.step for r in report.rungs if r.quantity == "trajectory"}

@@ -22,10 +22,11 @@ from wellposed import load
 from wellposed.backends.registry import BackendError
 from wellposed.checking import Report, check
 from wellposed.checking.child import scratch
-from wellposed.checking.job import FORMAT, Job, StaleAnswer, base_folder, read_answers, write_answer
+from wellposed.checking.job import FORMAT, Job, StaleAnswer, read_answers, write_answer
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import Answer
-from wellposed.checking.questions import LEVELS, plan
+from wellposed.checking.checks import RUNGS, plan
+from wellposed.compiler.front.facts import facts_of
 from wellposed.compiler.pipeline import compiled
 
 SPECS = specs()
@@ -54,8 +55,8 @@ def only_failure(report: Report) -> str:
         ("def trajectory", "def path", "the program lacks `trajectory`"),
         ("class Network", "class Net", "the program lacks `Network`"),
         ("def init(", "def start(", "the program lacks `init`"),
-        ("return torch.stack(path).mT", "return path", "'list' object has no attribute"),
-        ("return torch.stack(path).mT", "raise SystemExit", "the program calls sys.exit(None)"),
+        ("return torch.stack(ys).mT", "return ys", "'list' object has no attribute"),
+        ("return torch.stack(ys).mT", "raise SystemExit", "the program calls sys.exit(None)"),
         ("    weights = {", "    return 'drawn'\n    weights = {", "init() gives str"),
     ],
 )
@@ -70,10 +71,10 @@ def test_a_program_that_fails_is_a_failed_rung_with_the_reason(
 
 
 def test_the_reason_shows_the_line_of_the_program(tmp_path: Path):
-    text = edited(LEAPFROG, "torch", "path.append(state[0])", "path.append(state[7])")
+    text = edited(LEAPFROG, "torch", "ys.append(y)", "ys.append(layers[7])")
     report = check_text(LEAPFROG, "torch", text, tmp_path)
-    number = next(i for i, line in enumerate(text.splitlines(), 1) if "state[7]" in line)
-    place = f"(line {number} of the program: `path.append(state[7])`)"
+    number = next(i for i, line in enumerate(text.splitlines(), 1) if "layers[7]" in line)
+    place = f"(line {number} of the program: `ys.append(layers[7])`)"
     assert only_failure(report) == f"IndexError: tuple index out of range {place}"
 
 
@@ -226,9 +227,9 @@ def test_a_program_for_a_backend_that_is_not_checked_is_refused(tmp_path: Path):
 
 
 def test_a_stale_answer_is_never_compared(tmp_path: Path):
-    program = lower(LEAPFROG)
-    keys = tuple(plan(program, draw(program), ("float64",)))
-    job = Job("torch", "cpu", "one", LEAPFROG, base_folder(LEAPFROG), draw(program), keys)
+    net = compiled(LEAPFROG)
+    keys = tuple(plan(net, draw(net), ("float64",)))
+    job = Job("torch", "cpu", "one", LEAPFROG, facts_of(LEAPFROG), draw(net), keys)
     job.write(tmp_path)
     assert Job.read(tmp_path).digest == job.digest
     write_answer(tmp_path, 0, job.digest, keys[0], Answer(reason="none"))
@@ -237,7 +238,7 @@ def test_a_stale_answer_is_never_compared(tmp_path: Path):
     for changed in (
         replace(job, source="two"),
         replace(job, spec=other),
-        replace(job, probes=draw(lower(other))),
+        replace(job, probes=draw(compiled(other))),
     ):
         with pytest.raises(StaleAnswer):
             read_answers(tmp_path, changed.digest)
@@ -298,7 +299,7 @@ def test_a_program_that_meddles_with_the_answers_fails_in_words(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["ellipses-antisymmetric", "stability-zero"])
 def test_a_shipped_example_passes_on_both_backends(name: str):
-    report = check(load(name), levels=LEVELS[:4])
+    report = check(load(name), rungs=RUNGS[:4])
     assert report.passed, report.message
     assert {r.backend for r in report.rungs} == {"torch", "jax"}
     assert {r.dtype for r in report.rungs} >= {"float64", "float32"}

@@ -102,7 +102,7 @@ def test_bugs_of_a_backend_that_is_not_asked_are_left_out(monkeypatch: pytest.Mo
 
 
 def emitted() -> str:
-    return registry.get("torch").emit(lower(specs()["shared"]))
+    return registry.get("torch").emit(compiled(specs()["shared"]))
 
 
 STATES = {

@@ -38,12 +38,12 @@ class Network("""
 
 OWN_OPERATION = {TANH: "layer_of(y, K, b)", "\nclass Network(": OPERATION}
 EDITS: dict[str, tuple[str, dict[str, str]]] = {
-    "operands of another layout": (
+    "weights of another layout": (
         "torch",
         {
             TANH: "torch.tanh(K.T @ y + b)",
-            "return K, b\n": "return K.mT, b\n",
-            "K = antisymmetric(self.K[j])": "K = antisymmetric(self.K[j]).mT",
+            "antisymmetric(self.K), ": "antisymmetric(self.K).mT, ",
+            "antisymmetric(self.K[j])": "antisymmetric(self.K[j]).mT",
         },
     ),
     # torch drops its tangents without a word
@@ -66,7 +66,7 @@ EDITS: dict[str, tuple[str, dict[str, str]]] = {
     "the step of a time in Python": (
         "jax",
         {
-            "jnp.floor(t / H * rounding + 1e-9).astype(int).clip(0, STEPS - 1)": "min("
+            "jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)": "min("
             "max(int(t / H + 1e-9), 0), STEPS - 1)"
         },
     ),
@@ -74,7 +74,7 @@ EDITS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def climbed(backend: str, edits: dict[str, str], folder: Path) -> Report:
-    text = registry.get(backend).emit(lower(SPEC))
+    text = registry.get(backend).emit(compiled(SPEC).module)
     for old, new in edits.items():
         assert old in text, f"the emitted program no longer says {old!r}: tune it anew"
         text = text.replace(old, new)
