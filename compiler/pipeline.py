@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from ..spec.model import Spec
 from .analysis.spectrum import structural_claims
 from .builders import network
 from .front.facts import Facts, facts_of
 from .front.lower import lower
+from .ir.compiled import Compiled
 from .ir.module import Module
 from .ir.problem import Problem
 from .ir.verify import verify
@@ -26,14 +26,6 @@ BUILDERS: Mapping[str, Builder] = {
 """The builder of every task."""
 PASSES: tuple[Pass, ...] = (materialize, prune)
 """What a module goes through before it is printed or run; verified after each."""
-
-
-@dataclass(frozen=True, eq=False)
-class Compiled:
-    """A spec's learning problem, and the module that computes it."""
-
-    problem: Problem
-    module: Module
 
 
 def compiled(spec: Spec, facts: Facts | None = None) -> Compiled:

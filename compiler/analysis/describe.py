@@ -16,10 +16,10 @@ from ...spec.initializers import (
 )
 from ...spec.integrators import RungeKutta
 from ..builders.path import initial_blocks
+from ..ir.compiled import Compiled
 from ..ir.module import Function
 from ..ir.problem import Penalty, Problem, RawWeight
 from ..ir.text import definition, equations, mathematics, number
-from ..pipeline import Compiled
 from ..reference.initial import deviation
 from .cost import Cost, cost
 from .findings import Finding

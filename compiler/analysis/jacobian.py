@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ir.compiled import Compiled
 from ..ir.expr import Expr
 from ..ir.problem import Problem
 from ..passes.words import Column, Diagonal, Factor, Matrix, Number, Part, Row, Words
-from ..pipeline import Compiled
 from ..reference.reference import Reference
 from ..semantics.evaluate import evaluate
 from .spectrum import jacobian_words

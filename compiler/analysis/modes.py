@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...spec.integrators import Integrator
-from ..pipeline import Compiled
+from ..ir.compiled import Compiled
 from ..reference.reference import Array, Reference
 from .jacobian import jacobians, of_first_order
 

@@ -18,9 +18,9 @@ from ...spec.diagnostics import Span
 from ...spec.initializers import Random
 from ...spec.integrators import Euler, RungeKutta
 from ...spec.parametrizations import Free
+from ..ir.compiled import Compiled
 from ..ir.problem import Problem
 from ..ir.text import number
-from ..pipeline import Compiled
 from ..reference.initial import generator, initial_weights
 from .findings import Finding, Level
 from .jacobian import eigenvalues
