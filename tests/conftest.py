@@ -23,6 +23,14 @@ def has_gpu() -> bool:
 def pytest_addoption(parser: pytest.Parser) -> None:
     help = "write tests/golden/ anew from what is emitted now"
     parser.addoption("--update-golden", action="store_true", help=help)
+    help = "go over whole grids of networks and mutants, of which the suite takes samples"
+    parser.addoption("--all-grids", action="store_true", help=help)
+
+
+@pytest.fixture(scope="session")
+def all_grids(request: pytest.FixtureRequest) -> bool:
+    """Whether a test goes over the whole of its grid, or over a sample."""
+    return request.config.getoption("--all-grids")
 
 
 def pytest_configure(config: pytest.Config) -> None:
