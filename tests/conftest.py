@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def all_grids(request: pytest.FixtureRequest) -> bool:
     """Whether a test goes over the whole of its grid, or over a sample."""
-    return request.config.getoption("--all-grids")
+    return bool(request.config.getoption("--all-grids"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
