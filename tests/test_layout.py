@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of the tree: layers, frameworks, sizes, packages, paths."""
+"""The tree is as docs/architecture.md draws it: who imports whom, frameworks, sizes, packages."""
 
 from __future__ import annotations
 
@@ -13,26 +13,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-APART = {"tests", "benchmarks", "docs", "build", "dist", "runs"}
-
-# spec ← data ← compiler ← backends ← training, checking, plots ← api ← cli ← the root's __init__;
-# the compiler asks data how many features a file has.
-RANK = {
-    "_version": 0,
-    "spec": 1,
-    "data": 2,
-    "compiler": 3,
-    "backends": 4,
-    "training": 5,
-    "checking": 5,
-    "plots": 5,
-    "api": 6,
-    "cli": 7,
-    "": 8,
-    "__main__": 8,
-}
+APART = {"tests", "benchmarks", "campaigns", "docs", "build", "dist", "runs"}
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+DRAWINGS = ("packages", "compiler")
 FRAMEWORKS = {"torch", "jax", "jaxlib"}
 FRAMEWORK_OF = {"backends/run_torch.py": {"torch"}, "backends/run_jax.py": {"jax", "jaxlib"}}
+
+
+# --- who imports whom --------------------------------------------------------------------------
+
+
+def drawn(what: str, page: str) -> dict[str, int]:
+    """The ranks that a line `what: a < b < c, d` of the page draws; c and d have the same."""
+    (line,) = re.findall(rf"^{what}: (.*)$", page, re.MULTILINE)
+    ranks = [[name.strip() for name in group.split(",")] for group in line.split("<")]
+    return {name: rank for rank, names in enumerate(ranks) for name in names}
 
 
 @cache
@@ -44,15 +39,107 @@ def modules() -> tuple[Path, ...]:
     )
 
 
-def room(parts: tuple[str, ...]) -> str:
-    """The top-level place a dotted path from the root leads to; "" is the root's own `__init__`."""
-    place = parts[0].removesuffix(".py") if parts else ""
-    return "" if place == "__init__" else place
+@cache
+def parsed(module: Path) -> ast.Module:
+    return ast.parse((ROOT / module).read_text(encoding="utf-8"))
 
 
 def imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
     """Every import statement, those inside functions included."""
     yield from (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def reached(module: Path, node: ast.ImportFrom) -> Iterator[Path]:
+    """Where a relative import leads, from the root: `from ..spec.node import Node` to spec/node."""
+    up = len(module.parts) - node.level
+    assert up >= 0, f"{module}:{node.lineno} imports from above the package"
+    base = Path(*module.parts[:up], *(node.module.split(".") if node.module else ()))
+    for alias in node.names:
+        inner = base / alias.name
+        is_module = (ROOT / inner).is_dir() or (ROOT / f"{inner}.py").exists()
+        is_package = base == Path() or (ROOT / base).is_dir()
+        yield inner if is_module else base / "__init__" if is_package else base
+
+
+def place(path: Path, what: str) -> str:
+    """The place in a drawing that a path belongs to; '' outside of it."""
+    parts = path.with_suffix("").parts
+    if what == "packages":
+        return parts[0]
+    inside = len(parts) > 1 and parts[0] == what and parts[1] != "__init__"
+    return parts[1] if inside else ""
+
+
+def against(what: str, page: str, module: Path, tree: ast.Module) -> list[str]:
+    """The imports of a module that a drawing of the page does not allow."""
+    ranks, own = drawn(what, page), place(module, what)
+    return [
+        f"{module}:{node.lineno} → {target}"
+        for node in imports(tree)
+        if isinstance(node, ast.ImportFrom) and node.level and own
+        for path in reached(module, node)
+        for target in [place(path, what)]
+        if target not in ("", own) and ranks.get(target, len(ranks)) >= ranks[own]
+    ]
+
+
+def all_against(page: str) -> list[str]:
+    """All imports that the drawings of a page do not allow."""
+    return [
+        line
+        for what in DRAWINGS
+        for module in modules()
+        for line in against(what, page, module, parsed(module))
+    ]
+
+
+@pytest.mark.parametrize("what", DRAWINGS)
+def test_every_place_is_drawn_and_no_other(what: str):
+    there = {place(module, what) for module in modules()} - {""}
+    assert there == drawn(what, ARCHITECTURE).keys()
+
+
+def test_imports_go_where_the_page_draws_them():
+    assert all_against(ARCHITECTURE) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "seen"),
+    [
+        # as the page once had it
+        ("plots, training < checking", "plots, checking < training", "checking/updates.py"),
+        ("plots, training < checking", "plots, training, checking", "checking/updates.py"),
+        ("reference < analysis <", "analysis < reference <", "compiler/analysis/modes.py"),
+        ("analysis < pipeline", "pipeline < analysis", "compiler/pipeline.py"),
+        ("language < passes", "passes < language", "compiler/passes/derive.py"),
+    ],
+)
+def test_a_wrong_drawing_is_seen(right: str, wrong: str, seen: str):
+    assert right in ARCHITECTURE
+    assert any(seen in line for line in all_against(ARCHITECTURE.replace(right, wrong)))
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "upward"),
+    [
+        ("spec/node.py", "from ..compiler.ir import expr", ["compiler"]),
+        ("compiler/passes/shapes.py", "def f():\n    from ...backends import model", ["backends"]),
+        ("compiler/passes/shapes.py", "from ..ir.expr import Expr\nfrom ...spec import node", []),
+        ("compiler/ir/shapes.py", "from ..passes import derive", ["passes"]),
+        ("compiler/ir/shapes.py", "from .. import pipeline", ["pipeline"]),
+        ("compiler/pipeline.py", "from . import violations", ["violations"]),
+        ("backends/model.py", "from .. import training, spec", ["training"]),
+        ("cli/main.py", "from .. import load", ["__init__"]),
+        ("cli/main.py", "from ..training.run import train\nfrom .._version import __version__", []),
+        ("cli/main.py", "from ..campaigns import fuzz", ["campaigns"]),
+        ("__init__.py", "from .cli import main", []),
+        ("_version.py", "from .spec import node", ["spec"]),
+    ],
+)
+def test_an_upward_import_is_seen(module: str, text: str, upward: list[str]):
+    tree = ast.parse(text)
+    found = [line for what in DRAWINGS for line in against(what, ARCHITECTURE, Path(module), tree)]
+    assert [line.rpartition("→ ")[2] for line in found] == upward
 
 
 def absolute_names(node: ast.Import | ast.ImportFrom) -> set[str]:
@@ -62,59 +149,13 @@ def absolute_names(node: ast.Import | ast.ImportFrom) -> set[str]:
     return set() if node.level else {(node.module or "").split(".")[0]}
 
 
-def reached_rooms(module: Path, node: ast.ImportFrom) -> set[str]:
-    """The rooms a relative import leads to: `from ..spec.node import Node` leads to spec."""
-    up = len(module.parts) - node.level
-    assert up >= 0, f"{module}:{node.lineno} imports from above the package"
-    base = module.parts[:up] + tuple((node.module or "").split(".") if node.module else ())
-    if base:
-        return {room(base)}
-    return {alias.name if alias.name in RANK else "" for alias in node.names}
-
-
-def rooms_above(module: Path, tree: ast.Module) -> list[str]:
-    """The imports of a module that go upward, as `path:line → room`."""
-    own = room(module.parts)
-    return [
-        f"{module}:{node.lineno} → {target or 'the root'}"
-        for node in imports(tree)
-        if isinstance(node, ast.ImportFrom) and node.level
-        for target in reached_rooms(module, node)
-        if target != own and RANK[target] > RANK[own]
-    ]
-
-
-def parsed(module: Path) -> ast.Module:
-    return ast.parse((ROOT / module).read_text(encoding="utf-8"))
-
-
-def test_every_module_has_a_room_with_a_rank():
-    assert modules(), "no module found: the test looks in the wrong place"
-    assert {room(module.parts) for module in modules()} <= RANK.keys()
-
-
-def test_imports_go_downward_only():
-    assert [line for module in modules() for line in rooms_above(module, parsed(module))] == []
-
-
-def test_rooms_of_one_rank_do_not_import_each_other_in_a_circle():
-    edges: dict[str, set[str]] = {name: set() for name in RANK}
-    for module in modules():
-        for node in imports(parsed(module)):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                edges[room(module.parts)] |= reached_rooms(module, node) - {room(module.parts)}
-    while leaves := [name for name, targets in edges.items() if not targets & edges.keys()]:
-        for name in leaves:
-            del edges[name]
-    assert edges == {}
-
-
 def test_the_package_names_itself_by_relative_imports_only():
+    own = {"wellposed", "campaigns", *drawn("packages", ARCHITECTURE)} - {"__init__", "__main__"}
     named = [
         f"{module}:{node.lineno}"
         for module in modules()
         for node in imports(parsed(module))
-        if absolute_names(node) & ({"wellposed"} | (RANK.keys() - {"", "__main__"}))
+        if absolute_names(node) & own
     ]
     assert named == []
 
@@ -129,26 +170,13 @@ def test_a_framework_is_imported_by_its_own_runner_only():
     assert foreign == []
 
 
-@pytest.mark.parametrize(
-    ("module", "text", "upward"),
-    [
-        ("spec/node.py", "from ..compiler.ir import expr", ["compiler"]),
-        ("compiler/passes/shapes.py", "def f():\n    from ...backends import model", ["backends"]),
-        ("compiler/passes/shapes.py", "from ..ir.expr import Expr\nfrom ...spec import node", []),
-        ("backends/model.py", "from .. import training, spec", ["training"]),
-        ("cli/main.py", "from .. import load", ["the root"]),
-        ("cli/main.py", "from ..training.run import train\nfrom .._version import __version__", []),
-        ("__init__.py", "from .cli import main", []),
-        ("_version.py", "from .spec import node", ["spec"]),
-    ],
-)
-def test_an_upward_import_is_seen(module: str, text: str, upward: list[str]):
-    found = rooms_above(Path(module), ast.parse(text))
-    assert [line.rpartition("→ ")[2] for line in found] == upward
+# --- sizes, packages, paths --------------------------------------------------------------------
 
 
 def test_no_file_is_longer_than_400_lines():
-    lengths = {m: len((ROOT / m).read_text(encoding="utf-8").splitlines()) for m in modules()}
+    campaigns = (path.relative_to(ROOT) for path in (ROOT / "campaigns").rglob("*.py"))
+    files = [*modules(), *campaigns]
+    lengths = {m: len((ROOT / m).read_text(encoding="utf-8").splitlines()) for m in files}
     assert {module: length for module, length in lengths.items() if length > 400} == {}
 
 
