@@ -1,25 +1,28 @@
 """Networks as literal NumPy loops, written from the language and from nothing of the compiler.
 
-Columns: a state is (n, s). `Network` takes a case of the grid and a dict of raw weights and says
-what trajectory, logits, loss and regularizers are.
+Columns: a state is (n, s). `Network` takes a spec as plain data and a dict of raw weights, and
+says what trajectory, vector field, logits, losses and regularizers are. `Oracle` holds a module to
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
-from specs import CUSTOM, READOUTS, Case, batch, random_weights, regularizers
+from specs import Case, Plain, batch, random_weights, regularizers
 
+from wellposed.compiler.ir.module import Module
+from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.reference import Reference
+from wellposed.spec.model import Spec
 
 Array = np.ndarray
 States = Mapping[str, Array]
-HORIZON, STEPS, GAMMA = 1.0, 3, 0.3
-H = HORIZON / STEPS
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
@@ -32,9 +35,15 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "cubic": lambda x: x * x * x,
 }
 """Of real and of complex numbers."""
-PARAMETRIZATIONS: dict[str, Callable[[Array], Array]] = {
+FUNCTIONS = {
+    **ACTIVATIONS,
+    "sum": np.sum,
+    **{f: getattr(np, f) for f in ("exp", "log", "sqrt", "cos", "sinh", "cosh", "abs")},
+}
+"""What the user's text may call."""
+PARAMETRIZATIONS: dict[str, Callable[..., Array]] = {
     "free": lambda K: K,
-    "antisymmetric": lambda K: (K - K.T - GAMMA * np.eye(len(K))) / 2,
+    "antisymmetric": lambda K, gamma: (K - K.T - gamma * np.eye(len(K))) / 2,
     "negative-gram": lambda C: -C.T @ C,
     "hamiltonian": lambda K: K,
 }
@@ -49,8 +58,9 @@ def _layer(w: Weight, σ: Sigma, t: float, y: Array) -> dict[str, Array]:
 
 def _layer_of_two(w: Weight, σ: Sigma, t: float, y: Array, z: Array) -> dict[str, Array]:
     """Of y' and z' as one: σ([[0, K], [−Kᵀ, 0]] (y, z) + b)."""
-    K, zero = w("K"), np.zeros((len(y), len(y)))
-    both = σ(np.block([[zero, K], [-K.T, zero]]) @ np.vstack([y, z]) + w("b"))
+    K = w("K")
+    left, right = np.zeros((len(y), len(y))), np.zeros((len(z), len(z)))
+    both = σ(np.block([[left, K], [-K.T, right]]) @ np.vstack([y, z]) + w("b"))
     return {"y": both[: len(y)], "z": both[len(y) :]}
 
 
@@ -67,40 +77,38 @@ def _parabolic(w: Weight, σ: Sigma, t: float, y: Array) -> dict[str, Array]:
     return {"y": -w("K").T @ σ(w("K") @ y + w("b"))}
 
 
-def _mlp(w: Weight, σ: Sigma, t: float, y: Array) -> dict[str, Array]:
-    """Two hidden layers of [y; t], no σ after the last."""
-    a = np.vstack([y, np.full((1, y.shape[1]), t)])
-    a = σ(w("W2") @ σ(w("W1") @ a + w("b1")) + w("b2"))
-    return {"y": w("W3") @ a + w("b3")}
-
-
 FIELDS: dict[str, Callable[..., dict[str, Array]]] = {
     "layer": _layer,
     "second-order": _layer,
     "hamiltonian": _hamiltonian,
     "double-layer-hamiltonian": _double,
     "parabolic": _parabolic,
-    "mlp": _mlp,
 }
+TWO_BLOCKS = ("hamiltonian", "double-layer-hamiltonian")
 
 
-def _custom(given: Any, w: Weight, σ: Sigma, t: float, states: States) -> dict[str, Array]:
+def _mlp(field: Plain, w: Weight, t: float, states: States) -> dict[str, Array]:
+    """W_k σ(… σ(W₁ [y; t] + b₁) …) + b_k: no σ after the last layer."""
+    σ, last, a = ACTIVATIONS[field["activation"]], len(field["hidden"]) + 1, states["y"]
+    if field["time_input"]:
+        a = np.vstack([a, np.full((1, a.shape[1]), t)])
+    for k in range(1, last):
+        a = σ(w(f"W{k}") @ a + w(f"b{k}"))
+    return {"y": w(f"W{last}") @ a + w(f"b{last}")}
+
+
+def _custom(field: Plain, w: Weight, t: float, states: States) -> dict[str, Array]:
     """The user's text by Python, on one example after the other; dH by the complex step."""
-    scope = {
-        "σ": σ,
-        "sum": np.sum,
-        **{f: getattr(np, f) for f in ("sin", "cos", "log", "exp", "cosh")},
-    }
-    scope |= {n: w(n) for n in given["weights"]} | {"t": t}
+    scope = FUNCTIONS | {name: w(name) for name in field["weights"]} | {"t": t}
 
     def of(text: str, state: States) -> Any:
-        return eval(text.replace("{σ}", "σ"), {}, {**scope, **state})
+        return eval(text, {}, {**scope, **state})
 
     examples = [{n: v[:, [i]] for n, v in states.items()} for i in range(states["y"].shape[1])]
-    if "hamiltonian" not in given:
-        sides = [{n: of(text, e) for n, text in given["equations"].items()} for e in examples]
+    if field["hamiltonian"] is None:
+        sides = [{n: of(text, e) for n, text in field["equations"].items()} for e in examples]
         return {n: np.hstack([side[n] for side in sides]) for n in states}
-    slopes = [{n: _slope(lambda s: of(given["hamiltonian"], s), e, n) for n in e} for e in examples]
+    slopes = [{n: _slope(lambda s: of(field["hamiltonian"], s), e, n) for n in e} for e in examples]
     return {
         "y": np.hstack([slope["z"] for slope in slopes]),
         "z": -np.hstack([slope["y"] for slope in slopes]),
@@ -125,127 +133,165 @@ def _moved(states: States, by: float, along: States) -> dict[str, Array]:
     return {name: value + by * along[name] for name, value in states.items()}
 
 
-def _euler(f: Field, t: float, y: dict[str, Array]) -> dict[str, Array]:
-    return _moved(y, H, f(0, t, y))
+def _euler(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
+    return _moved(y, h, f(0, t, y))
 
 
-def _midpoint(f: Field, t: float, y: dict[str, Array]) -> dict[str, Array]:
-    return _moved(y, H, f(0.5, t + H / 2, _moved(y, H / 2, f(0, t, y))))
+def _midpoint(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
+    return _moved(y, h, f(0.5, t + h / 2, _moved(y, h / 2, f(0, t, y))))
 
 
-def _heun(f: Field, t: float, y: dict[str, Array]) -> dict[str, Array]:
+def _heun(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
     k1 = f(0, t, y)
-    k2 = f(1, t + H, _moved(y, H, k1))
-    return _moved(y, H / 2, _moved(k1, 1, k2))
+    k2 = f(1, t + h, _moved(y, h, k1))
+    return _moved(y, h / 2, _moved(k1, 1, k2))
 
 
-def _rk4(f: Field, t: float, y: dict[str, Array]) -> dict[str, Array]:
+def _rk4(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
     k1 = f(0, t, y)
-    k2 = f(0.5, t + H / 2, _moved(y, H / 2, k1))
-    k3 = f(0.5, t + H / 2, _moved(y, H / 2, k2))
-    k4 = f(1, t + H, _moved(y, H, k3))
-    return _moved(y, H / 6, _moved(_moved(_moved(k1, 2, k2), 2, k3), 1, k4))
+    k2 = f(0.5, t + h / 2, _moved(y, h / 2, k1))
+    k3 = f(0.5, t + h / 2, _moved(y, h / 2, k2))
+    k4 = f(1, t + h, _moved(y, h, k3))
+    return _moved(y, h / 6, _moved(_moved(_moved(k1, 2, k2), 2, k3), 1, k4))
 
 
-def _verlet(f: Field, t: float, y: dict[str, Array]) -> dict[str, Array]:
-    z = y["z"] + H * f(0, t, y)["z"]
-    return {"y": y["y"] + H * f(0.5, t + H / 2, {**y, "z": z})["y"], "z": z}
+def _verlet(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
+    """Of blocks by any names: y is the position, all others are the momentum."""
+    slopes = f(0, t, y)
+    moved = {n: v if n == "y" else v + h * slopes[n] for n, v in y.items()}
+    return {**moved, "y": y["y"] + h * f(0.5, t + h / 2, moved)["y"]}
 
 
 METHODS = {"euler": _euler, "midpoint": _midpoint, "heun": _heun, "rk4": _rk4, "verlet": _verlet}
 
 
-def _path(method: str, f: Field, y: dict[str, Array]) -> list[dict[str, Array]]:
+def _path(method: str, f: Field, h: float, N: int, y: dict[str, Array]) -> list[dict[str, Array]]:
     """The states at t_0 … t_N."""
     path = [y]
-    for j in range(STEPS):
+    for j in range(N):
         if method != "leapfrog":
-            path.append(METHODS[method](f, j * H, path[j]))
+            path.append(METHODS[method](f, h, j * h, path[j]))
         elif j == 0:
-            path.append(_moved(y, H**2 / 2, f(0, 0.0, y)))
+            path.append(_moved(y, h**2 / 2, f(0, 0.0, y)))
         else:
-            kick = _moved(_moved(path[j], -1, path[j - 1]), H**2, f(0, j * H, path[j]))
+            kick = _moved(_moved(path[j], -1, path[j - 1]), h**2, f(0, j * h, path[j]))
             path.append(_moved(path[j], 1, kick))
     return path
 
 
 @dataclass(frozen=True)
 class Network:
-    """A case of the grid with its raw weights (and γ = 0.3, T = 1, N = 3)."""
+    """A spec as plain data, nothing left out, with raw weights."""
 
-    case: Case
+    spec: Plain
     raw: Mapping[str, Array]
+
+    @property
+    def model(self) -> Plain:
+        return self.spec["model"]
+
+    @property
+    def steps(self) -> int:
+        return self.model["time"]["steps"]
+
+    @property
+    def h(self) -> float:
+        return self.model["time"]["horizon"] / self.steps
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of the blocks; a bare n is that of y, and of z where there is one."""
+        state, kind = self.model["state"], self.model["vector_field"]["kind"]
+        if not isinstance(state, int):
+            return state
+        stacked = self.model["parametrization"]["kind"] == "hamiltonian"
+        return {"y": state, "z": state} if kind in TWO_BLOCKS or stacked else {"y": state}
 
     def weight(self, name: str, j: int, place: float) -> Array:
         """What the equations call `name` in step j, at a part of the step."""
-        case = self.case
-        made = name.startswith("K") or (
-            case.field in CUSTOM and name == next(iter(CUSTOM[case.field]["weights"]))
-        )
-        kind = case.parametrization if made else "free"
-        key = (
-            name.replace("K", "C", 1)
-            if kind == "negative-gram" and case.field not in CUSTOM
-            else name
-        )
+        made = self._parametrization(name)
+        kind, numbers = made["kind"], {k: v for k, v in made.items() if k != "kind"}
+        is_custom = self.model["vector_field"]["kind"] == "custom"
+        renamed = kind == "negative-gram" and not is_custom
+        key = name.replace("K", "C", 1) if renamed else name
         if key not in self.raw:
             return np.zeros(())
-        at = self._at(self.raw[key], j, place)
-        value = PARAMETRIZATIONS[kind](at) if at.ndim == 2 else at
+        value = PARAMETRIZATIONS[kind](self._at(self.raw[key], j, place), **numbers)
         return value[:, None] if value.ndim == 1 else value
 
+    def _parametrization(self, name: str) -> Plain:
+        """A weight's own; in the catalogue the model's, of the matrices K."""
+        field = self.model["vector_field"]
+        if field["kind"] == "custom":
+            return field["weights"][name]["parametrization"]
+        return self.model["parametrization"] if name.startswith("K") else {"kind": "free"}
+
     def _at(self, raw: Array, j: int, place: float) -> Array:
-        if self.case.mode == "shared":
+        mode = self.model["time"]["weights"]
+        if mode == "shared":
             return raw
-        if self.case.mode == "per-step":
+        if mode == "per-step":
             return raw[j]
         return (1 - place) * raw[j] + place * raw[j + 1]
 
     def field(self, place: float, t: float, states: States) -> dict[str, Array]:
         """All right-hand sides at t, a part of its step after the step's start."""
-        j = round(t / H - place)
-        σ = ACTIVATIONS[self.case.activation]
+        field, j = self.model["vector_field"], round(t / self.h - place)
 
         def w(name: str) -> Array:
             return self.weight(name, j, place)
 
-        if self.case.field in CUSTOM:
-            return _custom(CUSTOM[self.case.field], w, σ, t, states)
-        two = self.case.parametrization == "hamiltonian"
-        return (_layer_of_two if two else FIELDS[self.case.field])(w, σ, t, **states)
+        if field["kind"] in ("mlp", "custom"):
+            return {"mlp": _mlp, "custom": _custom}[field["kind"]](field, w, t, states)
+        stacked = self.model["parametrization"]["kind"] == "hamiltonian"
+        equations = _layer_of_two if stacked else FIELDS[field["kind"]]
+        return equations(w, ACTIVATIONS[field["activation"]], t, **states)
 
-    def trajectory(self, x: Array, sizes: Mapping[str, int]) -> Array:
+    def vector_field(self, t: float, y: Array) -> Array:
+        """f(t, y) of stacked rows, with weight j for t_j ≤ t < t_{j+1}; at T the last one."""
+        j = min(int(t / self.h + 1e-9), self.steps - 1)
+        parts = np.split(y.T, np.cumsum(list(self.sizes.values()))[:-1])
+        slopes = self.field(t / self.h - j, t, dict(zip(self.sizes, parts, strict=True)))
+        return self._rows(slopes)
+
+    def trajectory(self, x: Array) -> Array:
         """(y, z, …) at t_0 … t_N: (N+1, s, n)."""
-        y = self.raw["L"] @ x.T if self.case.lift == "linear" else x.T
-        start = {n: np.zeros((size, len(x))) for n, size in sizes.items()} | {"y": y}
-        path = _path(self.case.integrator, self.field, start)
-        return np.stack([np.vstack([at[n] for n in sizes]).T for at in path])
+        y = np.zeros((self.sizes["y"], len(x)))
+        y[: x.shape[1]] = x.T
+        if self.model["lift"]["kind"] == "linear":
+            y = self.raw["L"] @ x.T
+        start = {n: np.zeros((size, len(x))) for n, size in self.sizes.items()} | {"y": y}
+        path = _path(self.model["integrator"]["kind"], self.field, self.h, self.steps, start)
+        return np.stack([self._rows(at) for at in path])
 
-    def logits(self, y: Array) -> Array:
-        return y @ self.raw["W"] + self.raw["mu"]
+    def _rows(self, states: States) -> Array:
+        return np.vstack([states[n] for n in self.sizes]).T
 
-    def loss(self, x: Array, targets: Array, sizes: Mapping[str, int]) -> float:
+    def forward(self, x: Array) -> Array:
+        y = self.trajectory(x)[-1][:, : self.sizes["y"]]
+        return y if self.model["readout"] is None else y @ self.raw["W"] + self.raw["mu"]
+
+    def loss(self, x: Array, targets: Array) -> Array:
         """Mean loss of the examples and the regularizers."""
-        logits = self.logits(self.trajectory(x, sizes)[-1][:, : sizes["y"]])
-        return (
-            float(_losses(READOUTS[self.case.readout], logits, targets).mean()) + self.regularizer()
-        )
+        losses = _losses(self.model["readout"], self.forward(x), targets)
+        return losses.mean() + self.regularizer()
 
-    def regularizer(self) -> float:
-        """0.1/2 (‖first weight‖² + ‖W‖²); 0.2/(2h) Σ ‖θ_j − θ_{j−1}‖² of what has a path."""
-        first = next(iter(self.raw))
-        total = 0.1 / 2 * sum(float((self.raw[n] ** 2).sum()) for n in (first, "W"))
-        if self.case.mode != "shared":
-            paths = [w for n, w in self.raw.items() if n not in ("W", "mu", "L")]
-            total += 0.2 / (2 * H) * sum(float((np.diff(w, axis=0) ** 2).sum()) for w in paths)
+    def regularizer(self) -> Array:
+        """α/2 ‖θ‖² of weight decay; α/(2h) Σ ‖θ_j − θ_{j−1}‖² of smoothness."""
+        total = np.zeros(())
+        for given in self.spec["regularizers"]:
+            for w in (self.raw[name] for name in given["of"]):
+                if given["kind"] == "smoothness":
+                    w = np.diff(w, axis=0) / np.sqrt(self.h)
+                total = total + given["alpha"] / 2 * (w**2).sum()
         return total
 
 
-def _losses(readout: Mapping[str, Any], logits: Array, targets: Array) -> Array:
+def _losses(readout: Plain, logits: Array, targets: Array) -> Array:
     """One loss for every example."""
     if readout["kind"] == "regression":
         return ((logits - targets) ** 2).sum(axis=1) / 2
-    C = np.eye(logits.shape[1])[targets]
+    C = np.eye(logits.shape[1])[targets] if targets.ndim == 1 else targets
     exponentials = np.exp(logits)
     if readout["hypothesis"] == "softmax":
         h = exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -256,25 +302,65 @@ def _losses(readout: Mapping[str, Any], logits: Array, targets: Array) -> Array:
     return entropy if readout["loss"] == "cross-entropy" else ((h - C) ** 2).sum(axis=1) / 2
 
 
-def differences(case: Case) -> dict[str, float]:
-    """What the reference and the literal network give, apart by a part of the largest entry."""
-    found = case.compiled(regularizers=regularizers(case.problem()))
-    problem, sizes = found.problem, found.problem.sizes
-    weights, (x, targets) = random_weights(problem), batch(problem)
-    reference, network = Reference(found.module), Network(case, weights)
-    path = network.trajectory(x, sizes)
-    pairs = {
-        "trajectory": (reference.trajectory(weights, x), path),
-        "logits": (
-            reference.forward(weights, x),
-            network.logits(path[-1][:, : sizes["y"]]),
-        ),
-        "loss": (reference.loss(weights, x, targets), network.loss(x, targets, sizes)),
-        "regularizer": (reference.regularizer(weights), network.regularizer()),
-    }
-    return {name: _relative(*map(np.asarray, pair)) for name, pair in pairs.items()}
+# --- the oracle --------------------------------------------------------------------------------
+
+PLACES = (0.0, 0.3, 1.0, 1.75, 2.0, 2.5, 3.0)
+"""Times of the vector field in steps: nodes and times between; the last is T of three steps."""
+Given = Callable[..., Any]
+"""(name of a quantity, its arguments) → what a model gives."""
 
 
-def _relative(found: np.ndarray, expected: np.ndarray) -> float:
-    assert found.shape == expected.shape
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
+class Oracle:
+    """What the literal network of a spec gives on random weights and inputs."""
+
+    def __init__(self, spec: Spec) -> None:
+        found = compiled(spec)
+        problem = found.problem
+        self.module, self.outputs = found.module, problem.outputs
+        self.is_classifier = problem.is_classifier
+        self.weights, (self.x, self.targets) = random_weights(problem), batch(problem)
+        self.y = np.random.default_rng(8).normal(size=(len(self.x), problem.size))
+        self.network = Network(spec.to_plain(), self.weights)
+
+    @cached_property
+    def expected(self) -> dict[str, Any]:
+        return self._outputs(lambda name, *args: getattr(self.network, name)(*args))
+
+    def differences(self, module: Module) -> dict[str, float]:
+        """What a module and the literal network give, apart by a part of the largest entry."""
+        reference, weights = Reference(module), self.weights
+        found = self._outputs(lambda name, *args: getattr(reference, name)(weights, *args))
+        pairs = {name: (found[name], value) for name, value in self.expected.items()}
+        return {name: _relative(*map(np.asarray, pair)) for name, pair in pairs.items()}
+
+    def _outputs(self, given: Given) -> dict[str, Any]:
+        found = {name: given(name, self.x) for name in ("trajectory", "forward")}
+        for place in PLACES:
+            t = place * self.network.h
+            found[f"vector_field at t = {place} h"] = given("vector_field", t, self.y)
+        if self.network.model["readout"] is not None:
+            found["loss"] = given("loss", self.x, self.targets)
+            if self.is_classifier:
+                found["loss of probabilities"] = given("loss", self.x, self._probabilities())
+        return found | {"regularizer": given("regularizer")}
+
+    def _probabilities(self) -> Array:
+        """Of the classes of every example: no two alike."""
+        shares = np.random.default_rng(9).uniform(0.1, 1, (len(self.x), self.outputs))
+        return shares / shares.sum(axis=1, keepdims=True)
+
+
+def differences(given: Case | Spec, module: Module | None = None) -> dict[str, float]:
+    """What a module, by default that of the spec, and the literal network give, apart."""
+    if isinstance(given, Case):
+        given = given.spec(regularizers=regularizers(given.problem()))
+    oracle = Oracle(given)
+    return oracle.differences(module or oracle.module)
+
+
+def _relative(found: Array, expected: Array) -> float:
+    """Infinite where a shape is another one or a number is not finite."""
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        return np.inf
+    scale = np.abs(expected).max() or 1.0
+    return float(np.abs(found - expected).max() / scale)

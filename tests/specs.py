@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -207,11 +207,33 @@ def all_pairs(seed: int = 0) -> list[Case]:
 
 def _pool(rng: random.Random) -> Iterator[Case]:
     """Every structure with several draws of the other axes."""
-    others = ("activation", "bias", "lift", "readout")
     for case in structural():
         for _ in range(20):
-            drawn = {a: rng.choice(list(AXES[a])) for a in others}
-            yield Case(**(vars(case) | drawn))
+            yield _drawn(case, rng, "activation", "bias", "lift", "readout")
+
+
+def _drawn(case: Case, rng: random.Random, *axes: str) -> Case:
+    return replace(case, **{axis: rng.choice(list(AXES[axis])) for axis in axes})
+
+
+def whole_grid(field: str) -> list[Case]:
+    """The allowed structures of a field, each with several draws of the other axes."""
+    return [case for case in _pool(random.Random(0)) if case.field == field and allowed(case)]
+
+
+def leapfrogs() -> list[Case]:
+    """Leapfrog with every parametrization, mode and activation; the other axes are drawn."""
+    rng, free = random.Random(0), ("parametrization", "mode", "activation")
+    found = (
+        Case("second-order", integrator="leapfrog", **dict(zip(free, values, strict=True)))
+        for values in itertools.product(*(AXES[axis] for axis in free))
+    )
+    return [_drawn(case, rng, "bias", "lift", "readout") for case in found if allowed(case)]
+
+
+def sample(cases: list[Case], count: int, seed: int = 0) -> list[Case]:
+    """Some of many cases, the same ones every time."""
+    return random.Random(seed).sample(cases, min(count, len(cases)))
 
 
 def pairs(case: Case) -> set[tuple[tuple[str, Any], tuple[str, Any]]]:
