@@ -4,16 +4,21 @@ A node knows its number of features and of classes where no file has to be read 
 file says of itself is found in `data`. Sizes are totals over all classes.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from .diagnostics import quote
 from .node import Family, Why, refuse
 
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
-CountOrNone = Annotated[int, Field(ge=0, le=10_000_000)]
-Noise = Annotated[float, Field(ge=0), Why("it is a standard deviation")]
+Count = Annotated[int, Field(ge=1, le=10_000_000, description="points to train on")]
+CountOrNone = Annotated[int, Field(ge=0, le=10_000_000, description="points to validate on")]
+Noise = Annotated[
+    float,
+    Field(ge=0, description="standard deviation of what is added to the points"),
+    Why("it is a standard deviation"),
+]
+Standardize = Annotated[bool, Field(description="features of mean 0 and standard deviation 1")]
 Label = Annotated[int, Field(ge=0, le=9999), Why("classes count from 0 to at most 9999")]
 Column = str | int
 """A column of a file by its name, or by its position from 0."""
@@ -32,7 +37,11 @@ def _share(value: int | float | str) -> int | float | str:
     return value
 
 
-Validation = Annotated[int | float | str, AfterValidator(_share)]
+Validation = Annotated[
+    int | float | str,
+    AfterValidator(_share),
+    Field(description="a count, a fraction in [0, 1), or the path of a second file"),
+]
 
 
 class Data(Family, title="data"):
@@ -96,7 +105,7 @@ class Peaks(Planar, kind="peaks"):
 
     train: Count = 4000
     validation: CountOrNone = 1000
-    classes: Annotated[int, Field(ge=2, le=100)] = 5
+    classes: Annotated[int, Field(ge=2, le=100, description="number of level sets")] = 5
 
     @property
     def class_count(self) -> int:
@@ -106,8 +115,12 @@ class Peaks(Planar, kind="peaks"):
 class Digits(Data, kind="digits"):
     """The 8 × 8 digits of scikit-learn: 1797 rows of 64 pixels in [0, 1], ten classes."""
 
-    validation: Annotated[int, Field(ge=0, lt=DIGITS), Why(f"there are {DIGITS} digits")] = 360
-    standardize: bool = False
+    validation: Annotated[
+        int,
+        Field(ge=0, lt=DIGITS, description="digits to validate on"),
+        Why(f"there are {DIGITS} digits"),
+    ] = 360
+    standardize: Standardize = False
 
     @property
     def dimension(self) -> int:
@@ -126,10 +139,13 @@ class File(Data):
     of the classes 0, 1, …; without it integer labels stand for themselves and words are sorted.
     """
 
-    path: Annotated[str, Field(min_length=1)]
+    path: Annotated[str, Field(min_length=1, description="relative to the folder of the spec")]
     validation: Validation = 0.2
-    standardize: bool = False
-    classes: Annotated[tuple[Column, ...], Field(min_length=1, max_length=10_000)] | None = None
+    standardize: Standardize = False
+    classes: Annotated[
+        Annotated[tuple[Column, ...], Field(min_length=1, max_length=10_000)] | None,
+        Field(description="the labels in the order of the classes 0, 1, …"),
+    ] = None
 
     @property
     def class_count(self) -> int | None:
@@ -155,11 +171,26 @@ class File(Data):
 class Csv(File, kind="csv"):
     """A table as text, one example a line. Without `header` columns go by position, from 0."""
 
-    features: Annotated[tuple[Column, ...], Field(min_length=1)] | None = None
-    label: Column | None = None
-    targets: Annotated[tuple[Column, ...], Field(min_length=1)] | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    header: bool = True
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: csv, path: points.csv, features: [x1, x2], label: colour, classes: [red, blue], "
+        "validation: 0.2, standardize: true}",
+        '{kind: csv, path: table.csv, header: false, delimiter: ";", features: [0, 1], '
+        "targets: [2], validation: more.csv}",
+    )
+
+    features: Annotated[
+        Annotated[tuple[Column, ...], Field(min_length=1)] | None,
+        Field(description="columns; without it, all that are neither label nor targets"),
+    ] = None
+    label: Annotated[Column | None, Field(description="the column of the classes")] = None
+    targets: Annotated[
+        Annotated[tuple[Column, ...], Field(min_length=1)] | None,
+        Field(description="columns of numbers to predict, in place of a label"),
+    ] = None
+    delimiter: Annotated[
+        str, Field(min_length=1, max_length=1, description="between two columns")
+    ] = ","
+    header: Annotated[bool, Field(description="does the first line name the columns?")] = True
 
     @property
     def dimension(self) -> int | None:
@@ -200,9 +231,16 @@ class Csv(File, kind="csv"):
 class Npz(File, kind="npz"):
     """Arrays of one NumPy archive: features (s, d), and label (s,) or targets (s, k)."""
 
-    features: str = "x"
-    label: str | None = None
-    targets: str | None = None
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: npz, path: points.npz, features: x, label: y, validation: 100}",
+        "{kind: npz, path: values.npz, features: x, targets: u, validation: 0.2}",
+    )
+
+    features: Annotated[str, Field(description="the array (s, d) of features")] = "x"
+    label: Annotated[str | None, Field(description="the array (s,) of classes")] = None
+    targets: Annotated[
+        str | None, Field(description="the array (s, k) to predict, in place of a label")
+    ] = None
 
     @property
     def target_kind(self) -> Literal["classes", "values", "none"]:
@@ -217,10 +255,18 @@ class Npz(File, kind="npz"):
 class Points(Data, kind="points"):
     """Points by value, all of them for training; `labels` are their classes, if they have any."""
 
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: points, features: [[0, 1], [1, 0], [1, 1]], labels: [0, 0, 1]}",
+    )
+
     features: Annotated[
-        tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...], Field(min_length=1)
+        tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...],
+        Field(min_length=1, description="a list of numbers for every point"),
     ]
-    labels: Annotated[tuple[Label, ...], Field(min_length=1)] | None = None
+    labels: Annotated[
+        Annotated[tuple[Label, ...], Field(min_length=1)] | None,
+        Field(description="the class of every point"),
+    ] = None
 
     @property
     def dimension(self) -> int:

@@ -53,7 +53,7 @@ class Initializer(Family, title="initializer"):
 class Random(Initializer):
     """Initializers that draw numbers."""
 
-    repeat: bool = True
+    repeat: Annotated[bool, Field(description="one draw for all steps, or one for each")] = True
 
 
 class Zeros(Initializer, kind="zeros"):
@@ -69,8 +69,9 @@ class Constant(Initializer, kind="constant"):
     """θ = value, every entry."""
 
     is_plain: ClassVar[bool] = True
+    examples: ClassVar[tuple[str, ...]] = ("{kind: constant, value: 0.5}",)
 
-    value: float
+    value: Annotated[float, Field(description="of every entry")]
 
     def draw(self) -> Draw:
         return Draw("full", (SHAPE, float(self.value)))
@@ -79,7 +80,7 @@ class Constant(Initializer, kind="constant"):
 class Identity(Initializer, kind="identity"):
     """θ = scale · I (ones on the main diagonal; matrices only)."""
 
-    scale: float = 1.0
+    scale: Annotated[float, Field(description="factor of I")] = 1.0
 
     def draw(self) -> Draw:
         return Draw("eye", (ROWS, COLUMNS), self.scale)
@@ -92,8 +93,12 @@ class Normal(Random, kind="normal"):
     the rows of W, which is used as Wᵀ.
     """
 
-    mean: float = 0.0
-    std: Positive | None = None
+    examples: ClassVar[tuple[str, ...]] = ("{kind: normal, mean: 0, std: 0.1, repeat: true}",)
+
+    mean: Annotated[float, Field(description="of every entry")] = 0.0
+    std: Annotated[
+        Positive | None, Field(description="standard deviation; by default 1/√(fan-in)")
+    ] = None
 
     def draw(self) -> Draw:
         return Draw("normal", (self.mean, DEVIATION if self.std is None else self.std, SHAPE))
@@ -102,8 +107,8 @@ class Normal(Random, kind="normal"):
 class Uniform(Random, kind="uniform"):
     """θ ~ U(low, high)."""
 
-    low: float = -1.0
-    high: float = 1.0
+    low: Annotated[float, Field(description="lower end")] = -1.0
+    high: Annotated[float, Field(description="upper end")] = 1.0
 
     def draw(self) -> Draw:
         return Draw("uniform", (self.low, self.high, SHAPE))
@@ -121,7 +126,9 @@ class Uniform(Random, kind="uniform"):
 class Values(Initializer, kind="values"):
     """θ given by value: nested lists, either one step's weight (repeated) or the whole stack."""
 
-    values: Any
+    examples: ClassVar[tuple[str, ...]] = ("{kind: values, values: [[0, 1], [-1, 0]]}",)
+
+    values: Annotated[Any, Field(description="nested lists: the weight of one step, or of all")]
 
     def draw(self) -> Draw:
         return Draw("array", (self.values,))

@@ -70,9 +70,14 @@ class Backprop(Gradient, kind="backprop"):
 class Time(Node):
     """Horizon T, number of steps N (h = T/N) and how weights depend on time."""
 
-    horizon: Annotated[float, Field(gt=0)]
-    steps: Annotated[int, Field(ge=1, le=1_000_000)]
-    weights: Literal["per-step", "linear", "shared"] = "per-step"
+    examples: ClassVar[tuple[str, ...]] = ("{horizon: 20, steps: 64, weights: per-step}",)
+
+    horizon: Annotated[float, Field(gt=0, description="T")]
+    steps: Annotated[int, Field(ge=1, le=1_000_000, description="N; a step is h = T/N")]
+    weights: Annotated[
+        Literal["per-step", "linear", "shared"],
+        Field(description="how the weights of the field depend on time"),
+    ] = "per-step"
 
     @property
     def step(self) -> float:
@@ -83,27 +88,54 @@ class Time(Node):
 class Model(Node):
     """The network: state, lift, vector field, parametrization, time, integrator, readout."""
 
-    state: Size | Annotated[dict[str, Size], Field(min_length=1, max_length=8)]
-    lift: Lift = ZeroLift()
-    vector_field: VectorField
-    parametrization: Parametrization = Free()
-    time: Time
-    integrator: Integrator = Euler()
-    gradient: Gradient = Backprop()
-    readout: Readout | None = None
-    initializers: dict[str, Initializer] = {}
+    state: Annotated[
+        Size | Annotated[dict[str, Size], Field(min_length=1, max_length=8)],
+        Field(description="components n of the state, or of each of its blocks"),
+    ]
+    lift: Annotated[Lift, Field(description="from the features x to y(0)")] = ZeroLift()
+    vector_field: Annotated[VectorField, Field(description="the right-hand side f(t, y)")]
+    parametrization: Annotated[
+        Parametrization, Field(description="how K is made of the raw weight")
+    ] = Free()
+    time: Annotated[Time, Field(description="horizon, steps, weights in time")]
+    integrator: Annotated[Integrator, Field(description="the method of one step")] = Euler()
+    gradient: Annotated[Gradient, Field(description="how the loss is differentiated")] = Backprop()
+    readout: Annotated[
+        Readout | None, Field(description="from y(T) to the logits; without it, forward gives y(T)")
+    ] = None
+    initializers: Annotated[
+        dict[str, Initializer], Field(description="how raw weights start, by their names")
+    ] = {}
 
 
 class Spec(Root):
     """A whole spec."""
 
-    wellposed: Literal[1]
-    name: Name
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    dtype: Literal["float32", "float64"] = "float32"
-    task: Task = Classification()
-    reference: Annotated[str, Field(max_length=400)] = ""
-    data: Data | None = None
-    model: Model
-    regularizers: tuple[Regularizer, ...] = ()
-    train: Train | None = None
+    wellposed: Annotated[Literal[1], Field(description="version of the language")]
+    name: Annotated[
+        Name,
+        Field(
+            description="letters, digits, - and _, a letter first; "
+            "files are called by it, dashes as underscores"
+        ),
+    ]
+    seed: Annotated[
+        int, Field(ge=0, lt=2**32, description="of every random number: weights, data, batches")
+    ] = 0
+    dtype: Annotated[
+        Literal["float32", "float64"], Field(description="of weights, states and training")
+    ] = "float32"
+    task: Annotated[Task, Field(description="what the network is for")] = Classification()
+    reference: Annotated[
+        str, Field(max_length=400, description="a citation for the head of the programs")
+    ] = ""
+    data: Annotated[
+        Data | None, Field(description="the examples; not needed to compile, show or check")
+    ] = None
+    model: Annotated[Model, Field(description="the network")]
+    regularizers: Annotated[
+        tuple[Regularizer, ...], Field(description="penalties added to the mean loss")
+    ] = ()
+    train: Annotated[
+        Train | None, Field(description="how to train; not needed to compile, show or check")
+    ] = None

@@ -44,7 +44,7 @@ class Antisymmetric(Parametrization, kind="antisymmetric"):
 
     gamma: Annotated[
         float,
-        Field(ge=0),
+        Field(ge=0, description="damping γ"),
         Why("a negative γ makes every mode grow: Re λ = -γ/2 > 0"),
     ] = 0.0
 

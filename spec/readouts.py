@@ -33,9 +33,18 @@ class Readout(Family, title="readout"):
 class Classifier(Readout, kind="classifier"):
     """Softmax or logistic hypothesis; cross-entropy or ½ ‖h(u) − C‖²."""
 
-    classes: Annotated[Size, Field(ge=2)]
-    hypothesis: Literal["softmax", "logistic"] = "softmax"
-    loss: Literal["cross-entropy", "least-squares"] = "cross-entropy"
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: classifier, classes: 2, hypothesis: softmax, loss: cross-entropy}",
+        "{kind: classifier, classes: 2, hypothesis: logistic, loss: least-squares}",
+    )
+
+    classes: Annotated[Size, Field(ge=2, description="number of classes")]
+    hypothesis: Annotated[
+        Literal["softmax", "logistic"], Field(description="what the logits stand for")
+    ] = "softmax"
+    loss: Annotated[
+        Literal["cross-entropy", "least-squares"], Field(description="of one example")
+    ] = "cross-entropy"
 
     LOSSES: ClassVar[dict[tuple[str, str], str]] = {
         ("softmax", "cross-entropy"): "-sum(C * log_softmax(u))",
@@ -61,7 +70,7 @@ class Classifier(Readout, kind="classifier"):
 class Regression(Readout, kind="regression"):
     """logits are the prediction, the loss is ½ ‖u − C‖²."""
 
-    outputs: Size = 1
+    outputs: Annotated[Size, Field(description="numbers that are predicted for an example")] = 1
 
     @property
     def outputs_count(self) -> int:

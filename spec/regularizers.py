@@ -23,13 +23,18 @@ class Regularizer(Family, title="regularizer"):
     formula: ClassVar[str]
     """The penalty in the docstring of an emitted program."""
 
-    of: Annotated[tuple[str, ...], Field(min_length=1)]
-    alpha: Annotated[float, Field(ge=0), Why("a negative α rewards what it should penalize")]
+    of: Annotated[tuple[str, ...], Field(min_length=1, description="raw weights by their names")]
+    alpha: Annotated[
+        float,
+        Field(ge=0, description="factor α"),
+        Why("a negative α rewards what it should penalize"),
+    ]
 
 
 class WeightDecay(Regularizer, kind="weight-decay"):
     """α/2 Σ ‖θ‖²_F (Tikhonov)."""
 
+    examples: ClassVar[tuple[str, ...]] = ("{kind: weight-decay, of: [W, mu], alpha: 1e-3}",)
     expression: ClassVar[str] = "alpha / 2 * sum(w ** 2)"
     formula: ClassVar[str] = "α/2 ‖w‖²"
 
@@ -37,6 +42,7 @@ class WeightDecay(Regularizer, kind="weight-decay"):
 class Smoothness(Regularizer, kind="smoothness"):
     """α/(2h) Σ_j ‖θ_j − θ_{j−1}‖²: weights that vary slowly in time."""
 
+    examples: ClassVar[tuple[str, ...]] = ("{kind: smoothness, of: [K, b], alpha: 1e-3}",)
     needs_path: ClassVar[bool] = True
     expression: ClassVar[str] = "alpha / (2 * h) * sum((tail(w) - head(w)) ** 2)"
     formula: ClassVar[str] = "α/(2h) Σ_j ‖w_{j+1} − w_j‖²"

@@ -7,7 +7,7 @@ Defaults are those of the papers; what torch and optax give different defaults m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -15,24 +15,36 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from .node import Family, Node, Why, refuse
 
 Rate = Annotated[
-    float, Field(gt=0), Why("the update is −lr times a direction of descent: lr ≤ 0 never descends")
+    float,
+    Field(gt=0, description="learning rate, at the peak of the schedule"),
+    Why("the update is −lr times a direction of descent: lr ≤ 0 never descends"),
 ]
 Momentum = Annotated[
-    float, Field(ge=0, lt=1), Why("past gradients fade as μᵗ, and for μ ≥ 1 they never do")
+    float,
+    Field(ge=0, lt=1, description="μ"),
+    Why("past gradients fade as μᵗ, and for μ ≥ 1 they never do"),
 ]
 Average = Annotated[
-    float, Field(ge=0, lt=1), Why("the running mean is divided by 1 − βᵗ, which must not vanish")
+    float,
+    Field(ge=0, lt=1, description="decay of a running mean"),
+    Why("the running mean is divided by 1 − βᵗ, which must not vanish"),
 ]
 Epsilon = Annotated[
-    float, Field(gt=0), Why("where every gradient was zero, the update is 0 / (0 + ε)")
+    float,
+    Field(gt=0, description="ε, outside the root"),
+    Why("where every gradient was zero, the update is 0 / (0 + ε)"),
 ]
-Decay = Annotated[float, Field(ge=0), Why("a negative decay drives the weights away from zero")]
+Decay = Annotated[
+    float,
+    Field(ge=0, description="weight decay"),
+    Why("a negative decay drives the weights away from zero"),
+]
 Norm = Annotated[float, Field(gt=0), Why("a gradient of norm 0 changes nothing")]
 Count = Annotated[int, Field(ge=1)]
 
 
 class Optimizer(Family, title="optimizer"):
-    """The update rule; `lr` is the learning rate at the peak of the schedule."""
+    """The update rule."""
 
     lr: Rate
 
@@ -40,8 +52,14 @@ class Optimizer(Family, title="optimizer"):
 class Sgd(Optimizer, kind="sgd"):
     """θ ← θ − lr u, u ← μ u + g: gradient descent, with momentum as torch.optim.SGD has it."""
 
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: sgd, lr: 1e-2, momentum: 0.9, nesterov: true, weight_decay: 1e-4}",
+    )
+
     momentum: Momentum = 0.0
-    nesterov: bool = False
+    nesterov: Annotated[bool, Field(description="Nesterov's momentum; needs a momentum > 0")] = (
+        False
+    )
     weight_decay: Decay = 0.0
 
     @model_validator(mode="after")
@@ -78,25 +96,39 @@ class ConstantRate(Schedule, kind="constant"):
 class CosineRate(Schedule, kind="cosine"):
     """From lr down to `final` along half a cosine, after `warmup` epochs of linear growth."""
 
-    final: Annotated[float, Field(ge=0)] = 0.0
-    warmup: Annotated[float, Field(ge=0)] = 0.0
+    final: Annotated[float, Field(ge=0, description="rate at the end, at most lr")] = 0.0
+    warmup: Annotated[float, Field(ge=0, description="epochs of linear growth, fewer than all")] = (
+        0.0
+    )
 
 
 class StepRate(Schedule, kind="step"):
     """lr times `factor` once every `every` epochs."""
 
-    every: Count
-    factor: Annotated[float, Field(gt=0, le=1), Why("a factor above 1 makes the rate grow")]
+    examples: ClassVar[tuple[str, ...]] = ("{kind: step, every: 30, factor: 0.5}",)
+
+    every: Annotated[Count, Field(description="epochs between two changes")]
+    factor: Annotated[
+        float,
+        Field(gt=0, le=1, description="what the rate is multiplied by"),
+        Why("a factor above 1 makes the rate grow"),
+    ]
 
 
 class Train(Node):
     """The `train` node. Without `batch` every step sees all examples."""
 
-    optimizer: Optimizer
-    schedule: Schedule = ConstantRate()
-    clip: Norm | None = None
-    epochs: Count
-    batch: Count | None = None
+    examples: ClassVar[tuple[str, ...]] = (
+        "{optimizer: {kind: adam, lr: 1e-2}, schedule: cosine, clip: 1, epochs: 100, batch: 250}",
+    )
+
+    optimizer: Annotated[Optimizer, Field(description="the update rule")]
+    schedule: Annotated[Schedule, Field(description="the learning rate over the training")] = (
+        ConstantRate()
+    )
+    clip: Annotated[Norm | None, Field(description="largest global norm of the gradient")] = None
+    epochs: Annotated[Count, Field(description="how often every example is seen")]
+    batch: Annotated[Count | None, Field(description="examples of a step; without it, all")] = None
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:

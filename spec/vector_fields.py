@@ -16,7 +16,11 @@ from .node import Family, Node
 from .parametrizations import Free, HamiltonianBlock, Parametrization
 
 Activation = Literal["tanh", "relu", "sigmoid", "softplus", "gelu", "sin", "identity", "cubic"]
-Bias = Literal["vector", "scalar", "none"]
+Sigma = Annotated[Activation, Field(description="σ")]
+Bias = Annotated[
+    Literal["vector", "scalar", "none"],
+    Field(description="biases as vectors, as one number each, or left out"),
+]
 Size = Annotated[int, Field(ge=1, le=65536)]
 Dimension = str | int
 """A block of the state by its name, or a number."""
@@ -72,7 +76,7 @@ class VectorField(Family, title="vector field"):
 class WithActivation(VectorField):
     """Fields built of σ(K y + b)."""
 
-    activation: Activation = "tanh"
+    activation: Sigma = "tanh"
     bias: Bias = "vector"
 
     def _biases(self, **dimensions: Dimension) -> tuple[Weight, ...]:
@@ -157,9 +161,15 @@ class Mlp(VectorField, kind="mlp"):
 
     takes_parametrization: ClassVar[bool] = False
 
-    hidden: Annotated[tuple[Size, ...], Field(min_length=1, max_length=64)]
-    activation: Activation = "tanh"
-    time_input: bool = False
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: mlp, hidden: [5, 3], activation: tanh, time_input: true, bias: vector}",
+    )
+
+    hidden: Annotated[
+        tuple[Size, ...], Field(min_length=1, max_length=64, description="widths of hidden layers")
+    ]
+    activation: Sigma = "tanh"
+    time_input: Annotated[bool, Field(description="is t an input, after y?")] = False
     bias: Bias = "vector"
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
@@ -188,8 +198,13 @@ Expression = Annotated[str, BeforeValidator(_text)]
 class CustomWeight(Node):
     """A weight that the user's equations name."""
 
-    shape: tuple[Dimension, ...] = Field(max_length=2)
-    parametrization: Parametrization = Free()
+    shape: Annotated[
+        tuple[Dimension, ...],
+        Field(max_length=2, description="each dimension a block or a number; [] is a scalar"),
+    ]
+    parametrization: Annotated[
+        Parametrization, Field(description="free, antisymmetric or negative-gram")
+    ] = Free()
 
 
 class Custom(VectorField, kind="custom"):
@@ -197,9 +212,23 @@ class Custom(VectorField, kind="custom"):
 
     takes_parametrization: ClassVar[bool] = False
 
-    weights: dict[str, CustomWeight] = {}
-    equations: dict[str, Expression] | None = None
-    hamiltonian: Expression | None = None
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: custom, weights: {K: {shape: [y, z], parametrization: free}, b: {shape: [y]}}, "
+        'equations: {y: "tanh(K @ z + b)", z: "-tanh(K.T @ y)"}}',
+        "{kind: custom, weights: {A: {shape: [y, y], parametrization: negative-gram}}, "
+        'hamiltonian: "sum(cosh(z)) - y.T @ A @ y / 2"}',
+    )
+
+    weights: Annotated[
+        dict[str, CustomWeight], Field(description="the weights of one step, by their names")
+    ] = {}
+    equations: Annotated[
+        dict[str, Expression] | None,
+        Field(description="the right-hand side of every block, as expressions"),
+    ] = None
+    hamiltonian: Annotated[
+        Expression | None, Field(description="H(y, z, t) in the place of equations, an expression")
+    ] = None
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
         here = ("model", "vector_field")
