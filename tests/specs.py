@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from wellposed.spec.model import Spec
 
 Array = np.ndarray
 Plain = dict[str, Any]
+T = TypeVar("T")
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "softplus", "gelu", "sin", "identity", "cubic")
 PARAMETRIZATIONS = ("free", "antisymmetric", "negative-gram", "hamiltonian")
@@ -231,8 +232,8 @@ def leapfrogs() -> list[Case]:
     return [_drawn(case, rng, "bias", "lift", "readout") for case in found if allowed(case)]
 
 
-def sample(cases: list[Case], count: int, seed: int = 0) -> list[Case]:
-    """Some of many cases, the same ones every time."""
+def sample(cases: list[T], count: int, seed: int = 0) -> list[T]:
+    """Some of many, the same ones every time."""
     return random.Random(seed).sample(cases, min(count, len(cases)))
 
 

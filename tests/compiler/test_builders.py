@@ -1,22 +1,33 @@
-"""The builders: every planted mistake is seen, by the literal networks or by a step's promise."""
+"""The builders: every planted mistake is seen, by the literal networks or by a step's promise.
+
+Mistakes are planted in the builder (a tableau, the lines of a step) and in what it builds: each
+operation of each function of the module is changed, one at a time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
+from itertools import count
 from typing import Any
 
+import numpy as np
 import pytest
 import trees
-from literal import differences
-from specs import Case
+from literal import Oracle, differences
+from shapes import SHAPES
+from specs import Case, sample
 
+from wellposed.checking.selftest.mutations import CHANGES, OTHERS, Mutation
 from wellposed.compiler.builders import step
 from wellposed.compiler.ir.expr import Expr
-from wellposed.compiler.ir.module import Let
+from wellposed.compiler.ir.module import Let, Module
+from wellposed.compiler.ir.verify import InvalidModule, verify
 from wellposed.compiler.promises.checked import value_checked
 from wellposed.compiler.violations import violations
 from wellposed.spec.integrators import Integrator, RungeKutta, Tableau
+from wellposed.spec.model import Spec
 
 Patch = pytest.MonkeyPatch
 RUNGE_KUTTA = {k: m for k, m in Integrator.members().items() if issubclass(m, RungeKutta)}
@@ -102,7 +113,7 @@ def _last_left_out(H: Expr, factors: Any, terms: Any) -> Any:
 
 
 def _drift_first(self: Any, method: Any, states: dict[str, Expr]) -> Any:
-    backwards = type("Backwards", (), {"moves": method.moves[::-1]})
+    backwards: Any = type("Backwards", (), {"moves": method.moves[::-1]})
     return _splitting(self, backwards, states)
 
 
@@ -140,3 +151,90 @@ def test_a_wrong_step_breaks_its_promise(name: str, monkeypatch: Patch):
     monkeypatch.setattr(owner, attribute, wrong)
     assert violations(spec)[0].pass_ == "step"
     assert seen(case)
+
+
+# --- mutants of modules -----------------------------------------------------------------------
+
+MUTANTS = 20
+"""Mutants of each shape in the suite; with `--all-grids` every one."""
+SYMMETRIC = "equivalent mutant: −Cᵀ C is its own transpose"
+ALIKE = "equivalent mutant: all steps are alike"
+UNUSED = "equivalent mutant: logits need y(T), and no other block of the end"
+NUMBER = "equivalent mutant: the time is the same number, of Python or of a framework"
+HALVES = "equivalent mutant: 2 / 2 is 1 as 3 / 3 is"
+TIMELESS = "equivalent mutant: only q depends on time, and y does not depend on q"
+K_TRANSPOSED = Mutation("dy_dt", "a transpose", 0)
+REVERSED = Mutation("final_state", "steps in reverse", 0)
+OTHER_BLOCK = Mutation("final_state", "a stale value", 1)
+TIME = Mutation("vector_field", "a stale value", 0)
+EQUIVALENT: dict[str, dict[Mutation, str]] = {
+    "shared-layer": {K_TRANSPOSED: SYMMETRIC, REVERSED: ALIKE},
+    "shared-mlp": {TIME: NUMBER},
+    "linear-mlp": {TIME: NUMBER},
+    "linear-blocks": {OTHER_BLOCK: UNUSED},
+    "verlet-hamiltonian": {OTHER_BLOCK: UNUSED},
+    "verlet-linear": {OTHER_BLOCK: UNUSED},
+    "leapfrog-steps": {
+        Mutation("d2y_dt2", "a transpose", 0): SYMMETRIC,
+        OTHER_BLOCK: UNUSED,
+    },
+    "leapfrog-shared": {OTHER_BLOCK: UNUSED, REVERSED: ALIKE},
+    "custom-blocks": {K_TRANSPOSED: SYMMETRIC, OTHER_BLOCK: UNUSED, TIME: NUMBER},
+    "pendulum": {
+        Mutation("dy_dt", "a factor dropped", 1): HALVES,
+        Mutation("dy_dt", "another number", 0): HALVES,
+        OTHER_BLOCK: UNUSED,
+    },
+    "field-alone": {
+        Mutation("final_state", "another number", 0): TIMELESS,
+        OTHER_BLOCK: UNUSED,
+        Mutation("final_state", "a stale value", 2): UNUSED,
+    },
+    "no-weights": {TIME: NUMBER},
+}
+"""Mutants that compute the same for all inputs, by shape; every other one is seen."""
+
+
+@cache
+def oracle(shape: str) -> Oracle:
+    return Oracle(Spec.model_validate(SHAPES[shape]))
+
+
+def mutants(module: Module) -> Iterator[Mutation]:
+    """Every place of every function with every mutation that applies there."""
+    for function in module.functions:
+        for name in (*CHANGES, *OTHERS):
+            numbered = (Mutation(function, name, number) for number in count())
+            for mutation in numbered:
+                if mutation.of(module) is module:
+                    break
+                yield mutation
+
+
+def is_seen(shape: str, wrong: Module) -> bool:
+    """By the verifier, by the run that breaks, or by other numbers."""
+    try:
+        verify(wrong)
+        with np.errstate(all="ignore"):
+            return max(oracle(shape).differences(wrong).values()) > 1e-6
+    except (InvalidModule, ValueError, IndexError, TypeError):
+        return True
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_mutant_is_seen(shape: str, all_grids: bool):
+    module, equivalent = oracle(shape).module, EQUIVALENT.get(shape, {})
+    found = list(mutants(module))
+    chosen = found if all_grids else [*sample(found, MUTANTS), *equivalent]
+    unseen = {mutation for mutation in chosen if not is_seen(shape, mutation.of(module))}
+    assert unseen == set(equivalent)
+    assert set(equivalent) <= set(found)
+
+
+def test_a_mutant_of_a_place_that_no_input_reaches_is_not_seen():
+    """An oracle that is not asked for the vector field at other times misses a mutant."""
+    module, narrow = oracle("linear-mlp").module, Oracle(Spec.model_validate(SHAPES["linear-mlp"]))
+    narrow.expected = {n: v for n, v in narrow.expected.items() if "vector_field" not in n}
+    wrong = Mutation("weights_at", "another sign", 0).of(module)
+    assert is_seen("linear-mlp", wrong)
+    assert max(narrow.differences(wrong).values()) < 1e-12
