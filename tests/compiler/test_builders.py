@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trees
+from exchanges import exchanges
 from literal import Oracle, differences
 from shapes import SHAPES
 from specs import Case, sample
@@ -229,6 +230,22 @@ def test_a_mutant_is_seen(shape: str, all_grids: bool):
     unseen = {mutation for mutation in chosen if not is_seen(shape, mutation.of(module))}
     assert unseen == set(equivalent)
     assert set(equivalent) <= set(found)
+
+
+UNREAD_EXCHANGES = {("field-alone", "given: A_start and A_mid")}
+"""In `final_state`, whose y does not depend on q; A is in q' alone."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_exchange_is_seen(shape: str):
+    module = oracle(shape).module
+    unseen = {
+        (shape, what)
+        for function in module.functions.values()
+        for what, wrong in exchanges(function)
+        if not is_seen(shape, module.with_functions({**module.functions, wrong.name: wrong}))
+    }
+    assert unseen == {pair for pair in UNREAD_EXCHANGES if pair[0] == shape}
 
 
 def test_a_mutant_of_a_place_that_no_input_reaches_is_not_seen():
