@@ -232,7 +232,8 @@ class Npz(File, kind="npz"):
     """Arrays of one NumPy archive: features (s, d), and label (s,) or targets (s, k)."""
 
     examples: ClassVar[tuple[str, ...]] = (
-        "{kind: npz, path: points.npz, features: x, label: y, validation: 100}",
+        "{kind: npz, path: points.npz, features: x, label: y, classes: [0, 1], validation: 100, "
+        "standardize: true}",
         "{kind: npz, path: values.npz, features: x, targets: u, validation: 0.2}",
     )
 
