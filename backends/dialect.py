@@ -67,6 +67,11 @@ class Dialect:
     rows: Mapping[str, Row]
     reserved: frozenset[str] = frozenset()
 
+    @property
+    def helpers(self) -> tuple[str, ...]:
+        """The functions that its rows call, each once."""
+        return tuple(dict.fromkeys(row.helper for row in self.rows.values() if row.helper))
+
 
 PYTHON_FUNCTIONS = frozenset({"sin", "cos", "exp", "log", "sqrt", "sinh", "cosh", "tanh"})
 """Functions that the module `math` has: what a number goes through, in either program."""
@@ -97,6 +102,39 @@ def summed_axes(node: Expr) -> tuple[int, ...]:
     if BATCH in node.attributes:
         over.append(-1 if is_columns(x) else path_length(x))
     return tuple(over)
+
+
+def sums(axis: str, keep: str) -> dict[str, Row]:
+    """The rows of sums, by what a framework calls the axes that go and those that are kept."""
+
+    def over(axes: tuple[int, ...], kept: bool = False) -> str:
+        inside = str(axes[0]) if len(axes) == 1 else str(axes)
+        return f".sum({axis}={inside}{f', {keep}=True' * kept})"
+
+    def whole(node: Expr, named: Named) -> str:
+        (x,) = node.args
+        if not x.type.batched:
+            return "{0:atom}.sum()"
+        axes = tuple(range(path_length(x))) + ((component_axis(x),) if x.shape else ())
+        return f"{{0:atom}}{over(axes, is_columns(node))}" if axes else "{0}"
+
+    def inner(node: Expr, named: Named) -> str:
+        (x,) = node.args
+        if x.type.rank != 1:
+            return f"{{0:atom}}{over((-2, -1))}" if x.shape else "{0}"
+        if not x.type.axes:
+            return "{0:atom}.sum()"
+        return f"{{0:atom}}{over((component_axis(x),), is_columns(x))}"
+
+    def reduced(node: Expr, named: Named) -> str:
+        if not node.shape and not node.type.axes:
+            return "{0:atom}.sum()"
+        axes = summed_axes(node)
+        rest = tuple(axis for axis in axes if axis != -1)
+        first = over((-1,), kept=True) if -1 in axes else ""
+        return f"{{0:atom}}{first}{over(rest) if rest else ''}"
+
+    return {"sum": Row(whole), "inner_sum": Row(inner), "reduce": Row(reduced)}
 
 
 def _range(start: str, stop: str) -> str:

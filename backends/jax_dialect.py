@@ -15,41 +15,8 @@ from .dialect import (
     is_columns,
     path_length,
     rest,
-    summed_axes,
+    sums,
 )
-
-
-def _axes(axes: tuple[int, ...]) -> str:
-    return str(axes[0]) if len(axes) == 1 else str(axes)
-
-
-def _sum(node: Expr, named: Named) -> str:
-    (x,) = node.args
-    if not x.type.batched:
-        return "{0:atom}.sum()"
-    axes = tuple(range(path_length(x))) + ((component_axis(x),) if x.shape else ())
-    if not axes:
-        return "{0}"
-    return f"{{0:atom}}.sum(axis={_axes(axes)}{', keepdims=True' * is_columns(node)})"
-
-
-def _inner_sum(node: Expr, named: Named) -> str:
-    (x,) = node.args
-    if x.type.rank != 1:
-        return "{0:atom}.sum(axis=(-2, -1))" if x.shape else "{0}"
-    if not x.type.axes:
-        return "{0:atom}.sum()"
-    return f"{{0:atom}}.sum(axis={component_axis(x)}{', keepdims=True' * is_columns(x)})"
-
-
-def _reduce(node: Expr, named: Named) -> str:
-    if not node.shape and not node.type.axes:
-        return "{0:atom}.sum()"
-    axes = summed_axes(node)
-    batch = [axis for axis in axes if axis == -1]
-    first = "{0:atom}.sum(axis=-1, keepdims=True)" if batch else "{0:atom}"
-    rest = tuple(axis for axis in axes if axis != -1)
-    return f"{first}.sum(axis={_axes(rest)})" if rest else first
 
 
 def _pad(node: Expr, named: Named) -> str:
@@ -106,6 +73,7 @@ JAX = Dialect(
     title="JAX",
     array="Array",
     rows=COMMON
+    | sums("axis", "keepdims")
     | {name: Row(f"jnp.{name}({{0}})") for name in ELEMENTWISE_FUNCTIONS}
     | {
         "relu": Row("jax.nn.relu({0})"),
@@ -119,9 +87,6 @@ JAX = Dialect(
         "heaviside": Row("jnp.heaviside({0}, 0.0)"),
         "softmax": Row(_rows),
         "log_softmax": Row(_rows),
-        "sum": Row(_sum),
-        "inner_sum": Row(_inner_sum),
-        "reduce": Row(_reduce),
         "pad": Row(_pad),
         "concat": Row(_concat),
         "append": Row("jnp.concatenate([{0}, jnp.broadcast_to({1}, (1, {0:atom}.shape[1]))])"),

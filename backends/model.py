@@ -84,6 +84,11 @@ class Inspectable(Protocol):
         """All results of a function."""
         ...
 
+
+@runtime_checkable
+class Differentiable(Inspectable, Protocol):
+    """A model whose functions can be differentiated one by one."""
+
     def pulled(
         self, function: Function, weights: Weights, args: Sequence[Array], bars: Sequence[Array]
     ) -> tuple[list[Array], dict[str, Array]]:

@@ -19,7 +19,6 @@ from .names import fixed, own_names
 
 LABEL = 15
 """Columns of the labels in the head."""
-HELPERS = (initial.RNG, "step_of", "class_probabilities")
 ALIASES = ("State", "Layer")
 ALWAYS = ("HORIZON", "STEPS", "H")
 Section = list[str]
@@ -28,7 +27,8 @@ Section = list[str]
 def program_names(module: Module, dialect: Dialect) -> dict[str, str]:
     """What a program calls its constants, functions and types, by the name that they have here."""
     constants = [*ALWAYS, *(c.name for c in module.constants)]
-    return own_names(module, dialect, [*constants, *module.functions, *HELPERS, *ALIASES])
+    helpers = (initial.RNG, *dialect.helpers)
+    return own_names(module, dialect, [*constants, *module.functions, *helpers, *ALIASES])
 
 
 class ProgramPrinter(ABC):
@@ -49,7 +49,7 @@ class ProgramPrinter(ABC):
         first = [initial.init(self.module, self.size, self.own(initial.RNG))]
         if any(map(initial.is_random, self.module.weights)):
             first.insert(0, initial.generator(self.own(initial.RNG)))
-        helpers = [self.helper(name) for name in HELPERS[1:] if name in self.needs.helpers]
+        helpers = [self.helper(name) for name in self.dialect.helpers if name in self.needs.helpers]
         bodies = ["\n".join(lines) for lines in (*first, *helpers, *sections) if lines]
         top = "\n".join([self.head(), "", *self.imports(), *self.settings(), *self._aliases()])
         numbers = "\n".join(self.constants())

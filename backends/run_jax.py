@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..compiler.ir.module import Function, Module
-from .framework_model import FrameworkModel, NoForwardMode, flat, nested
+from .framework_model import FrameworkModel, NoForwardMode
 from .jax_dialect import JAX
 from .model import Array, Targets, checked_targets
 from .optimizers import Rates, Updater, global_norm
+from .program_model import flat, nested
 from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 

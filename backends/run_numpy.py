@@ -102,7 +102,7 @@ class NumpyStepper(Stepper):
         return self.updater.apply(gradient, global_norm(gradient), self.moments, self.held, rates)
 
     def put(self, array: np.ndarray) -> np.ndarray:
-        return np.array(array, np.float64)
+        return np.array(array, self.model.dtype)
 
     def get(self, array: np.ndarray) -> np.ndarray:
         return np.asarray(array)

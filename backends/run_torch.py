@@ -13,9 +13,10 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 
 from ..compiler.ir.module import Function, Module
-from .framework_model import FrameworkModel, NoForwardMode, flat, nested
+from .framework_model import FrameworkModel, NoForwardMode
 from .model import Array, Targets, Weights, checked_targets
 from .optimizers import Rates, Updater, global_norm
+from .program_model import flat, nested
 from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 from .torch_dialect import TORCH

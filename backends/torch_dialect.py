@@ -13,45 +13,11 @@ from .dialect import (
     Row,
     component_axis,
     is_columns,
-    path_length,
     rest,
-    summed_axes,
+    sums,
 )
 
 F = ("import torch.nn.functional as F",)
-
-
-def _axes(axes: tuple[int, ...]) -> str:
-    return str(axes[0]) if len(axes) == 1 else str(axes)
-
-
-def _sum(node: Expr, named: Named) -> str:
-    (x,) = node.args
-    if not x.type.batched:
-        return "{0:atom}.sum()"
-    axes = tuple(range(path_length(x))) + ((component_axis(x),) if x.shape else ())
-    if not axes:
-        return "{0}"
-    return f"{{0:atom}}.sum(dim={_axes(axes)}{', keepdim=True' * is_columns(node)})"
-
-
-def _inner_sum(node: Expr, named: Named) -> str:
-    (x,) = node.args
-    if x.type.rank != 1:
-        return "{0:atom}.sum(dim=(-2, -1))" if x.shape else "{0}"
-    if not x.type.axes:
-        return "{0:atom}.sum()"
-    return f"{{0:atom}}.sum(dim={component_axis(x)}{', keepdim=True' * is_columns(x)})"
-
-
-def _reduce(node: Expr, named: Named) -> str:
-    if not node.shape and not node.type.axes:
-        return "{0:atom}.sum()"
-    axes = summed_axes(node)
-    batch = [axis for axis in axes if axis == -1]
-    first = "{0:atom}.sum(dim=-1, keepdim=True)" if batch else "{0:atom}"
-    rest = tuple(axis for axis in axes if axis != -1)
-    return f"{first}.sum(dim={_axes(rest)})" if rest else first
 
 
 def _pad(node: Expr, named: Named) -> str:
@@ -104,6 +70,7 @@ TORCH = Dialect(
     title="PyTorch",
     array="Tensor",
     rows=COMMON
+    | sums("dim", "keepdim")
     | {name: Row(f"torch.{name}({{0}})") for name in ELEMENTWISE_FUNCTIONS}
     | {
         # its default threshold of 20 is wrong by 2e-9, more than float64 allows
@@ -116,9 +83,6 @@ TORCH = Dialect(
         "heaviside": Row("torch.where({0:atom}.isnan(), {0}, torch.relu({0}).sign())"),
         "softmax": Row(_rows),
         "log_softmax": Row(_rows),
-        "sum": Row(_sum),
-        "inner_sum": Row(_inner_sum),
-        "reduce": Row(_reduce),
         "pad": Row(_pad, imports=F),
         "concat": Row(_concat),
         "append": Row("torch.cat([{0}, {1:atom}.expand(1, {0:atom}.shape[1])])"),

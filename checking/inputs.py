@@ -11,6 +11,7 @@ import numpy as np
 
 from ..backends.framework_model import FrameworkModel
 from ..backends.model import Model
+from ..backends.program_model import ProgramModel
 from .compare import Array
 from .quantities import Answers
 
@@ -41,7 +42,7 @@ class Inputs:
         return replace(self, x=self.x[index], y=self.y[index], targets=targets)
 
     def many(self, count: int) -> Inputs:
-        """So many rows: these over and over, each time of another size; targets are probabilities."""
+        """So many rows: these over and over, each time of another size; with probabilities."""
         index, sizes = np.arange(count) % len(self.x), np.cos(np.arange(count))
         targets = self.targets if self.probabilities is None else self.probabilities
         more = replace(self, targets=targets).rows(index)
@@ -78,7 +79,7 @@ ARGUMENTS = {
 
 def direct(model: Model, function: str, *arguments: Any) -> Array:
     """A function of the program on these very arrays; the reference gets copies of them."""
-    if isinstance(model, FrameworkModel):
+    if isinstance(model, ProgramModel):
         return np.array(model.direct(function, *arguments), order="C")
     return np.array(getattr(model, function)(*arguments), order="C")
 
@@ -99,7 +100,7 @@ def after(model: Model, function: str, given: Inputs) -> Array:
     """What a function gives after it was called with the weights `before`."""
     own = given.laid_out()
     arguments = [getattr(own, name) for name in ARGUMENTS[function][1:]]
-    if not isinstance(model, FrameworkModel):
+    if not isinstance(model, ProgramModel):
         return direct(model, function, own.weights, *arguments)
     found = model.after(function, own.before, own.weights, *arguments)
     return np.array(found, order="C")

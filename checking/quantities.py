@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backends.framework_model import FrameworkModel
 from ..backends.model import Model
+from ..backends.program_model import ProgramModel
 from ..compiler.pipeline import Compiled
 from .compare import Array
 from .probes import PROBABILITIES, RANDOM, Probes
@@ -122,7 +122,7 @@ def gradient(model: Model, case: Compiled, probes: Probes) -> Answers:
 def _value(model: Model, function: str, *arguments: Any) -> Array:
     """What the function returns: of an emitted program before any conversion to a Python number."""
     given = [cast(a, model.dtype) for a in arguments]
-    if isinstance(model, FrameworkModel):
+    if isinstance(model, ProgramModel):
         return _array(model.array(function, *given), function)
     return _array(getattr(model, function)(*given), function)
 

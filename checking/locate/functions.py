@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from ...backends.model import Inspectable, Model
+from ...backends.model import Differentiable, Inspectable, Model
 from ...compiler.ir.module import Function
 from ...compiler.pipeline import Compiled
 from ..compare import Array
 from ..probes import RANDOM, Probes
-from ..quantities import Answers, cast
+from ..quantities import FUNCTIONS, PULLBACKS, Answers, NotOffered, cast
 from .calls import STEADY, Called, calls_of, steady
 
 Asked = Callable[[Function, Mapping[str, Array], Called], Answers]
@@ -24,7 +24,8 @@ Asked = Callable[[Function, Mapping[str, Array], Called], Answers]
 
 def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """`random/step/0/y`, …: results by set of weights, function, call and name."""
-    assert isinstance(model, Inspectable)
+    if not isinstance(model, Inspectable):
+        raise NotOffered(FUNCTIONS)
 
     def called(function: Function, weights: Mapping[str, Array], call: Called) -> Answers:
         found = model.called(function, weights, call.args)
@@ -46,7 +47,8 @@ def ask_pullbacks(model: Model, case: Compiled, probes: Probes) -> Answers:
 
     A function that is called on values of several types is differentiated where it is called.
     """
-    assert isinstance(model, Inspectable)
+    if not isinstance(model, Differentiable):
+        raise NotOffered(PULLBACKS)
 
     def pulled(function: Function, weights: Mapping[str, Array], call: Called) -> Answers:
         of_args, of_weights = model.pulled(function, weights, call.args, call.bars)

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ...backends.framework_model import nested
 from ...backends.functions import result_parts
+from ...backends.program_model import nested
 from ...compiler.ir.module import Function
 from .lines import functions
 from .source import needed
@@ -67,8 +67,6 @@ class Script:
     def _oracle(self) -> str:
         if self.target is None or not self.target.derivative:
             return "the float64 reference"
-        if self.target.by_rules:
-            return "what the compiler's own derivative rules give"
         return "a difference quotient of the float64 reference"
 
     def _head(self) -> list[str]:
