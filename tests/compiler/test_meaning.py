@@ -1,20 +1,35 @@
-"""What the operations that only move numbers about mean, on numbers written out."""
+"""What every operation means, on numbers written out, and a row of another one is seen.
+
+The functions of one number are in test_functions, held to mpmath.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from wellposed.compiler.ir.expr import Expr, build, constant, times, variable
-from wellposed.compiler.ir.operations import OPERATIONS
+from wellposed.compiler.ir.expr import (
+    Expr,
+    build,
+    constant,
+    eye,
+    identity,
+    rebuild,
+    times,
+    variable,
+)
+from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS, LEAVES, OPERATIONS
 from wellposed.compiler.ir.types import (
     BATCH,
     NODE,
     STEP,
     Axis,
     Layout,
+    ShapeError,
     Size,
     Type,
     array_shape,
@@ -23,6 +38,7 @@ from wellposed.compiler.ir.types import (
     stored,
 )
 from wellposed.compiler.semantics.evaluate import evaluate
+from wellposed.compiler.semantics.meaning import MEANING
 
 y = variable("y", columns((2,)))
 b = variable("b", columns((2,), batch=False))
@@ -35,6 +51,8 @@ M = variable("M", stored((2, 2)))
 x = variable("x", rows((2,)))
 e = variable("e", rows())
 p = variable("p", Type((2,), (NODE, BATCH), Layout.COLUMNS))
+classes = variable("classes", rows((3,)))
+logs = variable("logs", columns((2,)))
 P = np.arange(18.0).reshape(3, 2, 3)
 VALUES = {
     y: np.array([[1.0, 2, 3], [4, 5, 6]]),
@@ -48,6 +66,8 @@ VALUES = {
     x: np.array([[1.0, 4], [2, 5], [3, 6]]),
     e: np.array([1.0, 2, 3]),
     p: P,
+    classes: np.array([2, 0, 1]),
+    logs: np.array([[0.0, 5, 0], [np.log(3), 5, 0]]),
 }
 SIZES = {"s": 3, "N": 2, "L": 5}
 CUT = (Axis("five"), Axis("segment"), Axis("inner"), Axis("left"), Size(2), Size(2))
@@ -67,6 +87,23 @@ LEFT = build("rest", FIVE, attributes=CUT)
 VALUES[FIVE] = np.arange(5.0)
 
 MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
+    "constant": [(constant(2.5), 2.5)],
+    "eye": [(eye(Size(2)), [[1, 0], [0, 1]])],
+    "identity_operator": [(identity(Size(2)), [[1, 0], [0, 1]])],
+    "add": [(y + b, [[8, 9, 10], [12, 13, 14]]), (y + r, [[10, 12, 14], [13, 15, 17]])],
+    "sub": [(y - b, [[-6, -5, -4], [-4, -3, -2]]), (a - y, [[11, 10, 9], [8, 7, 6]])],
+    "mul": [(y * b, [[7, 14, 21], [32, 40, 48]]), (M * M, [[1, 4], [9, 16]])],
+    "div": [(y / 2, [[0.5, 1, 1.5], [2, 2.5, 3]]), (a / M, [[12, 6], [4, 3]])],
+    "pow": [(y**2, [[1, 4, 9], [16, 25, 36]]), (constant(2) ** M, [[2, 4], [8, 16]])],
+    "neg": [(-y, [[-1, -2, -3], [-4, -5, -6]]), (-a, -12)],
+    "matmul": [
+        (M @ y, [[9, 12, 15], [19, 26, 33]]),
+        (M @ b, [[23], [53]]),
+        (M @ M, [[7, 10], [15, 22]]),
+    ],
+    # e^0 : e^{log 3} is 1 : 3
+    "softmax": [(build("softmax", logs), [[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]])],
+    "log_softmax": [(build("log_softmax", logs), np.log([[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]]))],
     "slice": [
         (of("slice", y, at=(1, 2)), [[4, 5, 6]]),
         (of("slice", x, at=(0, 1)), [[1], [2], [3]]),
@@ -82,6 +119,7 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     "append": [
         (build("append", y, a), [[1, 2, 3], [4, 5, 6], [12, 12, 12]]),
         (build("append", y, r), [[1, 2, 3], [4, 5, 6], [9, 10, 11]]),
+        (build("append", b, a), [[7], [8], [12]]),
     ],
     "broadcast": [
         (of("broadcast", a, at=(2,)), [[12], [12]]),
@@ -149,36 +187,111 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     ],
     "outer": [(build("outer", y, y), [[14, 32], [32, 77]])],
     "class_probabilities": [
-        (build("class_probabilities", x, attributes=(Size(2),)), [[1, 4], [2, 5], [3, 6]])
+        (
+            build("class_probabilities", classes, attributes=(Size(3),)),
+            [[0, 0, 1], [1, 0, 0], [0, 1, 0]],
+        ),
+        (build("class_probabilities", x, attributes=(Size(2),)), [[1, 4], [2, 5], [3, 6]]),
     ],
     "segments": [(HALVES, [[0, 1], [2, 3]])],
     "rest": [(LEFT, [4])],
     "unsegmented": [(build("unsegmented", HALVES, LEFT, attributes=CUT), [0, 1, 2, 3, 4])],
     "zeros_like": [(build("zeros_like", y), [[0, 0, 0], [0, 0, 0]])],
-    "rounded": [(build("rounded", y), [[1, 2, 3], [4, 5, 6]])],
-    "dense": [(build("dense", M), [[1, 2], [3, 4]])],
-    "entries": [(build("entries", build("dense", M)), [[1, 2], [3, 4]])],
+    "rounded": [(build("rounded", -y), [[-1, -2, -3], [-4, -5, -6]])],
+    "dense": [(build("dense", -M), [[-1, -2], [-3, -4]])],
+    "entries": [(build("entries", build("dense", -M)), [[-1, -2], [-3, -4]])],
     "transpose": [(M.T, [[1, 3], [2, 4]]), (build("dense", M).T, [[1, 3], [2, 4]])],
 }
 VALUES |= {v: np.array([7.0, 8]) for v in MEANINGS["column"][0][0].args}
-MOVING = sorted(op for op, row in OPERATIONS.items() if row.moves)
+EXACT = {op for op in MEANINGS if op not in ("softmax", "log_softmax")}
+MEASURES = {**SIZES, "segment": 2, "inner": 2, "left": 1, "five": 5}
 
 
-def test_everything_that_moves_numbers_is_written_out():
-    assert set(MOVING) <= set(MEANINGS)
+def holds(op: str, node: Expr, expected: Any) -> bool:
+    """Does the node mean what is written out, in the shape of its type?"""
+    found = evaluate(node, VALUES)
+    alike = np.array_equal if op in EXACT else lambda a, b: np.allclose(a, b, rtol=1e-15, atol=0)
+    return found.shape == array_shape(node.type, MEASURES) and bool(alike(found, expected))
+
+
+def test_every_operation_is_written_out():
+    assert set(MEANINGS) == set(MEANING) - set(ELEMENTWISE_FUNCTIONS)
 
 
 @pytest.mark.covers("value", by="op", of="operation")
 @pytest.mark.parametrize("op", MEANINGS)
 def test_what_it_means(op: str):
-    sizes = {**SIZES, "segment": 2, "inner": 2, "left": 1, "five": 5}
     for node, expected in MEANINGS[op]:
-        found = evaluate(node, VALUES)
-        assert np.array_equal(found, expected)
-        assert found.shape == array_shape(node.type, sizes), node.type
+        assert holds(op, node, expected), node.type
 
 
-def test_classes_become_probabilities_of_one():
-    node = build("class_probabilities", x, attributes=(Size(3),))
-    found = evaluate(node, {x: np.array([2, 0])})
-    assert found.tolist() == [[0, 0, 1], [1, 0, 0]]
+# --- wrong rows -------------------------------------------------------------------------------
+
+UNCHANGED = {
+    *("rounded", "dense", "entries", "class_probabilities"),
+    *("reduce", "concat", "broadcast", "column", "uncolumn"),
+}
+"""Rows that leave one array as it is where no axis, size or layout tells them more."""
+SAME: dict[str, set[str]] = {
+    "eye": {"identity_operator"},
+    "identity_operator": {"eye"},
+    "transpose": {"flip"},
+    "rounded": UNCHANGED - {"column", "uncolumn"},
+    "dense": UNCHANGED,
+    "entries": UNCHANGED,
+}
+"""Rows of others that mean the same on the nodes of an operation."""
+
+
+def is_seen(op: str) -> bool:
+    """Does something that is written out not hold, its node typed anew, or break?"""
+    try:
+        return not all(holds(op, rebuild(node, node.args), x) for node, x in MEANINGS[op])
+    except (ShapeError, ValueError, TypeError, IndexError, AttributeError, AssertionError):
+        return True
+
+
+@pytest.mark.covers("planted bug", by="op", of="operation")
+@pytest.mark.parametrize("op", MEANINGS)
+def test_the_row_of_another_operation_is_seen(op: str, monkeypatch: pytest.MonkeyPatch):
+    rows, unseen = dict(MEANING), set[str]()
+    for other, row in rows.items():
+        monkeypatch.setitem(MEANING, op, row)
+        with np.errstate(all="ignore"):
+            unseen |= set() if row is rows[op] or is_seen(op) else {other}
+    assert unseen == SAME.get(op, set()) - {op}
+
+
+def _longer(type: Type) -> Type:
+    return type.with_shape((*type.shape[:-1], type.shape[-1] + 1)) if type.shape else type
+
+
+def _in_the_other_layout(type: Type) -> Type:
+    other = Layout.COLUMNS if type.layout is not Layout.COLUMNS else Layout.ROWS
+    return replace(type, layout=other)
+
+
+WRONG_TYPES: dict[str, Callable[[Type], Type]] = {
+    "a component more": _longer,
+    "a number": lambda type: type.with_shape(()),
+    "no batch": lambda type: type.with_axes(type.path),
+    "no time": lambda type: type.with_axes((BATCH,) * type.batched),
+    "an entry more in time": lambda type: type.with_axes(
+        tuple(axis.longer() if axis != BATCH else axis for axis in type.axes)
+    ),
+    "another layout": _in_the_other_layout,
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TYPES)
+@pytest.mark.parametrize("op", [op for op in MEANINGS if op not in LEAVES])
+def test_a_wrong_type_is_seen(op: str, name: str, monkeypatch: pytest.MonkeyPatch):
+    """By the shape of what is written out, wherever the type is another one."""
+    row = OPERATIONS[op]
+
+    def wrong(*args: Any) -> Type:
+        return WRONG_TYPES[name](row.rule(*args))
+
+    monkeypatch.setitem(OPERATIONS, op, replace(row, rule=wrong))
+    types = [(node.type, rebuild(node, node.args).type) for node, _ in MEANINGS[op]]
+    assert is_seen(op) == any(before != after for before, after in types)
