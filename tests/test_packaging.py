@@ -16,6 +16,8 @@ import pytest
 pytest.importorskip("setuptools", minversion="77")
 
 ROOT = Path(__file__).parents[1]
+APART = {"tests", "benchmarks", "campaigns", "docs", "build", "dist", "runs"}
+"""Folders of the clone that are no part of the package."""
 LEFT_OUT = (".*", "__pycache__", "build", "dist", "runs", "*.egg-info")
 EXAMPLES = {path.name for path in (ROOT / "examples").glob("*.yaml")}
 
@@ -65,17 +67,16 @@ def test_everything_lies_under_wellposed(names: set[str]):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"wellposed"}
 
 
-def test_no_tests_benchmarks_or_root_files_are_shipped(names: set[str]):
+def test_no_tests_campaigns_benchmarks_or_root_files_are_shipped(names: set[str]):
     shipped = {name.removeprefix("wellposed/") for name in names if name.startswith("wellposed/")}
-    assert {name.split("/")[0] for name in shipped} & {"tests", "benchmarks", "docs"} == set()
+    assert {name.split("/")[0] for name in shipped} & APART == set()
     assert {Path(name).suffix for name in shipped} == {".py", ".yaml", ".typed"}
 
 
 def test_every_module_and_example_is_shipped(names: set[str]):
-    apart = ("tests", "benchmarks", "docs", "build", "runs")
     modules = {path.relative_to(ROOT) for path in ROOT.rglob("*.py")}
     own = {
-        p.as_posix() for p in modules if not p.parts[0].startswith(".") and p.parts[0] not in apart
+        p.as_posix() for p in modules if not p.parts[0].startswith(".") and p.parts[0] not in APART
     }
     assert {f"wellposed/{name}" for name in own} <= names
     assert EXAMPLES
@@ -103,6 +104,26 @@ def test_the_wheel_works_where_it_lands(site: Path, tmp_path: Path):
     assert Path(where.strip()).is_relative_to(site)
     listing = run("-m", "wellposed", "ls", cwd=tmp_path, path=site)
     assert [name for name in EXAMPLES if Path(name).stem not in listing] == []
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, wellposed
+for module in pkgutil.walk_packages(wellposed.__path__, "wellposed."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+
+
+def test_every_module_of_the_wheel_finds_what_it_imports(site: Path, tmp_path: Path):
+    run("-c", IMPORT_ALL, cwd=tmp_path, path=site)
+
+
+def test_a_spec_compiles_from_the_wheel(site: Path, tmp_path: Path):
+    """With every sub-package that is on the way from a spec to both programs."""
+    compile = ("compile", "ellipses-verlet", "--backend", "all", "--out", tmp_path)
+    run("-m", "wellposed", *compile, cwd=tmp_path, path=site)
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {"ellipses_verlet_torch.py", "ellipses_verlet_jax.py"} <= written
 
 
 def test_the_console_script_calls_the_command_line(wheel: Path, names: set[str]):
