@@ -10,10 +10,10 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-all lint bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## train an example on PyTorch and JAX, check them against each other, draw the plots
 	@set -e; runs=; \
@@ -30,6 +30,11 @@ demo: $(VENV)/.demo ## train an example on PyTorch and JAX, check them against e
 # One thread per process: pytest runs two processes, and more threads than cores slow each other down.
 test: lint ## what has to pass: make lint, then the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+
+test-all: lint ## the tests over whole grids, 2,000 random specs, 300 random edits of programs
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --all-grids
+	OMP_NUM_THREADS=1 $(BIN)/python -m campaigns.fuzz --specs 2000
+	OMP_NUM_THREADS=1 $(BIN)/python -m campaigns.edits --edits 300
 
 lint: $(VENV)/.test .links/wellposed ## style and types: ruff and pyright
 	$(BIN)/ruff check

@@ -73,14 +73,12 @@ def test_no_tests_campaigns_benchmarks_or_root_files_are_shipped(names: set[str]
     assert {Path(name).suffix for name in shipped} == {".py", ".yaml", ".typed"}
 
 
-def test_every_module_and_example_is_shipped(names: set[str]):
-    modules = {path.relative_to(ROOT) for path in ROOT.rglob("*.py")}
-    own = {
-        p.as_posix() for p in modules if not p.parts[0].startswith(".") and p.parts[0] not in APART
-    }
+def test_every_module_table_and_example_is_shipped(names: set[str]):
+    files = (p.relative_to(ROOT) for kind in ("*.py", "*.yaml") for p in ROOT.rglob(kind))
+    own = {p.as_posix() for p in files if p.parts[0] not in APART and p.parts[0][0] != "."}
     assert {f"wellposed/{name}" for name in own} <= names
+    assert {f"examples/{name}" for name in EXAMPLES} <= own
     assert EXAMPLES
-    assert {f"wellposed/examples/{name}" for name in EXAMPLES} <= names
 
 
 def test_no_framework_is_required(metadata: Message):
