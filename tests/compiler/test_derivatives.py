@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from nodes import NODES, OPERATORS, array, column, leaves, n, other, s, vector
+from nodes import NODES, OPERATORS, array, column, leaves, n, other, row, s, vector
 
-from wellposed.compiler.ir.expr import Expr, variable
+from wellposed.compiler.ir.expr import Expr, build, variable
 from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS
 from wellposed.compiler.ir.operators import arrays
-from wellposed.compiler.ir.types import columns
+from wellposed.compiler.ir.types import ShapeError, Size, columns
 from wellposed.compiler.passes import derive
 from wellposed.compiler.promises.checked import value_checked
 from wellposed.compiler.semantics.evaluate import evaluate
 
-STRUCTURAL = sorted(NODES.keys() - {*ELEMENTWISE_FUNCTIONS, "softmax", "log_softmax"})
+PROBABILITIES = build("class_probabilities", row, attributes=(Size(n),))
+"""Those of the targets, which are given and pass through."""
+DIFFERENTIATED = NODES | {"class_probabilities": [PROBABILITIES]}
+STRUCTURAL = sorted(DIFFERENTIATED.keys() - {*ELEMENTWISE_FUNCTIONS, "softmax", "log_softmax"})
 
 
 def worst(node: Expr) -> float:
@@ -42,7 +45,7 @@ def worst(node: Expr) -> float:
 @pytest.mark.covers("gradient", by="op", of="operation")
 @pytest.mark.parametrize("op", STRUCTURAL)
 def test_the_rule_is_the_transpose_of_the_derivative(op: str):
-    assert max(map(worst, NODES[op])) <= 1e-14
+    assert max(map(worst, DIFFERENTIATED[op])) <= 1e-14
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -57,18 +60,65 @@ def test_of_operators_the_state_is_differentiated(name: str):
     (found,) = derive.gradient(applied, wrt, g)
     (expected,) = derive.gradient(arrays(applied), wrt, g)
     assert found is not None and expected is not None
-    np.testing.assert_array_equal(*(evaluate(e, {**values, g: bar}) for e in (found, expected)))
+    by_operator, by_array = (evaluate(e, {**values, g: bar}) for e in (found, expected))
+    np.testing.assert_array_equal(by_operator, by_array)
     assert worst(arrays(applied)) <= 1e-14
 
 
 def test_every_rule_has_a_node():
-    assert set(NODES) == set(derive.RULES)
+    assert set(DIFFERENTIATED) == set(derive.RULES)
 
 
-def test_a_wrong_rule_is_caught(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(derive.RULES, "sub", lambda node, g: (g, g))
-    with value_checked(None):
-        assert max(map(worst, NODES["sub"])) > 1e-3
+def is_seen(op: str) -> bool:
+    """Does a rule give other numbers than the complex step, or break?"""
+    try:
+        with value_checked(None):
+            return max(map(worst, DIFFERENTIATED[op])) > 1e-3
+    except (ShapeError, ValueError, LookupError, TypeError, AttributeError, AssertionError):
+        return True
+
+
+SAME: dict[str, set[str]] = {
+    # what an operand lacks is summed and what it has more is spread, whatever the rule says of it
+    "broadcast": {"sum", "inner_sum", "class_probabilities"},
+    "sum": {"broadcast", "inner_sum", "class_probabilities"},
+    "inner_sum": {"sum"},
+    # one part alone, and one entry that is left
+    "class_probabilities": {"concat"},
+    "rest": {"last"},
+}
+"""Rules of others that give the same on the nodes of an operation."""
+
+
+@pytest.mark.parametrize("op", STRUCTURAL)
+def test_the_rule_of_another_operation_is_seen(op: str, monkeypatch: pytest.MonkeyPatch):
+    rules, unseen = dict(derive.RULES), set[str]()
+    for another, rule in rules.items():
+        monkeypatch.setitem(derive.RULES, op, rule)
+        unseen |= set() if rule is rules[op] or is_seen(op) else {another}
+    assert unseen == SAME.get(op, set())
+
+
+@pytest.mark.parametrize("op", STRUCTURAL)
+@pytest.mark.parametrize("lost", [False, True], ids=["the other sign", "lost"])
+def test_a_wrong_cotangent_is_seen(op: str, lost: bool, monkeypatch: pytest.MonkeyPatch):
+    """Of every operand that has one."""
+    rule = derive.RULES[op]
+    (has_one,) = {
+        tuple(part is not None for part in rule(node, variable("g", node.type)))
+        for node in DIFFERENTIATED[op]
+        if node.op == op
+    }
+    for at in (i for i, has in enumerate(has_one) if has):
+
+        def wrong(node: Expr, g: Expr, at: int = at) -> tuple[Expr | None, ...]:
+            return tuple(
+                (None if lost else -part) if i == at and part is not None else part
+                for i, part in enumerate(rule(node, g))
+            )
+
+        monkeypatch.setitem(derive.RULES, op, wrong)
+        assert is_seen(op), f"operand {at}"
 
 
 def test_a_sum_that_does_not_contain_a_variable_has_no_cotangent():
