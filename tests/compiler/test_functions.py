@@ -11,6 +11,7 @@ has it, and so may a denormal that the result is a multiple of.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,8 @@ import printed
 import pytest
 from printed import BACKENDS
 
+from wellposed.backends.jax_dialect import JAX
+from wellposed.backends.torch_dialect import TORCH
 from wellposed.compiler.ir.elementary import BY_DEFINITION, DERIVATIVES, FUNCTIONS, PUBLIC
 from wellposed.compiler.ir.expr import Expr, constant, variable
 from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS
@@ -253,3 +256,18 @@ def test_a_wrong_row_is_caught(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(DERIVATIVES, name, f"{DERIVATIVES[name]} + 3.6e-15")
     with value_checked(None):
         assert misses(name, ROW, "numpy", run("numpy", name, ROW))
+
+
+DIALECTS = {"torch": TORCH, "jax": JAX}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE_FUNCTIONS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_wrong_text_of_a_framework_is_caught(
+    backend: str, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    """By 16 ulp of 1."""
+    row = DIALECTS[backend].rows[name]
+    wrong = replace(row, text=f"({row.text} + 3.6e-15)")
+    monkeypatch.setitem(DIALECTS[backend].rows, name, wrong)  # pyright: ignore[reportArgumentType]
+    assert misses(name, VALUE, backend, run(backend, name, VALUE))
