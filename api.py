@@ -6,7 +6,7 @@ Importing this module imports no framework and nothing that draws.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from .backends.expressions import NotPrinted
 from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
 from .compiler.front.facts import facts_of
-from .compiler.front.load import load
+from .compiler.front.load import find, load
 from .compiler.front.lower import diagnose
 from .compiler.ir.module import Module
 from .compiler.pipeline import Compiled, compiled
@@ -30,10 +30,10 @@ from .spec.diagnostics import Diagnostic, SpecError
 from .spec.load import open_document, validate
 from .spec.model import Spec
 from .training.checkpoint import RunError
-from .training.origin import Origin, origin_of_file, resolved
+from .training.origin import Origin, resolved
 from .training.progress import Progress, Quiet
 from .training.results import Result
-from .training.run import SPEC, WEIGHTS, Row, Run, open_run
+from .training.run import WEIGHTS, Row, Run, open_run
 from .training.train import train as train_in
 
 PLOTS = "plots"
@@ -117,7 +117,7 @@ def train(
     """
     problem = trainable(spec)
     model = model_of(problem.compiled, backend, device)
-    given = origin or _origin(spec)
+    given = origin or _origin_known(spec)
     with _run_folder(out, spec.name) as folder:
         return _train(problem, model, folder, progress, plots, origin=given, stop_after=stop_after)
 
@@ -144,7 +144,7 @@ def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Trainable]:
     run = open_run(Path(folder))
     document = open_document(run.spec, run.overrides)
     # Paths of data files count from where the spec was read when the run began.
-    document = replace(document, name=str(run.base / SPEC))
+    document = replace(document, folder=run.base)
     spec = validate(document, Spec, lambda spec: diagnose(spec, facts_of(spec)))
     run.check(spec)
     return run, trainable(spec)
@@ -251,11 +251,17 @@ def _new_folder(name: str, under: Path) -> Path:
         return under / f"{name}-{number}"
 
 
-def _origin(spec: Spec) -> Origin:
+def origin_of(spec: Spec, overrides: Iterable[str] = ()) -> Origin:
+    """The file that a spec was read from under these overrides; OSError where it is gone."""
+    assert spec.document is not None
+    return Origin(Path(find(spec.document.name)).read_bytes(), tuple(overrides), spec.folder)
+
+
+def _origin_known(spec: Spec) -> Origin:
     """The file of the spec if it says the same today, without overrides; else the spec as YAML."""
     try:
         if spec.document is not None and load(spec.document.name) == spec:
-            return origin_of_file(Path(spec.document.name))
+            return origin_of(spec)
     except (SpecError, OSError):
         pass  # the file is gone or says something else: the spec in hand is what counts
     return Origin(resolved(spec), (), spec.folder)

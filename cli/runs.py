@@ -60,18 +60,15 @@ def train(
         _finish_rehearsal(rehearse(given, backend, device))
         return
     from .. import api
-    from ..compiler.front.load import find
-    from ..training.origin import origin_of_file
     from ..training.progress import progress_on
 
-    origin = origin_of_file(Path(find(spec)), tuple(overrides or ()))
     result = api.train(
         given,
         backend,
         device,
         out,
         progress=progress_on(console(), quiet),
-        origin=origin,
+        origin=api.origin_of(given, overrides or ()),
         stop_after=stop_after,
         plots=not no_plots,
     )

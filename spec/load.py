@@ -22,9 +22,14 @@ Checks = Callable[[R], Iterable[Diagnostic]]
 _ROUNDS = 12  # of mending: each one may bring to light what the one before had hidden
 
 
-def open_document(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Document:
-    """The file under the overrides; errors of an override join the document's problems."""
-    document = read(path)
+def open_document(
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), name: str = ""
+) -> Document:
+    """The file under the overrides; errors of an override join the document's problems.
+
+    `name` is what diagnostics call the file, by default its path.
+    """
+    document = read(path, name)
     for text in overrides:
         try:
             document = document.with_override(text)

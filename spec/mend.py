@@ -7,7 +7,7 @@ default stands in. A wrong kind without a guess gives up: everything else depend
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .compose import Composed, Loc
@@ -31,7 +31,7 @@ class Mended:
     def of(cls, document: Document) -> Mended:
         composed = document.composed
         copied = Composed(copy.deepcopy(composed.value), dict(composed.places))
-        return cls(Document(document.name, copied, document.first_line))
+        return cls(replace(document, composed=copied))
 
     def mend(self, issues: list[Issue]) -> bool:
         """Mend what each issue is about; False when one of them is beyond repair."""

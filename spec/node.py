@@ -81,6 +81,9 @@ class Node(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    examples: ClassVar[tuple[str, ...]] = ()
+    """Values as YAML that show the keys, where the defaults alone do not (`docs/language.md`)."""
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return _with_strict_scalars(handler(source))
@@ -124,7 +127,7 @@ class Root(Node):
     @property
     def folder(self) -> Path:
         """The folder that paths in it are relative to: that of its file."""
-        return Path() if self._document is None else Path(self._document.name).parent
+        return Path() if self._document is None else self._document.folder
 
     def __eq__(self, other: object) -> bool:
         """Equal content; where it was read from does not matter."""
@@ -135,8 +138,13 @@ class Root(Node):
         return self._document is not None and loc in self._document.composed.places
 
     def span(self, *loc: str | int, key: bool = False) -> Span | None:
-        """The place of the value (or of the key) at `loc` in the document, if there is one."""
-        return None if self._document is None else self._document.span(loc, key=key)
+        """The place of the value (or of the key) at `loc` in the document, if there is one.
+
+        Where an override has changed the value or a part of it, that is the override.
+        """
+        if self._document is None:
+            return None
+        return self._document.span(loc, key) if key else self._document.span_in_force(loc)
 
 
 class Family(Node):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .compose import Composed, Loc, compose, lines_of, span_at
-from .diagnostics import Diagnostic, Span, SpecError
+from .diagnostics import COMMAND_LINE, Diagnostic, Span, SpecError
 from .overrides import override
 
 MAX_BYTES = 1_000_000
@@ -20,12 +20,14 @@ _CONTEXT = 80  # bytes after one that is no UTF-8 that its diagnostic may show
 class Document:
     """Plain values with a place for each; `problems` are errors after which reading went on.
 
-    A document with problems is no valid spec: `spec.load.validate` raises them with its own.
+    A document with problems is no valid spec: `spec.load.validate` raises them with its own. `name`
+    is what diagnostics call it, `folder` what paths of data files in it are relative to.
     """
 
     name: str
     composed: Composed
     first_line: str
+    folder: Path = Path()
 
     @property
     def value(self) -> dict[str, Any]:
@@ -48,14 +50,31 @@ class Document:
             return self.span(loc[:-1], key=True)
         return Span(self.name, 1, 1, 1, len(self.first_line) + 1, self.first_line)
 
+    def span_in_force(self, loc: Loc) -> Span:
+        """The place that decides what holds at `loc`: of the last override of it or of a part of
+        it, and `span(loc)` where there is none."""
+        overrides = [
+            place.value
+            for known, place in self.composed.places.items()
+            if known[: len(loc)] == loc and place.value.source == COMMAND_LINE
+        ]
+        if not loc or not overrides:
+            return self.span(loc)
+        return next(span for span in overrides if span.text == overrides[-1].text)
+
     def with_override(self, text: str) -> Document:
         """The document in which `text`, as in `model.time.steps=64`, has its say."""
-        return Document(self.name, override(self.composed, text), self.first_line)
+        return replace(self, composed=override(self.composed, text))
 
 
-def read(path: str | os.PathLike[str]) -> Document:
-    """Read a file; SpecError when it cannot be read, is too large, no text or no YAML."""
-    name = os.fspath(path)
+def read(path: str | os.PathLike[str], name: str = "") -> Document:
+    """Read a file; SpecError when it cannot be read, is too large, no text or no YAML.
+
+    Paths in it are relative to its folder. A file of the package goes by a `name` in diagnostics,
+    and paths in overrides of it are relative to the current folder.
+    """
+    folder = Path() if name else Path(path).parent
+    name = name or os.fspath(path)
     try:
         data = _bytes(Path(path))
     except (OSError, ValueError) as error:
@@ -63,7 +82,7 @@ def read(path: str | os.PathLike[str]) -> Document:
         raise _refusal("E001", f"{name} cannot be read: {reason}", name) from None
     if len(data) > MAX_BYTES:
         raise _refusal("E003", f"the file is larger than {MAX_BYTES} bytes", name)
-    return read_text(_text(data, name), name)
+    return replace(read_text(_text(data, name), name), folder=folder)
 
 
 def read_text(text: str, name: str) -> Document:

@@ -18,9 +18,10 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Spec:
     """The spec of a file, or of a shipped example by its name, with `key.sub=value` overrides.
 
     Raises SpecError with every error of the file at once: of the text, of the values, of the
-    combination, of the dimensions, each at its place.
+    combination, of the dimensions, each at its place. Messages call an example by its name.
     """
-    document = open_document(find(path), overrides)
+    file = find(path)
+    document = open_document(file, overrides, name="" if file is path else os.fspath(path))
     return validate(document, Spec, lambda spec: diagnose(spec, facts_of(spec)))
 
 
