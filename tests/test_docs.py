@@ -10,6 +10,10 @@ import pytest
 
 import wellposed
 from wellposed.backends.registry import get
+from wellposed.checking import inline
+from wellposed.checking.ladder import check
+from wellposed.checking.locate.find import locate
+from wellposed.checking.locate.words import side_by_side
 from wellposed.compiler.pipeline import compiled
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +29,10 @@ def source(name: str) -> str:
     if name in ("torch", "jax"):
         return get(name).emit(compiled(wellposed.load(EXAMPLE)).module)
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def text_of(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def quotes(page: str) -> list[tuple[str, str]]:
@@ -44,7 +52,7 @@ def missing(name: str, lines: str) -> list[str]:
 
 
 def test_quoted_code_is_in_its_file() -> None:
-    found = quotes((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    found = quotes(text_of("architecture"))
     assert len(found) > 5
     assert [(name, missing(name, lines)) for name, lines in found if missing(name, lines)] == []
 
@@ -65,3 +73,26 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     gone = [path for path in named if not any((place / path).exists() for place in places)]
     gone += [link for link in links if not (page.parent / link).exists()]
     assert gone == []
+
+
+# --- the failed check that docs/checking.md opens with -----------------------------------------
+
+TUNED = ("return y + H * dy_dt(y, K, b)", "return y + 2 * H * dy_dt(y, K, b)")
+
+
+def test_the_failed_check_is_what_a_user_sees(tmp_path: Path) -> None:
+    """All but the figures of the table, which another machine rounds in another way."""
+    (shown,) = re.findall(r"```text\n\$ (wellposed check .*?)```", text_of("checking"), re.DOTALL)
+    spec, mine = wellposed.load(EXAMPLE), tmp_path / "mine.py"
+    mine.write_text(source("torch").replace(*TUNED), encoding="utf-8")
+    rungs, backends = ("L0", "L1", "L2"), ("torch",)
+    programs = {"torch": mine}
+    report = check(spec, programs=programs, backends=backends, rungs=rungs, run=inline.run_fast)
+    texts = {**report.programs, "jax": source("jax")}
+    found = locate(report, compiled(spec), texts, run=inline.run_fast)
+    assert found is not None
+    assert report.message in shown
+    assert side_by_side(found) in shown
+    table = {tuple(re.split(r"\s{2,}", line)[:3]) for line in shown.splitlines()}
+    rows = {tuple(row[:3]) for row in report.rows()}
+    assert len(rows) == 10 and rows <= table
