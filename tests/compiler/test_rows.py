@@ -5,13 +5,16 @@ Rows of the functions of one number are in test_functions, held to mpmath.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import printed
 import pytest
 from nodes import NODES, OTHERS, array, leaves
-from specs import sample
+from specs import Case, batch, random_weights, sample
 
-from wellposed.backends.dialect import Dialect
+from wellposed import compile
+from wellposed.backends.dialect import ATOM, Dialect, Named
 from wellposed.backends.jax_dialect import JAX
 from wellposed.backends.torch_dialect import TORCH
 from wellposed.compiler.ir.expr import Expr
@@ -81,3 +84,48 @@ def test_the_row_of_another_operation_is_seen(
         monkeypatch.setitem(DIALECTS[backend].rows, op, rows[other])  # pyright: ignore[reportArgumentType]
         unseen |= set() if is_seen(backend, op) else {other}
     assert unseen <= SAME.get(op, set())
+
+
+# --- rows that only whole programs have ---------------------------------------------------------
+
+PROGRAM = Case("one-block", "antisymmetric", "heun")
+"""It has times, steps of times, classes, and an identity matrix."""
+IN_PROGRAMS = ("eye", "times", "step_of", "class_probabilities")
+
+
+def disagrees(backend: str) -> bool:
+    """Is something that the program gives other than what the reference gives?"""
+    problem, spec = PROGRAM.problem(), PROGRAM.spec()
+    weights, (x, targets) = random_weights(problem), batch(problem)
+    program, right = compile(spec, backend), compile(spec, "numpy")
+    try:
+        return not (
+            np.allclose(program.loss(weights, x, targets), right.loss(weights, x, targets))
+            and np.allclose(
+                program.vector_field(weights, 0.4, x), right.vector_field(weights, 0.4, x)
+            )
+        )
+    except (IndexError, ValueError):
+        return True
+
+
+@pytest.mark.parametrize("op", IN_PROGRAMS)
+@pytest.mark.parametrize("backend", DIALECTS)
+def test_a_wrong_row_of_a_program_is_seen(backend: str, op: str, monkeypatch: pytest.MonkeyPatch):
+    """Twice what it is."""
+    rows = DIALECTS[backend].rows
+    row = rows[op]
+
+    def wrong(node: Expr, named: Named) -> str:
+        return f"(2 * ({row.template(node, named)}))"
+
+    assert not disagrees(backend)
+    monkeypatch.setitem(rows, op, replace(row, text=wrong, precedence=ATOM))  # pyright: ignore[reportArgumentType]
+    assert disagrees(backend)
+
+
+def test_every_row_is_planted():
+    spread = {"full", "zeros"}
+    tried = {*OPERATIONS, *IN_PROGRAMS, *ELEMENTWISE_FUNCTIONS}
+    for dialect in DIALECTS.values():
+        assert set(dialect.rows) - spread == tried
