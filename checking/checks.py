@@ -8,41 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import ModuleType
 
 from ..backends.model import Model
 from ..compiler.pipeline import Compiled
-from . import awkward, drift, optimization, quantities
+from . import awkward, drift, optimization
+from . import quantities as q
 from .compare import Standard
 from .invariants import dot, energy, layer, order, reversal, structure
 from .locate import functions, public
 from .probes import Probes
-from .quantities import (
-    AWKWARD,
-    BATCHES,
-    DOT,
-    DTYPES,
-    ENERGY,
-    FIELD,
-    FINAL,
-    FUNCTIONS,
-    GRADIENT,
-    LAYER,
-    LOGITS,
-    LOSS,
-    OPTIMIZER,
-    ORDER,
-    PUBLIC,
-    PULLBACKS,
-    RATES,
-    REGULARIZER,
-    REVERSIBILITY,
-    STRUCTURE,
-    TRAINING,
-    TRAJECTORY,
-    WEIGHTS,
-    Answers,
-    Key,
-)
+from .quantities import DTYPES, Answers, Key
 
 DOUBLE = ("float64",)
 RUNGS = ("L0", "L1", "L2", "L3", "L4", "L5", "L6", "L7")
@@ -81,38 +57,15 @@ class Check:
     own: bool = False
 
 
-def _always(case: Compiled, probes: Probes) -> bool:
-    return True
-
-
-def _has_weights(case: Compiled, probes: Probes) -> bool:
-    return bool(case.module.weights)
-
-
-def _no_readout(case: Compiled, probes: Probes) -> bool:
-    return case.problem.readout is None
-
-
-def _readout(case: Compiled, probes: Probes) -> bool:
-    return case.problem.readout is not None
-
-
-def _loss(case: Compiled, probes: Probes) -> bool:
-    return case.module.has_loss
-
-
-def _penalties(case: Compiled, probes: Probes) -> bool:
-    return case.module.has_penalties
-
-
-def _trains(case: Compiled, probes: Probes) -> bool:
-    return probes.training is not None
-
-
-def _has_textbook(case: Compiled, probes: Probes) -> bool:
-    return _trains(case, probes) and optimization.has_textbook(case)
-
-
+WHERE: dict[str, Applies] = {
+    "always": lambda case, probes: True,
+    "weights": lambda case, probes: bool(case.module.weights),
+    "readout": lambda case, probes: case.problem.readout is not None,
+    "no readout": lambda case, probes: case.problem.readout is None,
+    "loss": lambda case, probes: case.module.has_loss,
+    "penalties": lambda case, probes: case.module.has_penalties,
+    "training": lambda case, probes: probes.training is not None,
+}
 _PAPERS = "1e-13 of the formulas of the papers, computed in another form"
 _EPOCHS = "equality: every example once an epoch, in the sizes of the spec, in a new order"
 _PROMISED = "what the parametrization promises: exactly, or n ε where products are rounded"
@@ -121,105 +74,49 @@ _CONSERVED = "the energy's error is of order 2 ± 0.1 in h"
 _WAY_BACK = "rounding of the way there and back, measured on the reference"
 _ADJOINT = "1e-12 × growth, relative to the sizes of the terms of both products"
 
+
+def _textbook(name: str, ask: Ask, expected: Stated) -> Check:
+    """Of the training as the spec states it, read a second time."""
+    return Check("L4", name, optimization.applies, ask, expected, _PAPERS, DOUBLE)
+
+
+def _invariant(name: str, part: ModuleType, basis: str, **more: bool) -> Check:
+    """A module of `invariants`, which states its own standards."""
+    how = {"dtypes": DOUBLE, "lenient": True, **more}
+    return Check("L6", name, part.applies, part.ask, part.expected, basis, **how)
+
+
 CHECKS = {
     check.name: check
     for check in (
-        Check("L0", WEIGHTS, _has_weights, quantities.weights, Expect.BYTES),
-        Check("L1", FIELD, _always, quantities.vector_field),
-        Check("L2", TRAJECTORY, _always, quantities.trajectory),
-        Check("L2", FINAL, _no_readout, quantities.forward),
-        Check("L3", LOGITS, _readout, quantities.forward),
-        Check("L3", REGULARIZER, _penalties, quantities.regularizer),
-        Check("L3", LOSS, _loss, quantities.loss),
-        Check("L3", GRADIENT, _loss, quantities.gradient),
-        Check("L3", AWKWARD, _always, awkward.ask, dtypes=DOUBLE, lenient=True),
+        Check("L0", q.WEIGHTS, WHERE["weights"], q.weights, Expect.BYTES),
+        Check("L1", q.FIELD, WHERE["always"], q.vector_field),
+        Check("L2", q.TRAJECTORY, WHERE["always"], q.trajectory),
+        Check("L2", q.FINAL, WHERE["no readout"], q.forward),
+        Check("L3", q.LOGITS, WHERE["readout"], q.forward),
+        Check("L3", q.REGULARIZER, WHERE["penalties"], q.regularizer),
+        Check("L3", q.LOSS, WHERE["loss"], q.loss),
+        Check("L3", q.GRADIENT, WHERE["loss"], q.gradient),
+        Check("L3", q.AWKWARD, WHERE["always"], awkward.ask, dtypes=DOUBLE, lenient=True),
+        _textbook(q.OPTIMIZER, optimization.weights, optimization.expected_weights),
+        _textbook(q.RATES, optimization.rates, optimization.expected_rates),
         Check(
-            "L4",
-            OPTIMIZER,
-            _has_textbook,
-            optimization.weights,
-            optimization.expected_weights,
-            _PAPERS,
-            DOUBLE,
+            *("L4", q.BATCHES, WHERE["training"], optimization.batches),
+            *(optimization.expected_batches, _EPOCHS, DOUBLE),
         ),
-        Check(
-            "L4",
-            RATES,
-            _has_textbook,
-            optimization.rates,
-            optimization.expected_rates,
-            _PAPERS,
-            DOUBLE,
-        ),
-        Check(
-            "L4",
-            BATCHES,
-            _trains,
-            optimization.batches,
-            optimization.expected_batches,
-            _EPOCHS,
-            DOUBLE,
-        ),
-        Check("L5", TRAINING, _trains, drift.ask, Expect.PEER, dtypes=DOUBLE),
-        Check("L6", LAYER, layer.applies, layer.ask, dtypes=DOUBLE, own=True),
-        Check(
-            "L6",
-            STRUCTURE,
-            structure.applies,
-            structure.ask,
-            structure.expected,
-            _PROMISED,
-            DOUBLE,
-            own=True,
-        ),
-        Check(
-            "L6",
-            ORDER,
-            order.applies,
-            order.ask,
-            order.expected,
-            _OBSERVED,
-            DOUBLE,
-            lenient=True,
-            own=True,
-        ),
-        Check(
-            "L6",
-            ENERGY,
-            energy.applies,
-            energy.ask,
-            energy.expected,
-            _CONSERVED,
-            DOUBLE,
-            lenient=True,
-            own=True,
-        ),
-        Check(
-            "L6",
-            REVERSIBILITY,
-            reversal.applies,
-            reversal.ask,
-            reversal.expected,
-            _WAY_BACK,
-            DOUBLE,
-            lenient=True,
-        ),
-        Check(
-            "L6",
-            DOT,
-            _always,
-            dot.ask,
-            dot.expected,
-            _ADJOINT,
-            DOUBLE,
-            lenient=True,
-        ),
-        Check("", FUNCTIONS, _always, functions.ask, lenient=True),
-        Check("", PULLBACKS, _loss, functions.ask_pullbacks, lenient=True),
-        Check("", PUBLIC, _always, public.ask, lenient=True),
+        Check("L5", q.TRAINING, WHERE["training"], drift.ask, Expect.PEER, dtypes=DOUBLE),
+        Check("L6", q.LAYER, layer.applies, layer.ask, dtypes=DOUBLE, own=True),
+        _invariant(q.STRUCTURE, structure, _PROMISED, lenient=False, own=True),
+        _invariant(q.ORDER, order, _OBSERVED, own=True),
+        _invariant(q.ENERGY, energy, _CONSERVED, own=True),
+        _invariant(q.REVERSIBILITY, reversal, _WAY_BACK),
+        _invariant(q.DOT, dot, _ADJOINT),
+        Check("", q.FUNCTIONS, WHERE["always"], functions.ask, lenient=True),
+        Check("", q.PULLBACKS, WHERE["loss"], functions.ask_pullbacks, lenient=True),
+        Check("", q.PUBLIC, WHERE["always"], public.ask, lenient=True),
     )
 }
-AS_TRAINED = frozenset({TRAJECTORY, GRADIENT, TRAINING})
+AS_TRAINED = frozenset({q.TRAJECTORY, q.GRADIENT, q.TRAINING})
 """Answered by code that is compiled as it is for training: all functions of a program are part of
 it. To compile the others in full as well takes most of the time of a check."""
 

@@ -114,15 +114,13 @@ def expected_batches(case: Compiled, probes: Probes) -> dict[str, Standard]:
     return {name: Standard(value, np.asarray(1.0), exact) for name, value in found.items()}
 
 
-def has_textbook(case: Compiled) -> bool:
+def applies(case: Compiled, probes: Probes) -> bool:
     """Whether a second reading stands here: a plugin's optimizer or schedule has none."""
     train = case.problem.spec.train
-    if train is None:
+    if train is None or probes.training is None:
         return False
-    known = textbook.path.dispatch(type(train.optimizer)) is not textbook.path.dispatch(object)
-    return known and textbook.rate.dispatch(type(train.schedule)) is not textbook.rate.dispatch(
-        object
-    )
+    read = ((textbook.path, train.optimizer), (textbook.rate, train.schedule))
+    return all(f.dispatch(type(part)) is not f.dispatch(object) for f, part in read)
 
 
 def _train(case: Compiled) -> Train:

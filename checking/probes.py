@@ -7,7 +7,7 @@ same numbers, whatever the dtype.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,56 +50,48 @@ class Probes:
 
     def perturbed(self, size: float, rng: np.random.Generator) -> Probes:
         """Every number moved by ±size of itself; times upward only, lest they leave their step."""
-
-        def moved(a: Array) -> Array:
-            return a * (1 + size * rng.choice((-1.0, 1.0), a.shape))
-
-        sets = {name: {k: moved(w) for k, w in set_.items()} for name, set_ in self.weights.items()}
+        moved = self._changed(lambda a: a * (1 + size * rng.choice((-1.0, 1.0), a.shape)))
         times = {name: t * (1 + size) for name, t in self.times.items()}
-        calls = {name: moved(a) if a.dtype.kind == "f" else a for name, a in self.calls.items()}
-        moved_rows = {"x": moved(self.x), "y": moved(self.y)}
-        return replace(self, weights=sets, times=times, calls=calls, **moved_rows)
+        return replace(moved, times=times, targets=self.targets)
 
     def rounded(self, dtype: str) -> Probes:
         """Numbers of the dtype, held in float64 still; times and training stay as they are."""
         if dtype == "float64":
             return self
+        return self._changed(lambda a: a.astype(dtype).astype(np.float64))
 
-        def single(a: Array) -> Array:
-            return a.astype(dtype).astype(np.float64) if a.dtype.kind == "f" else a
+    def _changed(self, change: Callable[[Array], Array]) -> Probes:
+        """Other real numbers; classes stay."""
 
-        sets = {
-            name: {k: single(w) for k, w in set_.items()} for name, set_ in self.weights.items()
-        }
-        targets = {kind: single(t) for kind, t in self.targets.items()}
-        calls = {name: single(a) for name, a in self.calls.items()}
-        rows = {"x": single(self.x), "y": single(self.y)}
-        return replace(self, weights=sets, targets=targets, calls=calls, **rows)
+        def each(arrays: Mapping[str, Array]) -> dict[str, Array]:
+            return {n: change(a) if a.dtype.kind == "f" else a for n, a in arrays.items()}
+
+        weights = {name: each(arrays) for name, arrays in self.weights.items()}
+        given = {"targets": each(self.targets), "calls": each(self.calls)}
+        return replace(self, weights=weights, x=change(self.x), y=change(self.y), **given)
 
     def arrays(self) -> dict[str, Array]:
         """All of it as one flat dict, as it travels."""
-        weights = {f"weights/{s}/{n}": w for s, ws in self.weights.items() for n, w in ws.items()}
-        targets = {f"targets/{kind}": t for kind, t in self.targets.items()}
-        times = {f"times/{name}": np.array(t) for name, t in self.times.items()}
-        training = {} if self.training is None else self.training.arrays()
-        travelling = {f"training/{name}": array for name, array in training.items()}
-        calls = {f"calls/{name}": array for name, array in self.calls.items()}
-        return weights | targets | times | travelling | calls | {"x": self.x, "y": self.y}
+        parts: dict[str, Mapping[str, Any]] = {f"weights/{s}": w for s, w in self.weights.items()}
+        parts |= {"targets": self.targets, "times": self.times, "calls": self.calls}
+        parts |= {"rows": {"x": self.x, "y": self.y}}
+        parts |= {} if self.training is None else {"training": self.training.arrays()}
+        return {
+            f"{part}/{n}": np.asarray(a) for part, found in parts.items() for n, a in found.items()
+        }
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Array]) -> Probes:
         """The inverse of `arrays`."""
-        weights: dict[str, Weights] = {RANDOM: {}, INITIAL: {}}  # a network may have none
-        for path, array in _under("weights", arrays).items():
-            set_, _, name = path.partition("/")
-            weights[set_][name] = array
-        times = {name: float(t) for name, t in _under("times", arrays).items()}
-        found = _under("targets", arrays)
-        targets = {kind: found[kind] for kind in (CLASSES, PROBABILITIES, VALUES) if kind in found}
-        training = _under("training", arrays)
-        plan = UpdatePlan.of_arrays(training) if training else None
-        calls = _under("calls", arrays)
-        return cls(weights, arrays["x"], arrays["y"], times, targets, plan, calls)
+        found, training = _under("targets", arrays), _under("training", arrays)
+        return cls(
+            weights={name: _under(f"weights/{name}", arrays) for name in (RANDOM, INITIAL)},
+            times={name: float(t) for name, t in _under("times", arrays).items()},
+            targets={k: found[k] for k in (CLASSES, PROBABILITIES, VALUES) if k in found},
+            training=UpdatePlan.of_arrays(training) if training else None,
+            calls=_under("calls", arrays),
+            **_under("rows", arrays),
+        )
 
 
 def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..compiler.pipeline import Compiled
 from . import drift, single
+from . import quantities as q
 from .checks import CHECKS, Expect
 from .compare import (
     Array,
@@ -25,18 +26,7 @@ from .compare import (
 )
 from .expectation import Expectation
 from .probes import INITIAL, RANDOM
-from .quantities import (
-    FIELD,
-    FINAL,
-    GRADIENT,
-    LOGITS,
-    PASSES,
-    PROGRAM,
-    TRAINING,
-    TRAJECTORY,
-    Answer,
-    Key,
-)
+from .quantities import Answer, Key
 from .tolerances import LIMIT
 
 INITIAL_STATE, ONE_STEP = "initial state", "one step"
@@ -94,12 +84,12 @@ class Part:
 
 def parts(case: Compiled, quantity: str) -> list[Part]:
     """What the table says of one answer, in the order of its rows."""
-    if quantity == TRAJECTORY:
+    if quantity == q.TRAJECTORY:
         start, first = (lambda a: a[:1]), (lambda a: a[1:2])
-        return [Part(INITIAL_STATE, cut=start), Part(ONE_STEP, cut=first), Part(TRAJECTORY)]
-    if quantity == GRADIENT:
+        return [Part(INITIAL_STATE, cut=start), Part(ONE_STEP, cut=first), Part(q.TRAJECTORY)]
+    if quantity == q.GRADIENT:
         return [
-            Part(f"{GRADIENT} {w.name}", select=partial(_is_of, w.name))
+            Part(f"{q.GRADIENT} {w.name}", select=partial(_is_of, w.name))
             for w in case.module.weights
         ]
     return [Part(quantity)]
@@ -111,13 +101,13 @@ def _is_of(weight: str, leaf: str) -> bool:
 
 def rung_of(quantity: str) -> str:
     """`L3` of `gradient K`."""
-    return "L0" if quantity in (PROGRAM, PASSES) else CHECKS[asked_as(quantity)].rung
+    return "L0" if quantity in (q.PROGRAM, q.PASSES) else CHECKS[asked_as(quantity)].rung
 
 
 def asked_as(quantity: str) -> str:
     """The check that asked for it, of which it is a part: `gradient` of `gradient K`."""
     if quantity in (INITIAL_STATE, ONE_STEP):
-        return TRAJECTORY
+        return q.TRAJECTORY
     return quantity if quantity in CHECKS else quantity.split()[0]
 
 
@@ -158,32 +148,21 @@ def _judge_drift(backend: str, key: Key, leaves: Leaves, peer: Leaves) -> Rung:
 
 
 def judge_single(reached: Mapping[str, Mapping[Key, Answer]], expected: Expectation) -> list[Rung]:
-    """L7: the float32 errors of every backend against those of another one."""
-    return [
-        rung
-        for quantity in single.QUANTITIES
-        for backend, answers in reached.items()
-        for rung in _judge_points(Key("float32", quantity), backend, answers, reached, expected)
-    ]
+    """L7: the float32 errors of every backend against those of another one.
 
-
-def _judge_points(
-    key: Key,
-    backend: str,
-    answers: Mapping[Key, Answer],
-    reached: Mapping[str, Mapping[Key, Answer]],
-    expected: Expectation,
-) -> list[Rung]:
-    others = [a for name, a in reached.items() if name != backend and key in a]
-    if key not in answers or not others:
-        return []
-    standards = expected.standards[key]
-    values = {name: s.value for name, s in standards.items()}
-    own, peer = answers[key].leaves, others[0][key].leaves
-    if structure(own, values, key.dtype) or structure(peer, values, key.dtype):
-        return []  # a lower rung has failed for it
-    found = single.points(key.quantity, own, peer, standards)
-    return [] if found is None else [_of_points(backend, key, found)]
+    Leaves that cannot be compared have failed a lower rung.
+    """
+    found: list[Rung] = []
+    for key in (Key("float32", quantity) for quantity in single.QUANTITIES):
+        standards = expected.standards.get(key, {})
+        values = {name: s.value for name, s in standards.items()}
+        leaves = {name: a[key].leaves for name, a in reached.items() if key in a}
+        whole = {n: own for n, own in leaves.items() if not structure(own, values, key.dtype)}
+        for backend, own in whole.items():
+            peer = next((other for n, other in whole.items() if n != backend), {})
+            points = single.points(key.quantity, own, peer, standards)
+            found += [] if points is None else [_of_points(backend, key, points)]
+    return found
 
 
 def _of_points(backend: str, key: Key, found: single.Points) -> Rung:
@@ -191,17 +170,8 @@ def _of_points(backend: str, key: Key, found: single.Points) -> Rung:
         f"{found.error:.2g} ε × growth, {found.ratio:.2g} times the other backend's; "
         f"worst entry {found.worst_entry:.2g} against {found.other_worst_entry:.2g}"
     )
-    return Rung(
-        rung="L7",
-        backend=backend,
-        dtype=key.dtype,
-        quantity=key.quantity,
-        passed=found.agrees,
-        worst=found.error,
-        tolerance=found.allowed,
-        element=said,
-        between=found.other,
-    )
+    numbers = found.agrees, found.error, found.allowed, said
+    return Rung("L7", backend, key.dtype, key.quantity, *numbers, between=found.other)
 
 
 def _judge_part(
@@ -240,12 +210,14 @@ def _rung(backend: str, key: Key, quantity: str, c: Comparison) -> Rung:
         element=_element(quantity, c),
         reason=c.reason or (_ill_posed(quantity, key.dtype, c) if ill_posed else ""),
         ill_posed=ill_posed,
-        step=c.first if quantity == TRAJECTORY else None,
+        step=c.first if quantity == q.TRAJECTORY else None,
     )
 
 
 def _ill_posed(quantity: str, dtype: str, c: Comparison) -> str:
-    where = f" from step {c.horizon} on" if quantity == TRAJECTORY and c.horizon is not None else ""
+    where = (
+        f" from step {c.horizon} on" if quantity == q.TRAJECTORY and c.horizon is not None else ""
+    )
     why = f"the spec magnifies rounding beyond {LIMIT[dtype]:g} or overflows"
     return f"not judged{where}: {why}" + ("; float64 decides" if dtype != "float64" else "")
 
@@ -264,7 +236,7 @@ def _element(quantity: str, c: Comparison) -> str:
 def _leaf(quantity: str, name: str) -> list[str]:
     """The parts of a leaf's name, as words."""
     first, _, rest = name.partition("/")
-    if quantity == TRAINING:
+    if quantity == q.TRAINING:
         first = f"update {first}"
     elif rung_of(quantity) <= "L3" and first in (RANDOM, INITIAL):
         first = f"{first} weights"
@@ -275,12 +247,12 @@ def _place(quantity: str, index: tuple[int, ...]) -> list[str]:
     if quantity in (INITIAL_STATE, ONE_STEP):
         index = index[1:]
     names = {
-        TRAJECTORY: ("step", "row", "component"),
-        FIELD: ("row", "component"),
+        q.TRAJECTORY: ("step", "row", "component"),
+        q.FIELD: ("row", "component"),
         INITIAL_STATE: ("row", "component"),
         ONE_STEP: ("row", "component"),
-        FINAL: ("row", "component"),
-        LOGITS: ("row", "output"),
+        q.FINAL: ("row", "component"),
+        q.LOGITS: ("row", "output"),
     }.get(quantity)
     if names:
         return [f"{name} {i}" for name, i in zip(names, index, strict=True)]

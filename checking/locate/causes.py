@@ -19,33 +19,9 @@ from ...compiler.ir.problem import LayerWeight, Loc
 from ...compiler.pipeline import Compiled
 from ...compiler.violations import violations
 from ...spec.model import Train
+from .. import quantities as q
 from ..compare import Verdict
 from ..probes import RANDOM, Probes
-from ..quantities import (
-    AWKWARD,
-    BATCHES,
-    DOT,
-    ENERGY,
-    FIELD,
-    FINAL,
-    FUNCTIONS,
-    GRADIENT,
-    LAYER,
-    LOGITS,
-    LOSS,
-    OPTIMIZER,
-    ORDER,
-    PASSES,
-    PUBLIC,
-    PULLBACKS,
-    RATES,
-    REGULARIZER,
-    REVERSIBILITY,
-    STRUCTURE,
-    TRAINING,
-    TRAJECTORY,
-    WEIGHTS,
-)
 from ..rungs import INITIAL_STATE, ONE_STEP, Rung
 from . import public
 from .calls import STEADY, calls_of
@@ -106,7 +82,7 @@ def of_function(function: Function, weight: str = "") -> Cause:
 def _by_functions(case: Case) -> Cause | None:
     """The first function, callees first, that is wrong on the reference's own arguments."""
     for function in case.compiled.module.functions.values():
-        wrong = case.evidence.wrong(FUNCTIONS, f"{RANDOM}/{function.name}/")
+        wrong = case.evidence.wrong(q.FUNCTIONS, f"{RANDOM}/{function.name}/")
         if wrong:
             _, name, call, result = wrong[0].split("/")
             return _of_wrong(case, case.function(name), int(call), result)
@@ -148,7 +124,7 @@ def _weights_in(function: Function, result: str) -> set[str]:
 def _of_layer_weight(case: Case, function: Function, result: str, raw: str) -> Cause:
     """Wrong where it stands still in time too, or only where it moves, as another step's does."""
     made = next((w for w in case.compiled.problem.layer if w.raw.name == raw), None)
-    still = case.evidence.wrong(FUNCTIONS, f"{STEADY}/{function.name}/")
+    still = case.evidence.wrong(q.FUNCTIONS, f"{STEADY}/{function.name}/")
     if made is not None and not made.is_raw and any(leaf.endswith(f"/{result}") for leaf in still):
         return parametrization(case, made, function.name)
     return of_function(function, raw)
@@ -178,15 +154,15 @@ def _weight_of(case: Case, function: Function, call: int) -> str:
 
 def _field(case: Case) -> Cause:
     function = case.function("vector_field")
-    if case.evidence.agrees(PUBLIC, public.STEADY_FIELD):
+    if case.evidence.agrees(q.PUBLIC, public.STEADY_FIELD):
         return of_function(function)
     return _twin(case) or _block(case)
 
 
 def _twin(case: Case) -> Cause | None:
     """Raw weights of which the same weights of the layer are made give another field."""
-    found = case.evidence.found.get(PUBLIC, {})
-    own = case.evidence.found.get(FIELD, {})
+    found = case.evidence.found.get(q.PUBLIC, {})
+    own = case.evidence.found.get(q.FIELD, {})
     for at in case.probes.times:
         twin, field = found.get(f"{public.TWIN_FIELD}/{at}"), own.get(f"{RANDOM}/{at}")
         if twin is None or field is None or np.allclose(twin, field, rtol=1e-4, atol=1e-7):
@@ -210,7 +186,7 @@ def _block(case: Case) -> Cause:
 
 def _path(case: Case) -> Cause:
     """Of a program without a step of its own: is its first step wrong, or a later one?"""
-    steady = case.evidence.judged(PUBLIC, public.STEADY_PATH).values()
+    steady = case.evidence.judged(q.PUBLIC, public.STEADY_PATH).values()
     trajectory, step = case.function("trajectory"), case.function("step")
     if any(c.verdict is Verdict.DIFFERS and c.first == 1 for c in steady):
         return Cause("step", ("step", "trajectory"), loc=step.loc)
@@ -224,8 +200,8 @@ def _final(case: Case) -> Cause:
 
 def _logits(case: Case) -> Cause:
     """The readout, unless what it sees is another state of the trajectory than the last."""
-    seen = case.evidence.found.get(PUBLIC, {}).get(public.SEEN)
-    path = case.evidence.found.get(TRAJECTORY, {}).get(RANDOM)
+    seen = case.evidence.found.get(q.PUBLIC, {}).get(public.SEEN)
+    path = case.evidence.found.get(q.TRAJECTORY, {}).get(RANDOM)
     if seen is not None and path is not None:
         n = seen.shape[1]
         if any(np.allclose(seen, y[:, :n], 1e-6, 1e-9) for y in path[:-1]):
@@ -237,10 +213,10 @@ def _regularizer(case: Case) -> Cause:
     """The penalty that is wrong when all weights but one are zero."""
     penalties, evidence = case.compiled.problem.penalties, case.evidence
     for w in case.compiled.module.weights:
-        if not evidence.wrong(PUBLIC, f"{public.ALONE}/{w.name}"):
+        if not evidence.wrong(q.PUBLIC, f"{public.ALONE}/{w.name}"):
             continue
         of = [p for p in penalties if w in p.weights] or list(penalties)
-        still = bool(evidence.wrong(PUBLIC, f"{public.ALONE_STEADY}/{w.name}"))
+        still = bool(evidence.wrong(q.PUBLIC, f"{public.ALONE_STEADY}/{w.name}"))
         fitting = [p for p in of if p.regularizer.needs_path is not still] or of
         return _penalty(fitting[0].regularizer.kind, fitting[0].loc, w.name)
     return _penalty(penalties[0].regularizer.kind, penalties[0].loc)
@@ -260,7 +236,7 @@ def _gradient(case: Case) -> Cause:
     if found is not None:
         return found
     weight = _differentiated_by(case.rung) or _named(case)
-    wrong = case.evidence.wrong(PULLBACKS)
+    wrong = case.evidence.wrong(q.PULLBACKS)
     order = list(case.compiled.module.functions)
     culprits = sorted({leaf.split("/")[1] for leaf in wrong}, key=order.index)[:1]
     weight = weight or case.compiled.module.weights[0].name
@@ -269,9 +245,9 @@ def _gradient(case: Case) -> Cause:
 
 def _differentiated_by(rung: Rung) -> str:
     """The weight of `gradient K`; of leaves that should not be there, the last one's."""
-    if not rung.quantity.startswith(GRADIENT):
+    if not rung.quantity.startswith(q.GRADIENT):
         return ""
-    return rung.quantity.removeprefix(GRADIENT).strip() or rung.reason.rpartition("/")[2]
+    return rung.quantity.removeprefix(q.GRADIENT).strip() or rung.reason.rpartition("/")[2]
 
 
 def _named(case: Case) -> str:
@@ -319,7 +295,7 @@ def _integrator(case: Case) -> Cause:
 
 def _energy(case: Case) -> Cause:
     """An integrator of the right order follows a field that keeps no energy."""
-    if ORDER in case.passed:
+    if q.ORDER in case.passed:
         return of_function(case.compiled.module.of_role(Role.FIELD)[-1])
     return _integrator(case)
 
@@ -348,7 +324,7 @@ def _data(case: Case) -> Cause:
 
 def _training(case: Case) -> Cause:
     """An update from other examples shows in its loss before any weight has moved."""
-    return _data(case) if case.evidence.wrong(PUBLIC, public.FIRST_LOSS) else _optimizer(case)
+    return _data(case) if case.evidence.wrong(q.PUBLIC, public.FIRST_LOSS) else _optimizer(case)
 
 
 def _init(case: Case) -> Cause:
@@ -372,31 +348,31 @@ AWKWARD_RULES: dict[str, Callable[[Case], Cause]] = {
     "loss": _rule_of("loss"),
 }
 COMPUTED = (
-    *(FIELD, INITIAL_STATE, ONE_STEP, TRAJECTORY, FINAL, LOGITS, REGULARIZER, LOSS),
-    *(AWKWARD, LAYER),
+    *(q.FIELD, INITIAL_STATE, ONE_STEP, q.TRAJECTORY, q.FINAL, q.LOGITS, q.REGULARIZER, q.LOSS),
+    *(q.AWKWARD, q.LAYER),
 )
 """What the functions of a program compute."""
 RULES: dict[str, Callable[[Case], Cause]] = {
-    WEIGHTS: _init,
-    FIELD: _field,
+    q.WEIGHTS: _init,
+    q.FIELD: _field,
     INITIAL_STATE: _rule_of("initial_state"),
     ONE_STEP: _path,
-    TRAJECTORY: _path,
-    FINAL: _final,
-    LOGITS: _logits,
-    REGULARIZER: _regularizer,
-    LOSS: _rule_of("loss"),
-    GRADIENT: _gradient,
-    AWKWARD: _awkward,
-    PASSES: _passes,
-    OPTIMIZER: _optimizer,
-    RATES: _schedule,
-    BATCHES: _data,
-    TRAINING: _training,
-    LAYER: _structure,
-    STRUCTURE: _structure,
-    ORDER: _integrator,
-    ENERGY: _energy,
-    REVERSIBILITY: _integrator,
-    DOT: _gradient,
+    q.TRAJECTORY: _path,
+    q.FINAL: _final,
+    q.LOGITS: _logits,
+    q.REGULARIZER: _regularizer,
+    q.LOSS: _rule_of("loss"),
+    q.GRADIENT: _gradient,
+    q.AWKWARD: _awkward,
+    q.PASSES: _passes,
+    q.OPTIMIZER: _optimizer,
+    q.RATES: _schedule,
+    q.BATCHES: _data,
+    q.TRAINING: _training,
+    q.LAYER: _structure,
+    q.STRUCTURE: _structure,
+    q.ORDER: _integrator,
+    q.ENERGY: _energy,
+    q.REVERSIBILITY: _integrator,
+    q.DOT: _gradient,
 }

@@ -83,18 +83,6 @@ class Difference:
     rewritten: bool = False
     stopped: bool = False
 
-    @property
-    def step(self) -> int | None:
-        return self.where.step
-
-    @property
-    def row(self) -> int | None:
-        return self.where.row
-
-    @property
-    def component(self) -> int | None:
-        return self.where.component
-
     def to_json(self) -> dict[str, Any]:
         """Plain values that are valid JSON: what is not a finite number is null."""
         return _plain(asdict(self))

@@ -10,23 +10,10 @@ from ...backends import registry
 from ...compiler.front.facts import Facts
 from ...compiler.pipeline import Compiled
 from .. import process
+from .. import quantities as q
 from ..job import Job
 from ..probes import Probes, draw
-from ..quantities import (
-    AWKWARD,
-    DOT,
-    FIELD,
-    FUNCTIONS,
-    GRADIENT,
-    LAYER,
-    PASSES,
-    PROGRAM,
-    PUBLIC,
-    PULLBACKS,
-    TRAJECTORY,
-    WEIGHTS,
-    Key,
-)
+from ..quantities import Key
 from ..report import Report
 from ..rungs import Rung, asked_as
 from ..updates import UpdatePlan, update_plan
@@ -41,11 +28,11 @@ BACKENDS = ("torch", "jax")
 LIMIT = 60.0
 """Seconds that a program has for the further questions."""
 ASKED = {
-    "L1": (FUNCTIONS, PUBLIC),
-    "L2": (FUNCTIONS, PUBLIC),
-    "L3": (TRAJECTORY, FUNCTIONS, PUBLIC),
-    "L5": (PUBLIC,),
-    "L6": (FUNCTIONS,),
+    "L1": (q.FUNCTIONS, q.PUBLIC),
+    "L2": (q.FUNCTIONS, q.PUBLIC),
+    "L3": (q.TRAJECTORY, q.FUNCTIONS, q.PUBLIC),
+    "L5": (q.PUBLIC,),
+    "L6": (q.FUNCTIONS,),
 }
 """What is asked besides the quantity that failed, by its rung."""
 HELPERS = {"rng": "init", "init": "init", "step_of": "path", "class_probabilities": "loss"}
@@ -127,14 +114,14 @@ def _keys(rung: Rung, rewritten: bool) -> tuple[Key, ...]:
 
     Functions of a program of another structure may be called alike and be others.
     """
-    unanswered = rung.quantity == PASSES or (rung.reason and rung.worst is None)
+    unanswered = rung.quantity == q.PASSES or (rung.reason and rung.worst is None)
     if unanswered or rung.rung not in ("L0", *ASKED):
         return ()
     own = () if rung.rung in ("L5", "L6") else (asked_as(rung.quantity),)
-    is_gradient = asked_as(rung.quantity) in (GRADIENT, DOT, AWKWARD)
-    more = (PULLBACKS,) if is_gradient else ()
+    is_gradient = asked_as(rung.quantity) in (q.GRADIENT, q.DOT, q.AWKWARD)
+    more = (q.PULLBACKS,) if is_gradient else ()
     asked = dict.fromkeys((*own, *ASKED.get(rung.rung, ()), *more))
-    ours = (FUNCTIONS, PULLBACKS) if rewritten else ()
+    ours = (q.FUNCTIONS, q.PULLBACKS) if rewritten else ()
     return tuple(Key(rung.dtype, quantity) for quantity in asked if quantity not in ours)
 
 
@@ -147,7 +134,7 @@ def _cause(case: Case, quantity: str, text: str) -> Cause:
         return causes.of_function(module.functions[name])
     if name in HELPERS:
         return Cause(HELPERS[name], (name,))
-    if case.rung.quantity == PROGRAM:
+    if case.rung.quantity == q.PROGRAM:
         return Cause("program", (name,) if name else ())
     return causes.cause(case, quantity)
 
@@ -174,6 +161,11 @@ def _excerpts(
 
 def _public(rung: Rung) -> str:
     """The function of the protocol whose value is wrong."""
-    names = {FIELD: "vector_field", GRADIENT: "loss", WEIGHTS: "init", LAYER: "layer_weights"}
+    names = {
+        q.FIELD: "vector_field",
+        q.GRADIENT: "loss",
+        q.WEIGHTS: "init",
+        q.LAYER: "layer_weights",
+    }
     quantity = asked_as(rung.quantity)
     return names.get(quantity, "forward" if quantity in ("logits", "final state") else quantity)

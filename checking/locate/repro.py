@@ -110,14 +110,10 @@ def write_repro(
 
 def _is_no_value(difference: Difference, case: Compiled) -> bool:
     """Is it about training, a program that does not run, or a weight that there should not be?"""
-    if _is_of_rules(difference):  # the compiler's: both programs are held to its rules
-        return not difference.equation.startswith("derivative ")
+    if difference.equation.startswith(("derivative ", "pass ")):  # of the compiler, of no program
+        return True
     strange = difference.weight and difference.weight not in {w.name for w in case.module.weights}
     return difference.rung > "L3" or difference.equation == "program" or bool(strange)
-
-
-def _is_of_rules(difference: Difference) -> bool:
-    return difference.equation.startswith(("derivative ", "pass "))
 
 
 def _targets(difference: Difference, case: Compiled) -> Iterator[Target | None]:
@@ -127,7 +123,7 @@ def _targets(difference: Difference, case: Compiled) -> Iterator[Target | None]:
         return
     module, probes = case.module, draw(case)
     probes = replace(probes, calls=recorded(case, probes))
-    is_derivative = difference.equation.startswith(("gradient ", "derivative "))
+    is_derivative = difference.equation.startswith("gradient ")
     names = PUBLIC if difference.rewritten else (*difference.functions, *PUBLIC)
     for name in dict.fromkeys(names):
         if name not in module.functions:
@@ -137,20 +133,7 @@ def _targets(difference: Difference, case: Compiled) -> Iterator[Target | None]:
             if not is_derivative:
                 yield target
             elif target.is_smooth:
-                wanted = replace(target, derivative=True)
-                if not _is_of_rules(difference):
-                    yield wanted
-                elif _is_wrong(replace(wanted, by_rules=True), wanted):
-                    yield replace(wanted, by_rules=True)
-
-
-def _is_wrong(rules: Target, quotient: Target) -> bool:
-    """Do the compiler's rules give another derivative than the difference quotient?"""
-    try:
-        found, wanted = (target.expected(0, "float64") for target in (rules, quotient))
-    except (ValueError, TypeError):  # what a wrong rule gives need not even fit in shape
-        return False
-    return bool(np.abs(found - wanted).max() > _allowed(rules, wanted, "float64"))
+                yield replace(target, derivative=True)
 
 
 def _shown(wanted: _Pair, target: Target | None, seed: int) -> dict[str, str] | None:
@@ -173,7 +156,7 @@ def _shown(wanted: _Pair, target: Target | None, seed: int) -> dict[str, str] | 
             zip(files, pool.map(lambda t: _run(t, wanted.limit), files.values()), strict=True)
         )
     errors = {name: _error(output) for name, output in outputs.items()}
-    return files if _shows(errors, target, d, _allowed(target, expected, d.dtype)) else None
+    return files if _shows(errors, d, _allowed(target, expected, d.dtype)) else None
 
 
 def _expected(case: Compiled, target: Target | None, seed: int, dtype: str) -> Array:
@@ -220,21 +203,12 @@ def _allowed(target: Target | None, expected: Array, dtype: str) -> float:
     return scale * VALUES * EPSILON[dtype] if dtype == "float32" else scale * 16 * EPSILON[dtype]
 
 
-def _shows(
-    errors: Mapping[str, float | None],
-    target: Target | None,
-    difference: Difference,
-    allowed: float,
-) -> bool:
-    """Is the failed program wrong, and the other one right?
-
-    Where both had failed alike, both are wrong; so they are against a wrong rule of the reference.
-    """
-    alike = (target is not None and target.by_rules) or difference.agree
+def _shows(errors: Mapping[str, float | None], difference: Difference, allowed: float) -> bool:
+    """Is the failed program wrong, and the other one right? Both, where both had failed alike."""
     wrong = {name: e is not None and e > allowed for name, e in errors.items()}
     if None in errors.values():
         return False
-    return all(w is (alike or name == difference.backend) for name, w in wrong.items())
+    return all(w is (difference.agree or name == difference.backend) for name, w in wrong.items())
 
 
 def _error(output: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -133,17 +134,6 @@ def _attributes(node: ast.stmt) -> frozenset[str]:
 
 
 def _used(node: ast.AST) -> frozenset[str]:
-    """Names, attributes of `self`, and `forward` where the network itself is called."""
-    found: set[str] = set()
-    for n in ast.walk(node):
-        if isinstance(n, ast.Name):
-            found.add(n.id)
-        elif isinstance(n, ast.Attribute) and _is_self(n.value):
-            found.add(n.attr)
-        elif isinstance(n, ast.Call) and _is_self(n.func):
-            found.add("forward")
-    return frozenset(found)
-
-
-def _is_self(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "self"
+    """All words, and `forward` where the network itself is called."""
+    text = ast.unparse(node)
+    return frozenset(re.findall(r"\w+", text)) | frozenset(["forward"] * ("self(" in text))

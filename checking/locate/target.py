@@ -15,7 +15,6 @@ from ...compiler.ir.expr import Expr, rewrite, variable
 from ...compiler.ir.module import Call, Function, Module, used_weights
 from ...compiler.ir.types import Shape
 from ...compiler.passes.rewriting import function_with
-from ...compiler.promises.checked import value_checked
 from ...compiler.reference.reference import Reference
 from ..compare import Array
 from ..probes import Probes
@@ -63,8 +62,6 @@ class Target:
     given: dict[str, tuple[Leaf, ...]]
     derivative: bool = False
     """Is the derivative of the sum of squares of its results wanted, in a direction?"""
-    by_rules: bool = False
-    """Is what the compiler's rules give wanted, in place of a difference quotient?"""
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -86,16 +83,15 @@ class Target:
         if not self.derivative:
             return self._value(leaves)
         along = [np.asarray(leaf.drawn(rng, dtype), np.float64) for leaf in self.leaves]
-        return np.array(
-            [self._by_rules(leaves, along) if self.by_rules else self._quotient(leaves, along)]
-        )
-
-    def _results(self, leaves: Sequence[Array]) -> list[Array]:
-        weights, args = self._split(leaves)
-        return self._reference.run(self.opened.name, weights, *args)
+        return np.array([self._quotient(leaves, along)])
 
     def _value(self, leaves: Sequence[Array]) -> Array:
-        return np.concatenate([np.ravel(np.asarray(v)) for v in self._results(leaves)])
+        functions = {**self.module.functions, self.opened.name: self.opened}
+        weights, args = self.split(leaves)
+        reference = Reference(self.module.with_functions(functions))
+        return np.concatenate(
+            [np.ravel(v) for v in reference.run(self.opened.name, weights, *args)]
+        )
 
     def _quotient(self, leaves: Sequence[Array], along: Sequence[Array]) -> float:
         """(φ(x + εv) − φ(x − εv)) / 2ε, φ the sum of squares."""
@@ -106,21 +102,7 @@ class Target:
 
         return (squares(MOVE) - squares(-MOVE)) / (2 * MOVE)
 
-    def _by_rules(self, leaves: Sequence[Array], along: Sequence[Array]) -> float:
-        """⟨∂φ/∂x, v⟩ by the compiler's reverse differentiation."""
-        weights, args = self._split(leaves)
-        bars = [2 * np.asarray(v) for v in self._results(leaves)]
-        with value_checked(None):  # the rules are on trial here
-            of_args, of_weights = self._reference.pulled(self.opened, weights, args, bars)
-        slopes = [*(of_weights.get(w.name, 0.0) for w in self.weights), *of_args]
-        return sum(float(np.sum(g * v)) for g, v in zip(slopes, along, strict=True))
-
-    @property
-    def _reference(self) -> Reference:
-        functions = {**self.module.functions, self.opened.name: self.opened}
-        return Reference(self.module.with_functions(functions))
-
-    def _split(self, leaves: Sequence[Array]) -> tuple[dict[str, Array], list[Array]]:
+    def split(self, leaves: Sequence[Array]) -> tuple[dict[str, Array], list[Array]]:
         """Weights by name (those of others are of no matter), and arguments."""
         own = dict(zip((w.name for w in self.weights), leaves, strict=False))
         rest = iter(leaves[len(self.weights) :])

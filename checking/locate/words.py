@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from textwrap import wrap
 
 from ...spec.diagnostics import marked, visible
 from ..report import NAMES
@@ -166,11 +167,4 @@ def _cut(line: str) -> str:
 
 def _wrapped(text: str) -> list[str]:
     """Broken at spaces to the width."""
-    lines, line = [], ""
-    for word in visible(text).split(" "):
-        if line and len(line) + 1 + len(word) > WIDTH:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return [_cut(part) for part in [*lines, line]]
+    return wrap(visible(text), WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from ...backends import registry
 from ...compiler.pipeline import compiled
@@ -48,11 +48,6 @@ class Trial:
     @property
     def survived(self) -> bool:
         return not self.caught
-
-    @property
-    def as_expected(self) -> bool:
-        """Was it caught by the rung and the quantity that are there for it?"""
-        return f"{self.caught} ".startswith(f"{self.bug.caught} ")
 
     @property
     def is_located(self) -> bool:
@@ -144,27 +139,19 @@ def run_matrix(
     return Matrix(tuple(trials), alarms)
 
 
-class Ground(NamedTuple):
-    """Where bugs are planted, and the last rung that one of them is to be caught at."""
-
-    spec: str
-    backends: tuple[str, ...]
-    dtype: str
-    last: str
-
-
-def _grounds(bugs: Iterable[Bug]) -> tuple[Ground, ...]:
-    """What has to pass before a bug is planted: two backends at once only if they are compared."""
+def _grounds(bugs: Iterable[Bug]) -> Iterator[tuple[str, tuple[str, ...], str, str]]:
+    """Specs, backends, dtypes and last rungs that have to pass before a bug is planted: two
+    backends at once only if they are compared."""
     last: dict[tuple[str, tuple[str, ...], str], str] = {}
     for bug in bugs:
         alone = [(backend,) for backend in bug.backends]
         for backends in alone if bug.rung != SINGLE else [bug.backends]:
             key = bug.spec, backends, bug.dtype
             last[key] = max(last.get(key, ""), bug.rung)
-    return tuple(Ground(*key, level) for key, level in last.items())
+    return ((*key, rung) for key, rung in last.items())
 
 
-def _alarm(ground: Ground) -> str:
+def _alarm(ground: tuple[str, tuple[str, ...], str, str]) -> str:
     """What the ladder says against a spec without a bug; nothing where all is well."""
     spec, backends, dtype, last = ground
     report = climb(specs()[spec], backends, (dtype,), last)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from wellposed.backends import registry
+from wellposed.checking.checks import RUNGS
 from wellposed.checking.inline import run_fast as in_process
 from wellposed.checking.ladder import check
-from wellposed.checking.checks import RUNGS
 from wellposed.checking.report import Report
 from wellposed.checking.selftest.plant import replaced
-from wellposed.checking.selftest.specs import CLASSIFIER, STEPS, spec, specs
+from wellposed.checking.selftest.specs import HEAD, TIME, specs
 from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
 
 __all__ = ["CLASSIFIER", "STEPS", "check_text", "edited", "in_process", "spec", "specs"]
+
+
+STEPS = TIME["steps"]
+CLASSIFIER = {"kind": "classifier", "classes": 3}
+
+
+def spec(model: Mapping[str, Any], **top: Any) -> Spec:
+    """A spec like those that bugs are planted in; `weights` of the model are those of its time."""
+    given = dict(model)
+    time = {**TIME, "weights": given.pop("weights", "per-step")}
+    return Spec.model_validate({**HEAD, **top, "model": {"time": time, **given}})
 
 
 def edited(given: Spec, backend: str, old: str, new: str) -> str:

@@ -15,9 +15,9 @@ import wellposed
 from wellposed.checking import inline, process
 from wellposed.checking.job import Job
 from wellposed.checking.ladder import check
-from wellposed.checking.ways import Matrix, Way, matrix
 from wellposed.checking.process import Outcome
 from wellposed.checking.quantities import TRAJECTORY
+from wellposed.checking.ways import Matrix, Way, matrix
 from wellposed.spec.node import content_hash
 
 SPECS = specs()

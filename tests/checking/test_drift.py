@@ -13,10 +13,10 @@ from planting import CLASSIFIER, edited, spec
 from wellposed.backends import registry
 from wellposed.checking import drift, inline
 from wellposed.checking.compare import Verdict, compare_leaves
-from wellposed.checking.updates import UpdatePlan, update_plan
 from wellposed.checking.ladder import check
 from wellposed.checking.probes import Probes, draw
 from wellposed.checking.single import Points
+from wellposed.checking.updates import UpdatePlan, update_plan
 from wellposed.compiler.pipeline import Compiled, compiled
 from wellposed.spec.model import Spec
 

@@ -128,7 +128,9 @@ def test_a_program_of_the_users_need_not_have_layer_weights():
 def test_layer_weights_that_are_too_few_are_named():
     edit = changed(", self.c[..., None]", "")
     with pytest.raises(ValueError, match="gives 2 arrays, not K, b, c"):
-        layer.ask(model(VERLET.compiled(), "torch", edit), VERLET.compiled(), draw(VERLET.compiled()))
+        layer.ask(
+            model(VERLET.compiled(), "torch", edit), VERLET.compiled(), draw(VERLET.compiled())
+        )
 
 
 # --- reversibility -----------------------------------------------------------------------------

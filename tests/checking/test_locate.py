@@ -31,7 +31,9 @@ class Edit:
     backend: str = "torch"
 
 
-LAYERS = "for layer in zip(*layers, strict=True):\n            y = step(y, *layer)\n        return y"
+LAYERS = (
+    "for layer in zip(*layers, strict=True):\n            y = step(y, *layer)\n        return y"
+)
 EDITS = [
     Edit("K transposed", "rk4", "tanh(K @", "tanh(K.T @", "field y", "dy_dt", step=0),
     Edit("sign of z'", "verlet", "-torch.tanh(K.T", "torch.tanh(K.T", "field z", "dz_dt", step=0),
@@ -70,11 +72,18 @@ EDITS = [
     Edit("v at rest", "leapfrog", "-(H / 2 *", "-(0 * H / 2 *", "step", "initial_state", step=1),
     Edit("mu dropped", "rk4", " + self.mu[:, None]", "", "readout", "forward"),
     Edit(
-        *("stops early", "rk4", LAYERS, LAYERS.replace("zip(*layers, strict=True)", "[*zip(*layers)][:-1]")),
+        *(
+            "stops early",
+            "rk4",
+            LAYERS,
+            LAYERS.replace("zip(*layers, strict=True)", "[*zip(*layers)][:-1]"),
+        ),
         *("path", "final_state"),
     ),
     Edit("sum for mean", "rk4", "losses.mean()", "losses.sum()", "loss", "loss"),
-    Edit("squared", "rk4", "return targets\n", "return targets**2\n", "loss", "class_probabilities"),
+    Edit(
+        "squared", "rk4", "return targets\n", "return targets**2\n", "loss", "class_probabilities"
+    ),
     Edit(
         *("decay halved", "rk4", "ALPHA_2 / 2", "ALPHA_2 / 4"),
         *("regularizer weight-decay", "weight_decay", "W"),
@@ -108,7 +117,11 @@ EDITS = [
 def test_an_edit_is_located(edit: Edit, tmp_path: Path):
     rungs = RUNGS if edit.backend == "torch" else RUNGS[:3]  # XLA compiles every function
     found = located_edit(SPECS[edit.spec], edit.backend, edit.old, edit.new, tmp_path, rungs)
-    assert (found.equation, found.weight, found.step) == (edit.equation, edit.weight, edit.step)
+    assert (found.equation, found.weight, found.where.step) == (
+        edit.equation,
+        edit.weight,
+        edit.step,
+    )
     own, other = found.excerpts
     assert (own.backend, own.function) == (edit.backend, edit.function)
     assert own.departs, "the edited line is marked"
@@ -120,7 +133,12 @@ def test_the_place_is_that_of_the_worst_entry(tmp_path: Path):
     kick = "ys[3] = ys[3] + torch.eye(3)[1].outer(torch.eye(7)[4]).double(); "
     stacked = "return torch.stack(ys)"
     found = located_edit(SPECS["rk4"], "torch", stacked, f"{kick}{stacked}", tmp_path)
-    assert (found.equation, found.step, found.row, found.component) == ("path", 3, 4, 1)
+    assert (found.equation, found.where.step, found.where.row, found.where.component) == (
+        "path",
+        3,
+        4,
+        1,
+    )
     assert found.where.found is not None and found.where.expected is not None
     assert found.where.found - found.where.expected == pytest.approx(1)
 

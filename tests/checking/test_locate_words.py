@@ -44,7 +44,7 @@ def written(tmp_path: Path) -> Spec:
 def test_the_sentence_names_rung_backend_place_and_values(tmp_path: Path):
     found = located_edit(SPECS["rk4"], "torch", "2 * k3 + k4", "k3 + k4", tmp_path)
     sentence = summary(found)
-    place = f"at t = 0.4 (step 1), row {found.row}, component {found.component}: "
+    place = f"at t = 0.4 (step 1), row {found.where.row}, component {found.where.component}: "
     values = f"{found.where.found:.9g}, not {found.where.expected:.9g}."
     head = "L2: the state after one step of PyTorch in float64 differs "
     assert sentence == f"{head}{place}{values}"

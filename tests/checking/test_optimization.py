@@ -14,10 +14,10 @@ from planting import CLASSIFIER, spec
 from wellposed.backends import optimizers, registry
 from wellposed.checking import optimization, textbook
 from wellposed.checking.compare import Comparison, Leaves, Standard, Verdict, compare_leaves
-from wellposed.checking.updates import UpdatePlan, update_plan
 from wellposed.checking.probes import Probes, draw
+from wellposed.checking.updates import UpdatePlan, update_plan
 from wellposed.compiler.pipeline import Compiled, compiled
-from wellposed.data import rng as random
+from wellposed.data.rng import batches as _batches
 from wellposed.spec.training import Optimizer, Schedule, Train
 from wellposed.training import schedules
 
@@ -148,7 +148,7 @@ PLANTED: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "one order for all epochs": ("batches", lambda m: _patch_batches(m, _same)),
     "an example twice": ("batches", lambda m: _patch_batches(m, _twice)),
 }
-_clip, _leaf, _batches = optimizers.clip_scale, optimizers.Adam.leaf, random.batches
+_clip, _leaf = optimizers.clip_scale, optimizers.Adam.leaf
 _rate = schedules.learning_rate
 
 

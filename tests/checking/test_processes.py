@@ -21,11 +21,11 @@ from safetensors.numpy import save_file
 from wellposed import load
 from wellposed.backends.registry import BackendError
 from wellposed.checking import Report, check
+from wellposed.checking.checks import RUNGS, plan
 from wellposed.checking.child import scratch
 from wellposed.checking.job import FORMAT, Job, StaleAnswer, read_answers, write_answer
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import Answer
-from wellposed.checking.checks import RUNGS, plan
 from wellposed.compiler.front.facts import facts_of
 from wellposed.compiler.pipeline import compiled
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from planting import check_text, edited, in_process, spec
 
+from wellposed.checking.checks import plan
 from wellposed.checking.expectation import expectation
 from wellposed.checking.ladder import check
 from wellposed.checking.probes import INITIAL, RANDOM, Probes, draw
 from wellposed.checking.quantities import FIELD, GRADIENT, TRAJECTORY, Key
-from wellposed.checking.checks import plan
 from wellposed.checking.tolerances import EPSILON, FLOOR, VALUES, standards
 from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
