@@ -1,5 +1,7 @@
 """The census: which names of the catalogue the tests really go over, and in which respect.
 
+Of operations and functions also: for which rows of the compiler's tables a test sees a wrong one.
+
 A test says what it shows of the names that it is parametrized over:
 
     @pytest.mark.covers("gradient", by="case")                  # specs: all that occurs in them
@@ -21,10 +23,14 @@ from typing import Any, get_args
 from specs import Case, regularizers
 
 from wellposed.backends.dialect import NOT_PRINTED
+from wellposed.backends.jax_dialect import JAX as JAX_DIALECT
+from wellposed.backends.torch_dialect import TORCH as TORCH_DIALECT
 from wellposed.compiler.ir.elementary import FUNCTIONS
 from wellposed.compiler.ir.expr import walk
-from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS, LEAVES, OPERATIONS
+from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS, OPERATIONS
+from wellposed.compiler.passes.derive import RULES
 from wellposed.compiler.pipeline import compiled
+from wellposed.compiler.semantics.meaning import MEANING
 from wellposed.spec.initializers import Initializer
 from wellposed.spec.integrators import Integrator
 from wellposed.spec.model import Lift, Spec, Time
@@ -32,7 +38,7 @@ from wellposed.spec.parametrizations import Parametrization
 from wellposed.spec.readouts import Classifier, Readout
 from wellposed.spec.regularizers import Regularizer
 from wellposed.spec.training import Optimizer, Schedule
-from wellposed.spec.vector_fields import Bias, VectorField
+from wellposed.spec.vector_fields import VectorField, WithActivation
 
 TESTS = Path(__file__).parent
 VALUE, GRADIENT, TORCH, JAX, DOUBLE = "value", "gradient", "torch", "jax", "float64"
@@ -48,10 +54,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "hypothesis": tuple(dict.fromkeys(hypothesis for hypothesis, _ in Classifier.LOSSES)),
     "loss": tuple(dict.fromkeys(loss for _, loss in Classifier.LOSSES)),
     "lift": tuple(Lift.members()),
-    "bias": get_args(Bias),
+    "bias": get_args(WithActivation.model_fields["bias"].annotation),
     "weights": get_args(Time.model_fields["weights"].annotation),
     "function": tuple(FUNCTIONS),
-    "operation": tuple(sorted(OPERATIONS.keys() - set(ELEMENTWISE_FUNCTIONS))),
+    "operation": tuple(sorted(MEANING.keys() - set(ELEMENTWISE_FUNCTIONS))),
     "initializer": tuple(Initializer.members()),
     "optimizer": tuple(Optimizer.members()),
     "schedule": tuple(Schedule.members()),
@@ -64,10 +70,28 @@ EXEMPT: dict[tuple[str, str], tuple[str, ...]] = {
     ("optimizer", ""): (GRADIENT, AWKWARD),
     # numbers that Python computes once for both programs
     ("schedule", ""): (GRADIENT, AWKWARD, TORCH, JAX),
+    # what is given, and what no derivative is asked of: steps, and parts of derivatives
+    **{("operation", op): (GRADIENT,) for op in MEANING.keys() - RULES.keys()},
     # a pass makes arrays of operators before a program is printed or run
     **{("operation", op): (GRADIENT, TORCH, JAX, DOUBLE, AWKWARD) for op in NOT_PRINTED},
+    # parts of derivatives, which the reference computes and no program
+    **{("operation", op): (AWKWARD,) for op in ("inner_sum", "last", "pad_first", "pad_last")},
+    **{("operation", op): (AWKWARD,) for op in ("rest", "segments", "uncolumn", "unsegmented")},
+    **{
+        ("operation", op): (GRADIENT, AWKWARD)
+        for op in ("diagonal", "outer", "put", "reduce", "rounded", "zeros_like")
+    },
 }
 """Where a column says nothing of a family (of one name of it), and why."""
+
+TABLES: dict[str, Iterable[str]] = {
+    "wrong type": OPERATIONS,
+    "wrong meaning": MEANING,
+    "wrong derivative": RULES,
+    "wrong text in torch": TORCH_DIALECT.rows.keys() & MEANING,
+    "wrong text in jax": JAX_DIALECT.rows.keys() & MEANING,
+}
+"""The operations and functions of which each table has a row: a test sees a wrong one."""
 
 
 def wanted() -> set[tuple[str, str]]:
@@ -78,7 +102,13 @@ def wanted() -> set[tuple[str, str]]:
         for kind in kinds
         for column in COLUMNS
     }
-    return {(name, column) for name, column in found if column not in _exempt(name)}
+    rows = {(operation(op), table) for table, ops in TABLES.items() for op in ops}
+    return rows | {(name, column) for name, column in found if column not in _exempt(name)}
+
+
+def operation(op: str) -> str:
+    """`operation add`, `function tanh`."""
+    return f"{'function' if op in FUNCTIONS else 'operation'} {op}"
 
 
 def _exempt(name: str) -> tuple[str, ...]:
@@ -141,8 +171,8 @@ def _operations(spec: Spec) -> Iterator[str]:
     """What the program's expressions are made of, custom texts and penalties included."""
     functions = compiled(spec).module.functions.values()
     expressions = [e for function in functions for e in function.expressions]
-    for op in {node.op for node in walk(*expressions)} - set(LEAVES):
-        yield f"{'function' if op in FUNCTIONS else 'operation'} {op}"
+    for op in {node.op for node in walk(*expressions)} & MEANING.keys():
+        yield operation(op)
 
 
 # --- tests ------------------------------------------------------------------------------------
@@ -188,7 +218,10 @@ def _names(
     yield from names
     for value in _parameters(test, by) if by else ():
         found = value if through is None else through[value]
-        yield from [f"{of} {found}"] if of else names_of(found)
+        if of == "operation":
+            yield operation(found)
+        else:
+            yield from [f"{of} {found}"] if of else names_of(found)
 
 
 def _parameters(test: Any, by: str) -> list[Any]:

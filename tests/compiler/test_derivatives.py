@@ -90,6 +90,7 @@ SAME: dict[str, set[str]] = {
 """Rules of others that give the same on the nodes of an operation."""
 
 
+@pytest.mark.covers("wrong derivative", by="op", of="operation")
 @pytest.mark.parametrize("op", STRUCTURAL)
 def test_the_rule_of_another_operation_is_seen(op: str, monkeypatch: pytest.MonkeyPatch):
     rules, unseen = dict(derive.RULES), set[str]()

@@ -238,7 +238,7 @@ def test_the_derivative_at_a_kink_is_the_stated_one(backend: str, name: str):
         assert run(backend, name, what)[at] == FUNCTIONS[name].at_kink
 
 
-@pytest.mark.covers("planted bug", by="name", of="function")
+@pytest.mark.covers("planted bug", "wrong meaning", by="name", of="function")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_wrong_value_is_caught(name: str, monkeypatch: pytest.MonkeyPatch):
     """By 16 ulp of 1."""
@@ -250,6 +250,7 @@ def test_a_wrong_value_is_caught(name: str, monkeypatch: pytest.MonkeyPatch):
     assert misses(name, VALUE, "numpy", run("numpy", name, VALUE))
 
 
+@pytest.mark.covers("wrong derivative", by="name", of="function")
 @pytest.mark.parametrize("name", DERIVATIVES)
 def test_a_wrong_row_is_caught(name: str, monkeypatch: pytest.MonkeyPatch):
     """By 16 ulp of 1."""
@@ -261,6 +262,7 @@ def test_a_wrong_row_is_caught(name: str, monkeypatch: pytest.MonkeyPatch):
 DIALECTS = {"torch": TORCH, "jax": JAX}
 
 
+@pytest.mark.covers("wrong text in torch", "wrong text in jax", by="name", of="function")
 @pytest.mark.parametrize("name", ELEMENTWISE_FUNCTIONS)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_wrong_text_of_a_framework_is_caught(

@@ -105,6 +105,7 @@ def cotangents(backend: str, op: str) -> np.ndarray:
     return evaluate(part, {ARGUMENT: X, SEED: G})
 
 
+@pytest.mark.covers("wrong derivative", by="op", of="operation")
 @pytest.mark.parametrize("op", ["softmax", "log_softmax"])
 def test_a_wrong_rule_is_caught(op: str, monkeypatch: pytest.MonkeyPatch):
     """By 16 ulp of a cotangent."""
