@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -96,3 +98,51 @@ def test_the_failed_check_is_what_a_user_sees(tmp_path: Path) -> None:
     table = {tuple(re.split(r"\s{2,}", line)[:3]) for line in shown.splitlines()}
     rows = {tuple(row[:3]) for row in report.rows()}
     assert len(rows) == 10 and rows <= table
+
+
+# --- the classes that CONTRIBUTING.md shows ----------------------------------------------------
+
+USED = """
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+import wellposed
+from wellposed.spec.integrators import RungeKutta, Tableau
+from wellposed.spec.model import Spec
+from wellposed.spec.parametrizations import Parametrization
+from wellposed.spec.vector_fields import Y, Equations, Weight, WithActivation
+
+{classes}
+
+model = {{
+    "state": 2,
+    "vector_field": "gated",
+    "parametrization": {{"kind": "rotation", "scale": 0.7, "gamma": 0.1}},
+    "integrator": "ralston",
+    "time": {{"horizon": 0.5, "steps": 1}},
+}}
+spec = Spec.model_validate({{"wellposed": 1, "name": "new", "dtype": "float64", "model": model}})
+x = np.array([[0.3, -0.2]])
+weights = wellposed.compile(spec, "numpy").init()
+(raw,), (b,) = weights["K"], weights["b"]
+K = 0.7 * (raw - raw.T) - 0.1 * np.eye(2)
+f = lambda y: np.tanh(y @ K.T + b) - y
+k1 = f(x)
+k2 = f(x + 2 / 3 * 0.5 * k1)
+expected = x + 0.5 * (k1 / 4 + 3 * k2 / 4)
+for backend in ("numpy", "torch", "jax"):
+    found = wellposed.compile(spec, backend).forward(weights, x)
+    np.testing.assert_allclose(found, expected, atol=1e-15)
+print("agree")
+"""
+
+
+def test_the_classes_of_contributing_work() -> None:
+    """In a process of its own: a class that is declared joins the catalogue."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    classes = "\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    command = [sys.executable, "-c", USED.format(classes=classes)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert run.stdout.strip() == "agree", run.stderr

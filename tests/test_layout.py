@@ -63,11 +63,10 @@ def reached(module: Path, node: ast.ImportFrom) -> Iterator[Path]:
 
 def place(path: Path, what: str) -> str:
     """The place in a drawing that a path belongs to; '' outside of it."""
-    parts = path.with_suffix("").parts
+    first, *below = path.with_suffix("").parts
     if what == "packages":
-        return parts[0]
-    inside = len(parts) > 1 and parts[0] == what and parts[1] != "__init__"
-    return parts[1] if inside else ""
+        return first
+    return below[0] if first == what and below and below[0] != "__init__" else ""
 
 
 def against(what: str, page: str, module: Path, tree: ast.Module) -> list[str]:
