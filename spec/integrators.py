@@ -115,6 +115,8 @@ def _sum(y: str, factors: tuple[Fraction, ...]) -> str:
         return f"{y} {sign} {_times_h(Fraction(abs(count), denominator))} {k}"
     signed = [f"{'−' if n < 0 else '+'} {_multiple(abs(n), k)}" for n, k in terms]
     inside = " ".join(signed).removeprefix("+ ")
+    if terms[0][0] < 0:
+        inside = inside.replace("− ", "−", 1)
     return f"{y} + {_times_h(Fraction(1, denominator))} ({inside})"
 
 
@@ -139,6 +141,11 @@ class Integrator(Family, title="integrator"):
     """Only for y' = f(t, z), z' = g(t, y)?"""
 
     @classmethod
+    def places(cls) -> tuple[Fraction, ...]:
+        """Where right-hand sides are evaluated, as parts of a step from its beginning."""
+        raise NotImplementedError
+
+    @classmethod
     def amplification(cls, z: "Array") -> "Array":
         """|R(z)|, how a step multiplies the mode z = h λ."""
         raise NotImplementedError
@@ -161,6 +168,10 @@ class RungeKutta(Integrator):
             raise ValueError(f"{kind}: declared order {cls.order}, found {cls.tableau.order()}")
         if kind and "formula" not in cls.__dict__:
             cls.formula = cls.tableau.formula()
+
+    @classmethod
+    def places(cls) -> tuple[Fraction, ...]:
+        return cls.tableau.c
 
     @classmethod
     def amplification(cls, z: "Array") -> "Array":
@@ -229,6 +240,10 @@ class Splitting(Integrator):
     """The momentum before the first step, from that at t = 0: moved by this part of h."""
     lag: ClassVar[Fraction] = Fraction(0)
     """By what part of h the momentum of a state at t_j lies behind its position."""
+
+    @classmethod
+    def places(cls) -> tuple[Fraction, ...]:
+        return tuple(move.at for move in cls.moves)
 
     @classmethod
     def amplification(cls, z: "Array") -> "Array":

@@ -84,11 +84,20 @@ def _moves_back(model: Model, case: Compiled, weights: Weights, state: Array) ->
     assert isinstance(method, Splitting)
     is_position = np.arange(case.problem.size) < case.problem.sizes["y"]
     for j in reversed(range(_walked(case))):
+        own = _of_step(case, weights, j)
         for move in reversed(method.moves):
             half = is_position if move.half == "position" else ~is_position
-            slope = model.vector_field(weights, (j + float(move.at)) * h, state)
+            slope = model.vector_field(own, (j + float(move.at)) * h, state)
             state = state - float(move.by) * h * half * slope
     return state
+
+
+def _of_step(case: Compiled, weights: Weights, j: int) -> Weights:
+    """Weights of each step are those of step j at all times: its last stage is at t_{j+1}."""
+    if case.problem.mode != "per-step":
+        return weights
+    raw = {w.name: w.nodes for w in case.module.weights}
+    return {n: np.broadcast_to(w[j], w.shape) if raw[n] else w for n, w in weights.items()}
 
 
 def _leapfrog_back(

@@ -21,6 +21,10 @@ from .names import refusal
 from .refusals import Refusals
 
 FIELD = ("model", "vector_field")
+NUMBERS = frozenset(
+    "ALPHA CLASSES FEATURES H HORIZON MOMENTA OUTPUTS SIZE STATES STEPS".split()  # noqa: SIM905
+)
+"""How the names begin of the numbers that programs have of themselves."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,16 @@ def _definition(weight: Weight, raw: Expr, sizes: tuple[Size, ...]) -> Expr:
     if kind.square:
         scope["I"] = identity(sizes[0])
     for key, value in kind.numbers().items():
-        name = key.upper() if weight.loc == FIELD else f"{key.upper()}_{weight.name}"
-        scope[key] = constant(value, name)
+        scope[key] = constant(value, _constant_name(key, weight))
     return elaborate(kind.expression("K"), scope, catalogue=True)
+
+
+def _constant_name(key: str, weight: Weight) -> str:
+    """What a program calls the number of a key: by the weight too, where several weights have one
+    of their own, or where a program has another number of that name."""
+    name = key.upper()
+    is_known = weight.loc == FIELD and name.partition("_")[0] not in NUMBERS
+    return name if is_known else f"{name}_{weight.name}"
 
 
 def field_of(

@@ -178,6 +178,9 @@ def _check_integrator(
     elif integrator.needs_separable and _is_not_separable(blocks, field):
         message = f"{integrator.kind} takes a field y' = f(t, z), z' = g(t, y), {kind} is none"
         refusals.add("E202", message, *here, help="use euler, midpoint, heun or rk4")
+    elif spec.model.time.weights == "linear" and not all(0 <= c <= 1 for c in integrator.places()):
+        message = f"{integrator.kind} looks beyond its step, linear weights end with it"
+        refusals.add("E202", message, *here, help="time: {weights: per-step} or shared")
 
 
 def _is_not_separable(blocks: dict[str, Block], field: eqs.Field) -> bool:

@@ -52,7 +52,7 @@ def constant_symbol(name: str) -> str:
     """A constant of a program: `ALPHA_2` is α₂, `GAMMA_A` γ_A, `H` h."""
     letter, _, index = name.partition("_")
     index = index.translate(_SUBSCRIPTS) if index.isdigit() else "_" * bool(index) + index
-    return "h" if name == "H" else GREEK.get(letter.lower(), letter) + index
+    return "h" if name == "H" else GREEK.get(letter.lower(), letter.lower()) + index
 
 
 def number(value: int | float) -> str:
