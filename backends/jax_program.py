@@ -198,7 +198,7 @@ class _Scan:
         return name, f"tuple[{', '.join(kinds)}]", [f"*{name}"]
 
     def _collected(self, state: str, kind: str) -> tuple[str, str]:
-        """What a step gives beside the carry, and its type."""
+        """What a step gives besides the carry, and its type."""
         array = self.program.dialect.array
         parts = [state] * self.scan.path + self._inner_names(self.outs, "_j")
         kinds = [kind] * self.scan.path + [array] * len(self.outs)

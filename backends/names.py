@@ -77,7 +77,7 @@ NN_MODULE = frozenset(
     train training type xpu zero_grad
     """.split()  # noqa: SIM905
 )
-"""Attributes of torch.nn.Module, beside which a network's own ones stand."""
+"""Attributes that a network has from torch.nn.Module."""
 
 
 def attributes(module: Module, own: Iterable[str] = ()) -> dict[str, str]:

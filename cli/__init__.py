@@ -8,8 +8,8 @@ import sys
 def main() -> None:
     """Run the command in `sys.argv` and exit: 0 done, 1 a check or training failed, 2 wrong."""
     try:
-        for stream in (sys.stdout, sys.stderr):
-            reconfigure = getattr(stream, "reconfigure", None)
+        for output in (sys.stdout, sys.stderr):
+            reconfigure = getattr(output, "reconfigure", None)
             if reconfigure is not None:  # a terminal without Unicode shows ? for σ
                 reconfigure(errors="replace")
         from .app import run

@@ -25,7 +25,7 @@ def compile(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,
 ) -> None:
-    """Write the emitted programs, and beside them the initial weights."""
+    """Write the emitted programs and the initial weights."""
     from ..compiler.pipeline import compiled
 
     made = compiled(read_spec(spec, overrides))

@@ -131,7 +131,7 @@ def _resolve(source: Source, node: Csv, names: tuple[str, ...], place: Place) ->
 def _check_columns(source: Source, columns: Columns) -> None:
     """A column may be used once, though it can be called by its name and by its position."""
     if not columns.features:
-        raise source.error("E406", "has no feature column beside those to be predicted")
+        raise source.error("E406", "has no feature column besides those to be predicted")
     label = [] if columns.label is None else [columns.label]
     used = [*columns.features, *columns.targets, *label]
     for i in set(used):

@@ -1,4 +1,4 @@
-"""Initial weights: drawn by NumPy from a stream of each weight's own, or given by value.
+"""Initial weights: drawn by NumPy, with a generator for each weight, or given by value.
 
 By default one layer is drawn and repeated over all time steps, a path of weights that is smooth
 in time (as Meganet.m does, Haber & Ruthotto's own program); `repeat: false` draws every step.

@@ -73,7 +73,7 @@ def _beside(problems: Iterable[Diagnostic], found: list[Issue]) -> list[Diagnost
 def _beyond(
     document: Document, root: type[R], checks: Checks[R], found: list[Issue]
 ) -> list[Diagnostic]:
-    """What is wrong beside the issues: later errors of the fields, and the checks."""
+    """What is wrong besides the issues: later errors of the fields, and the checks."""
     mended, later = Mended.of(document), []
     for _ in range(_ROUNDS):
         if len(found) >= MAX_PROBLEMS or not mended.mend(found):

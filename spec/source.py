@@ -105,8 +105,8 @@ def _bytes(path: Path) -> bytes:
         raise ValueError("it is a directory")
     if not stat.S_ISREG(mode):
         raise ValueError("it is not a regular file")
-    with path.open("rb") as stream:
-        return stream.read(MAX_BYTES + 1)
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def _text(data: bytes, name: str) -> str:

@@ -42,7 +42,7 @@ ENVIRONMENT, METRICS, RESULT = "environment.json", "metrics.jsonl", "result.json
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 
 MEASURED = frozenset({"loss", "gradient_norm", "lr", "seconds"})
-"""What a row of metrics has beside its epoch, whatever the scores."""
+"""What a row of metrics has besides its epoch, whatever the scores."""
 
 Row = dict[str, Any]
 
@@ -199,7 +199,7 @@ def _require_vacant(out: Path) -> None:
 
 @contextmanager
 def _aside(out: Path) -> Iterator[Path]:
-    """A new folder beside `out`, gone at the end unless it was renamed."""
+    """A new folder next to `out`, gone at the end unless it was renamed."""
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:

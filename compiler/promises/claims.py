@@ -165,8 +165,8 @@ def _slope_error(
 ) -> float:
     """The error of the cotangents `found` of variables, relative to the terms of the sums.
 
-    A draw in which something is not finite says nothing, and then positive numbers are tried; one
-    beside a kink says something wrong, and then another counts.
+    Where a draw gives something that is not finite, positive numbers are tried; where it lies near
+    a kink, its difference quotient is wrong, and another draw counts.
     """
     parts = [(x, part) for x, parts in found.items() for part in parts]
     bars = [g for _, g in outputs]
