@@ -199,7 +199,7 @@ COMMON: dict[str, Row] = {
     "step_of": Row("{helper}({0})", helper="step_of"),
     "class_probabilities": Row("{helper}({0}, {like}.dtype)", helper="class_probabilities"),
 }
-"""Arithmetic, names and numbers are the printer's own business."""
+"""Arithmetic, names and numbers are written by the printer itself."""
 
 ARITHMETIC = frozenset(
     {"add", "sub", "mul", "div", "pow", "neg", "matmul", "transpose", "variable", "weight"}

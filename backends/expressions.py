@@ -49,7 +49,7 @@ class Needs:
 
 @dataclass
 class Words:
-    """How the expressions of one function speak of what is around them.
+    """What the expressions of one function call what is around them.
 
     `name` is how a variable or a raw weight is written, `constant` a named number, `call` a call,
     `own` a function of the program's own; `like` is an array at hand, `fresh` gives a new name.

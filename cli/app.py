@@ -95,6 +95,6 @@ def _check_verb(arguments: Sequence[str]) -> None:
 
 
 def _without_reader() -> int:
-    """Nobody reads the output any more (`| head`): what is left in the buffer goes nowhere."""
+    """The reader of the output has gone (`| head`): drop what is left in the buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return CLOSED_PIPE

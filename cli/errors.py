@@ -14,7 +14,7 @@ from ..spec.diagnostics import SpecError, visible
 from ..training.checkpoint import RunError
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
-"""Of click, which newer versions of typer carry inside them."""
+"""The exceptions of click, which newer versions of typer have inside."""
 
 
 class CallError(Exception):

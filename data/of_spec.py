@@ -1,4 +1,4 @@
-"""The data that a whole spec speaks of."""
+"""The data of a whole spec."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _is_index(item: str | int, value: Any) -> bool:
 
 
 def _without_wrong_branches(errors: list[_Located]) -> list[_Located]:
-    """Of each union the errors of the one branch that the value was probably meant for."""
+    """For each union the errors of the one branch that the value was probably meant for."""
     unions: dict[Loc, dict[str, list[_Located]]] = {}
     for each in errors:
         if each.branch:

@@ -151,7 +151,7 @@ class Family(Node):
     """Nodes of which `kind` picks one. A direct subclass is a root, `kind=` makes a member.
 
     `planned` names the kinds that belong to the language but not to this version, each with what
-    brings it. A subclass of a root without a kind is shared ground of some members; as an
+    brings it. A subclass of a root without a kind is a base of some members; as an
     annotation it accepts only these.
     """
 
@@ -191,7 +191,7 @@ class Family(Node):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: Any) -> dict[str, Any]:
-        """Of a family a mark, `{"family": class}`, which `spec.schema` replaces by its members."""
+        """For a family a mark, `{"family": class}`, which `spec.schema` replaces by its members."""
         return handler(schema) if "kind" in cls.__dict__ else {"family": cls}
 
     @classmethod

@@ -63,7 +63,7 @@ class Document:
         return next(span for span in overrides if span.text == overrides[-1].text)
 
     def with_override(self, text: str) -> Document:
-        """The document in which `text`, as in `model.time.steps=64`, has its say."""
+        """The document with the override `text`, as in `model.time.steps=64`."""
         return replace(self, composed=override(self.composed, text))
 
 

@@ -157,6 +157,6 @@ def _modes(
 
 
 def _applying(compiled: Compiled) -> tuple[Finding, ...]:
-    """What the analysis warns of; where it warns of nothing, all that it says."""
+    """The warnings of the analysis; where there are none, all its findings."""
     findings = analyse(compiled)
     return tuple(f for f in findings if f.level == "warning") or findings

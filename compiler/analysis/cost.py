@@ -24,7 +24,7 @@ Measure = Callable[[Expr], int]
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one example and one gradient, unless said otherwise."""
+    """The cost of one example and one gradient, unless said otherwise."""
 
     field_evaluations: int
     """NFE of a forward pass: every evaluation of a right-hand side of the whole state."""

@@ -17,9 +17,9 @@ from .jacobian import jacobians, of_first_order
 LARGEST_STATE = 1024
 """Eigenvalues cost the cube of the state's length: a few seconds here."""
 BOUND = 64.0
-"""No region of the methods reaches as far."""
+"""Farther than the stability region of any method reaches."""
 NARROW = 0.05
-"""A reach below this is none: the rounding of |R| = 1 + O(s⁴) near 0."""
+"""A smaller reach counts as 0: it is the rounding of |R| = 1 + O(s⁴) near 0."""
 NEGLIGIBLE = 1e-9
 """A real part, or an excess of |R| over 1, that is zero but for rounding."""
 

@@ -75,7 +75,7 @@ def in_text(problem: Problem) -> list[str]:
 def spectrum(problem: Problem) -> Spectrum | None:
     """What is known of Re λ(∂f/∂y) by construction; None when nothing is.
 
-    Of a second-order field y'' = f(y) it speaks of ∂f/∂y.
+    For a second-order field y'' = f(y) it is about ∂f/∂y.
     """
     try:
         words = jacobian_words(problem)
@@ -116,13 +116,13 @@ def range_of(problem: Problem, known: Spectrum) -> str:
 
 @dataclass(frozen=True)
 class _Proof:
-    """What follows from words, said in letters that no weight or block is called by."""
+    """What follows from the words of a derivative, in letters that name no weight and no block."""
 
     made: Mapping[Expr, Expr]
     names: Collection[str]
 
     def letter(self, *wanted: str) -> str:
-        """The first that is free: a letter of a proof means nothing else."""
+        """The first letter that is free, so that a letter of a proof means nothing else."""
         rest = (c for c in "PQRSTUVABCDEFGHJLMN")
         return next(c for c in (*wanted, *rest) if c not in self.names)
 

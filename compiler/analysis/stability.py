@@ -45,7 +45,7 @@ CURE_FOR_OSCILLATIONS = (
 class Numbers:
     """At the initial weights: extremes of Re λ, the largest |λ|, growth by the method.
 
-    They say nothing unless all of them are `finite`.
+    They are no evidence unless all of them are `finite`.
     """
 
     finite: bool
@@ -85,7 +85,7 @@ def _of_field(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Ite
 
 
 def _without_numbers(problem: Problem, known: Spectrum | None, where: str) -> Iterator[Finding]:
-    """The field overflows on the way, or has a singularity there: its slopes say nothing."""
+    """The field overflows on the way or has a singularity there, so that its slopes are unknown."""
     seen = f"{where}: not finite"
     claim = "∂f/∂y is not finite"
     cure = "a smaller h, smaller initial weights, or a field without a singularity there"

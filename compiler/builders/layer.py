@@ -29,7 +29,7 @@ class Layer:
 
     entries: tuple[Entry, ...]
     groups: dict[Fraction, Group] = field(default_factory=dict)
-    """Of several stages each is a group of its own."""
+    """Where there are several stages, each is a group of its own."""
 
     def of(self, weights: tuple[LayerWeight, ...], stage: Fraction) -> list[Expr]:
         """The variables of these weights at a stage."""
@@ -71,7 +71,7 @@ def _taken(problem: Problem) -> set[tuple[str, Fraction]]:
 
 
 def moved(problem: Problem, half: str) -> list[str]:
-    """The blocks whose right-hand side moves that half: of y'' = f that of y moves y'."""
+    """The blocks whose right-hand side moves that half; for y'' = f that of y moves y'."""
     if problem.order == 2:
         return ["y"] if half == "momentum" else []
     return [name for name in problem.blocks if (name == "y") == (half == "position")]

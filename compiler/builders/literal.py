@@ -102,7 +102,7 @@ def _weighted(weights: tuple[Fraction, ...], terms: list[Array]) -> Array:
 
 
 def _moves(method: Splitting, problem: Problem, f: Field, states: States, h: float) -> States:
-    """Of y'' = f the velocity is what f moves, and what moves y."""
+    """For y'' = f the right-hand side moves the velocity, and the velocity moves y."""
     (velocity,) = states.keys() - problem.blocks.keys() or {""}
     for move in method.moves:
         if velocity and move.half == "position":

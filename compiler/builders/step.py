@@ -122,7 +122,7 @@ class _Method:
         return body, now
 
     def _slopes(self, half: str, at: Fraction, now: dict[str, Expr]) -> dict[str, Expr]:
-        """What moves: blocks by their right-hand sides; of y'' = f also y by its velocity."""
+        """What moves: blocks by their right-hand sides; for y'' = f also y by its velocity."""
         if self.problem.order == 2 and half == "position":
             return {"y": now[VELOCITY]}
         names = {"y": VELOCITY} if self.problem.order == 2 else {}

@@ -29,7 +29,7 @@ def lower(spec: Spec, facts: Facts) -> Problem:
 
 
 def diagnose(spec: Spec, facts: Facts) -> list[Diagnostic]:
-    """What lowering says against a spec; nothing when all is well."""
+    """The errors that lowering finds in a spec; none when it is valid."""
     try:
         lower(spec, facts)
     except SpecError as error:

@@ -60,7 +60,7 @@ def _default(shape: Shape) -> Initializer:
 
 
 def check(weights: list[RawWeight], spec: Spec, refusals: Refusals) -> None:
-    """Initializers name weights and fit them; all weights together fit a machine."""
+    """Refuse initializers that do not fit a weight, and weights that are too large together."""
     known = {w.name: w for w in weights}
     for name, initializer in spec.model.initializers.items():
         loc = ("model", "initializers", name)

@@ -27,7 +27,7 @@ class Elementary:
     domain: tuple[float, float]
     derivative: str = ""
     definition: str = ""
-    """Of a function that is only a name for an expression."""
+    """The expression that the function is a name for, if it is nothing else."""
     kink: float | None = None
     at_kink: float = 0.0
     slopes: tuple[float, float] | None = None

@@ -163,7 +163,7 @@ class _Elaborator:
 
 
 def _arithmetic(op: str, a: Expr, b: Expr) -> Expr:
-    """Of operators where it has a meaning for them, else of the entries of their arrays."""
+    """The operation on operators where it has a meaning for them, else on their arrays' entries."""
     operators = a.type.is_operator, b.type.is_operator
     is_linear = op in ("add", "sub") and all(operators)
     is_multiple = op in ("mul", "div") and any(operators) and _is_number(b if operators[0] else a)

@@ -25,7 +25,7 @@ def prune(module: Module) -> Module:
 
 
 def without_dead_statements(function: Function) -> Function:
-    """The function without statements of whose values nothing is made."""
+    """The function without statements whose values are not used."""
     used: set[Expr] = set(variables(*function.values))
     body: list[Let] = []
     for let in reversed(function.body):

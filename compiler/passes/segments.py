@@ -42,7 +42,7 @@ def segmented(module: Module, every: int) -> Module:
 
 
 def _count(steps: int, every: int) -> int:
-    """Of whole segments, so that the rest is one step at least."""
+    """The number of whole segments, such that the rest has at least one step."""
     return (steps - 1) // every
 
 

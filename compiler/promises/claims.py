@@ -1,6 +1,6 @@
 """What passes over expressions promise, evaluated on random numbers: a value kept, a slope kept.
 
-Nothing but the promises that were broken is said.
+Only promises that were broken are reported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_STEPS = 100
 LONGEST_TEXT = 200
 
 _kept: set[tuple[object, ...]] = set()
-"""Promises that were found kept, as the expressions that they speak of."""
+"""Promises that were found kept, as the expressions that they are about."""
 
 
 def value_kept(result: Expr, expression: Expr) -> Iterator[Broken]:

@@ -168,5 +168,5 @@ def _norms(
 
 
 def weight_loc(weight: RawWeight) -> Loc:
-    """Where the spec speaks of a weight: its initializer if it has one, else its declaration."""
+    """Where the spec has a weight: its initializer if there is one, else its declaration."""
     return weight.initializer_loc or weight.loc
