@@ -1,16 +1,17 @@
 """The verifier: whether a module is well formed. It runs after every pass.
 
 Every variable is bound once, before it is used; callees stand before callers and get arguments of
-the types of their parameters; a scan carries values of one type from step to step.
+the types of their parameters; a scan carries values of one type from step to step, along the whole
+of its axis; a solver's field gives the slopes of the states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .expr import Expr, substitute, variables, walk
 from .module import Call, Function, Let, Module, Scan, Solve
-from .types import ShapeError, Type
+from .types import SCALAR, ShapeError, Sizes, Type, length
 
 
 class InvalidModule(Exception):
@@ -23,7 +24,7 @@ def verify(module: Module) -> Module:
     for name, function in module.functions.items():
         if name != function.name:
             raise InvalidModule(f"{function.name} stands under the name {name}")
-        _Check(function, known, {w.name for w in module.weights}).run()
+        _Check(function, known, {w.name: w.stack for w in module.weights}, module.sizes).run()
         known[name] = function
     missing = [name for name in module.public if name not in known]
     if missing:
@@ -42,12 +43,23 @@ def result_types(callee: Function, args: Sequence[Expr]) -> tuple[Type, ...]:
 class _Check:
     """One function, given those before it."""
 
-    def __init__(self, function: Function, known: dict[str, Function], weights: set[str]) -> None:
-        self.function, self.known, self.weights = function, known, weights
+    def __init__(
+        self,
+        function: Function,
+        known: Mapping[str, Function],
+        weights: Mapping[str, Expr],
+        sizes: Sizes,
+    ) -> None:
+        self.function, self.known, self.weights, self.sizes = function, known, weights, sizes
         self.bound: set[Expr] = set()
 
     def run(self) -> None:
         self._bind(self.function.params)
+        others = set(self.function.numbers) - self.bound
+        self._require(not others, f"a number that is no parameter: {self._names(others)}")
+        is_one_expression = not self.function.body and len(self.function.results) == 1
+        # it is typed anew for every call, and only an expression is
+        self._require(is_one_expression or not self.function.generic, "generic, with statements")
         for let in self.function.body:
             self._let(let)
         for result in self.function.results:
@@ -76,10 +88,15 @@ class _Check:
             else:
                 self._require(self.function.takes_weights, f"no weight {leaf.name} is given")
                 self._require(leaf.name in self.weights, f"there is no weight {leaf.name}")
+                stack = self.weights[leaf.name].type
+                self._require(leaf.type == stack, f"the weight {leaf.name} is stored as {stack}")
         for node in walk(root):
             if node.op == "call":
-                (type,) = self._called(node.name, node.args)
-                self._require(type == node.type, f"{node.name} gives {type}, not {node.type}")
+                types = self._called(node.name, node.args)
+                self._require(len(types) == 1, f"{node.name} gives {len(types)} results, not one")
+                self._require(
+                    types[0] == node.type, f"{node.name} gives {types[0]}, not {node.type}"
+                )
 
     def _types(self, let: Let) -> tuple[Type, ...]:
         match let.value:
@@ -90,7 +107,7 @@ class _Check:
             case Scan():
                 return self._scanned(let.value)
             case Solve():
-                return tuple(e.type.along(let.value.times.type.path[0]) for e in let.value.init)
+                return self._solved(let.value)
 
     def _called(self, name: str, args: Sequence[Expr]) -> tuple[Type, ...]:
         """The types of what a function gives, its arguments checked."""
@@ -123,10 +140,24 @@ class _Check:
         self._fits(scan.step, step.params, given)
         after, others = step.types[: len(carry)], step.types[len(carry) :]
         self._require(after == carry, f"{scan.step} carries {carry} on as {after}")
+        self._require(scan.sums <= len(others), f"{scan.step} gives no {scan.sums} sums")
+        if scan.axis.name in self.sizes:
+            steps = length(scan.axis, self.sizes)
+            self._require(scan.length.value == steps, f"{scan.length.value} steps of {steps}")
         outs, sums = others[: len(others) - scan.sums], others[len(others) - scan.sums :]
         nodes = scan.axis.longer()
         first = tuple(type.along(nodes) for type in carry) if scan.path else carry
         return (*first, *(type.along(scan.axis) for type in outs), *sums)
+
+    def _solved(self, solve: Solve) -> tuple[Type, ...]:
+        """The states along the times; the field takes (t, states, constants)."""
+        field, states = self._callee(solve.field), tuple(e.type for e in solve.init)
+        self._require(bool(solve.times.type.path), f"{solve.field} at {solve.times.type}")
+        given = [SCALAR, *states, *(e.type for e in solve.consts)]
+        self._require(len(given) == len(field.params), f"{solve.field} gets {len(given)} arguments")
+        self._fits(solve.field, field.params, given)
+        self._require(field.types == states, f"{solve.field} gives {field.types} for {states}")
+        return tuple(type.along(solve.times.type.path[0]) for type in states)
 
     def _require(self, holds: bool, message: str) -> None:
         if not holds:

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import printed
 import pytest
 from specs import Case, allowed, structural
 
+from wellposed.backends.expressions import NotPrinted
+from wellposed.backends.functions import FunctionPrinter
 from wellposed.compiler.ir.expr import Expr, build, call, variable, weight
-from wellposed.compiler.ir.module import Call, Function, Group, Let, Module, Result, Role, Scan, let
+from wellposed.compiler.ir.module import (
+    Call,
+    Function,
+    Group,
+    Let,
+    Module,
+    Result,
+    Role,
+    Scan,
+    Solve,
+    let,
+)
 from wellposed.compiler.ir.types import STEP, Size, columns, stored
 from wellposed.compiler.ir.verify import InvalidModule, verify
 
@@ -39,9 +53,22 @@ def scanned(**changes: object) -> Module:
     return module(STEP_FUNCTION, function("final", (y, stack, K, s), z, body=(let(z, scan),)))
 
 
+t, times = variable("t"), variable("times", stored((), STEP))
+ys = variable("ys", y.type.along(STEP))
+FIELD = function("field", (t, y), -y)
+
+
+def solved(field: Function = FIELD, times: Expr = times, **changes: object) -> Module:
+    """y at given times by a solver, changed."""
+    solve = Solve("field", (y,), times, (), "dopri5", rtol=1e-6, atol=1e-6)
+    solve = replace(solve, **changes)  # pyright: ignore[reportArgumentType]
+    facts = {"body": (let(ys, solve),), "loc": ("model", "time"), "doc": ("y at times.",)}
+    return module(field, function("final", (y, k, times), ys, **facts))
+
+
 def swapped() -> Module:
     found = module(function("f", (y,), y), function("g", (z,), call("f", (z,), z.type)))
-    return replace(found, functions=dict(reversed(found.functions.items())))
+    return replace(found, functions=dict(reversed(list(found.functions.items()))))
 
 
 BROKEN: dict[str, tuple[str, Callable[[], Module]]] = {
@@ -122,6 +149,33 @@ BROKEN: dict[str, tuple[str, Callable[[], Module]]] = {
     "a constant too many": ("step gets 3 arguments", lambda: scanned(consts=(s,))),
     "an unknown step": ("other is called before", lambda: scanned(step="other")),
     "the path for the end": ("final: z:", lambda: scanned(path=True)),
+    "another length than that of the steps": ("4 steps of 3", lambda: scanned(length=Size(4))),
+    "a sum that is no result": ("step gives no 1 sums", lambda: scanned(sums=1)),
+    "an unknown field": ("field is called before", lambda: solved(function("other", (t, y), y))),
+    "a field of another state": ("field gets", lambda: solved(function("field", (t, K), K))),
+    "slopes of another type": (
+        "field gives",
+        lambda: solved(function("field", (t, y), build("sum", y))),
+    ),
+    "a field without time": ("field gets 2 arguments", lambda: solved(function("field", (y,), y))),
+    "a constant that no field takes": ("field gets 3 arguments", lambda: solved(consts=(k,))),
+    "a solution at one time": ("field at a scalar", lambda: solved(times=s)),
+    "a call of several results as an expression": (
+        "f gives 2 results, not one",
+        lambda: module(function("f", (y,), y, y), function("g", (z,), call("f", (z,), z.type))),
+    ),
+    "a generic function with statements": (
+        "f: generic, with statements",
+        lambda: module(function("f", (y,), z, body=(let(z, y + 1),), generic=True)),
+    ),
+    "a weight of another type": (
+        "the weight K is stored as",
+        lambda: module(function("f", (), weight("K", stored((7, 7))), takes_weights=True)),
+    ),
+    "a number that is no parameter": (
+        "a number that is no parameter: s",
+        lambda: module(function("f", (y,), y, numbers=(s,))),
+    ),
     "targets of a call too few": (
         "g: z:",
         lambda: module(
@@ -142,6 +196,15 @@ def test_a_module_that_is_not_well_formed_is_refused(name: str):
 def test_well_formed_ones_are_left_as_they_are():
     made = scanned()
     assert verify(made) is made
+
+
+def test_a_solver_is_verified_and_refused_by_printers_at_its_place():
+    """Its printers come with adaptive solvers."""
+    made = verify(solved())
+    for printer in printed.PRINTERS.values():
+        with pytest.raises(NotPrinted) as refused:
+            FunctionPrinter(printer(made), made.functions["final"], 0).run()
+        assert refused.value.loc == ("model", "time")
 
 
 def test_two_variables_of_one_name_are_two():
