@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +44,7 @@ def read_spec(name: str, overrides: list[str] | None) -> Spec:
     from ..compiler.front.load import examples, find, load
     from ..spec.diagnostics import Diagnostic, Span, SpecError, did_you_mean
 
-    if not Path(find(name)).exists():
+    if not os.path.exists(find(name)):
         message = f"{name} cannot be read: there is no such file, and no example of that name"
         near = did_you_mean(Path(name).name, [path.stem for path in examples()])
         span = Span(name, 1, 1, 1, 1, "")

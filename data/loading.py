@@ -74,7 +74,7 @@ def read_features(
     header is read by these names, other columns of it (a label, say) are left aside. Raises
     SpecError at `where`.
     """
-    source = Source(path, path.name, where)
+    source = Source(path, path.name or str(path), where)
     if path.suffix.lower() == ".npz":
         x = read_features_array(source, node.features if isinstance(node, Npz) else "x")
     else:

@@ -168,6 +168,10 @@ class _Translator:
         message = f"{_name(each.loc)} must have {words}, got {len(value)}"
         return self._issue(each, "E102", message, why=True)
 
+    def _pattern(self, each: _Located) -> Issue:
+        pattern = each.error.get("ctx", {})["pattern"]
+        return self._issue(each, "E109", self._must(each, f"match {pattern}"), why=True)
+
     def _not_finite(self, each: _Located) -> Issue:
         return self._issue(each, "E108", self._must(each, "be finite"), why=True)
 
@@ -220,6 +224,7 @@ class _Translator:
         "missing": _missing,
         "union_type": _wrong_type,
         "finite_number": _not_finite,
+        "string_pattern_mismatch": _pattern,
         "literal_error": _choice,
         "refused": _refused,
         **dict.fromkeys(_EXPECTED, _wrong_type),

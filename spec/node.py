@@ -283,6 +283,7 @@ def _load_plugins() -> None:
         plugin = _pending_plugins.pop()
         try:
             plugin.load()
-        except Exception as error:  # whatever a third party's import may raise
-            message = f"plugin {plugin.name} ({plugin.value}) cannot be loaded: {error}"
+        except (Exception, SystemExit) as error:  # whatever a third party's import may raise
+            said = f"{type(error).__name__}: {error}"
+            message = f"plugin {plugin.name} ({plugin.value}) cannot be loaded: {said}"
             raise SpecError(Diagnostic("E015", message, None)) from error

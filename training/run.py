@@ -98,7 +98,9 @@ class Run:
             rows = [json.loads(line) for line in lines if line.endswith("\n")]
             if not all(isinstance(row["epoch"], int) and set(row) >= MEASURED for row in rows):
                 raise ValueError("a line is no row of metrics")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError, RecursionError):
+            raise RunError(f"{file} cannot be read: a line is no row of metrics") from None
+        except (OSError, ValueError) as error:
             raise RunError(f"{file} cannot be read: {error}") from None
         return rows
 
@@ -149,7 +151,7 @@ class Run:
         file = self.folder / ENVIRONMENT
         try:
             return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{file} cannot be read: {error}") from None
 
 
@@ -179,7 +181,7 @@ def open_run(folder: Path) -> Run:
         digest = Origin((folder / SPEC).read_bytes(), run.overrides).digest
         begun_with, _, _ = run.facts["digest"], run.facts["content"], run.base
         _ = dict(run.facts.get("data", {}))  # an older run has none
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         message = f"{folder} is no run: it has no readable {FACTS} and {SPEC}"
         raise RunError(message) from None
     if digest != begun_with:

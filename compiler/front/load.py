@@ -28,7 +28,7 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Spec:
 def find(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
     """A path as it is, or the file of a shipped example when only an example has that name."""
     shipped = EXAMPLES / f"{path}.yaml"
-    return shipped if not Path(path).exists() and shipped.is_file() else path
+    return shipped if not os.path.exists(path) and os.path.isfile(shipped) else path
 
 
 def examples() -> list[Path]:

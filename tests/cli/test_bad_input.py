@@ -1,0 +1,135 @@
+"""Files that are not what they should be: exit code 2, words that name them, no traceback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import wellposed
+
+from .conftest import Cli, process
+
+DEEP = "[" * 100_000
+"""JSON in which a parser that calls itself runs out of stack."""
+
+BAD_SPECS: dict[str, tuple[bytes, str]] = {
+    "a picture": (b"\x89PNG\r\n\x1a\n", "bad.yaml:1:1: error[E002]: byte 0x89 is not UTF-8"),
+    "UTF-16": ("wellposed: 1\n".encode("utf-16"), "bad.yaml:1:1: error[E002]"),
+    "nothing": (b"", "bad.yaml:1:1: error[E005]"),
+    "brackets": (b"a: " + DEEP.encode(), "bad.yaml:1:43: error[E012]"),
+    "Python": (b"name: !!python/object/apply:os.system [ls]\n", "bad.yaml:1:7: error[E011]"),
+    "a huge number": (b"seed: 1e999\n", "bad.yaml:1:7: error[E108]: 1e999 is beyond the range"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), BAD_SPECS.values(), ids=BAD_SPECS.keys())
+def test_a_spec_that_is_none_is_refused_at_its_place(
+    cli: Cli, folder: Path, content: bytes, said: str
+) -> None:
+    (folder / "bad.yaml").write_bytes(content)
+    for verb in ("validate", "compile", "check"):
+        called = cli(verb, "bad.yaml")
+        assert called.code == 2 and said in called.err
+
+
+BAD_OVERRIDES = {
+    "name=../../x": "command line:1:6: error[E109]: name must match ^[A-Za-z]",
+    "model.time.steps.x=1": "command line:1:12: error[E014]: steps is 4",
+    "regularizers.0.alpha=1": "command line:1:1: error[E101]: regularizers must be a list",
+    "seed=[": "command line:1:7: error[E004]",
+    "seed=\udcff": "command line:1:6: error[E002]",
+    "model.time.steps=1e400": "command line:1:18: error[E108]",
+    "data={kind: csv, path: .}": "command line:1:24: error[E401]: '.': is not a regular file",
+    "": "command line:1:1: error[E014]",
+}
+
+
+@pytest.mark.parametrize(("override", "said"), BAD_OVERRIDES.items())
+def test_an_override_that_cannot_be_is_refused_at_its_place(
+    cli: Cli, override: str, said: str
+) -> None:
+    called = cli("validate", "tiny.yaml", override)
+    assert called.code == 2 and said in called.err
+
+
+def test_a_name_longer_than_a_file_may_have_is_no_file(cli: Cli) -> None:
+    called = cli("show", "a" * 5000)
+    assert called.code == 2 and "error[E001]" in called.err
+    with pytest.raises(wellposed.SpecError):
+        wellposed.load("a" * 5000)
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+def _changed(key: str, value: object) -> Callable[[Path], object]:
+    def change(run: Path) -> None:
+        facts = json.loads((run / "run.json").read_text()) | {key: value}
+        (run / "run.json").write_text(json.dumps(facts))
+
+    return change
+
+
+BAD_RUNS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "facts that are none": (lambda r: (r / "run.json").write_text("what"), "is no run"),
+    "facts of brackets": (lambda r: (r / "run.json").write_text(DEEP), "is no run"),
+    "another folder": (_changed("folder", 7), "is no run"),
+    "another backend": (_changed("backend", "theano"), "there is no backend theano"),
+    "other overrides": (_changed("overrides", [1, 2]), "was changed"),
+    "metrics without an epoch": (
+        lambda r: (r / "metrics.jsonl").write_text('{"a": 1}\n'),
+        "metrics.jsonl cannot be read: a line is no row of metrics",
+    ),
+    "metrics of brackets": (
+        lambda r: (r / "metrics.jsonl").write_text(DEEP + "\n"),
+        "metrics.jsonl cannot be read: a line is no row of metrics",
+    ),
+    "weights that are none": (
+        lambda r: (r / "weights.safetensors").write_bytes(b"what"),
+        "weights.safetensors cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), BAD_RUNS.values(), ids=BAD_RUNS.keys())
+def test_a_broken_run_is_refused_by_its_file(
+    cli: Cli, folder: Path, change: Callable[[Path], object], said: str
+) -> None:
+    trained = ("train", "tiny.yaml", "train.epochs=1", "-b", "numpy", "--no-plots", "--out", "r")
+    assert cli(*trained).code == 0
+    change(folder / "r")
+    called = cli("evaluate", "r")
+    assert called.code == 2 and said in called.err
+
+
+def test_a_folder_of_features_is_named(cli: Cli) -> None:
+    trained = ("train", "tiny.yaml", "train.epochs=1", "-b", "numpy", "--no-plots", "--out", "r")
+    assert cli(*trained).code == 0
+    err = cli("predict", "r", ".").err
+    assert err.startswith("command line:1:1: error[E401]: '.': is not a regular file")
+
+
+# --- plugins ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("{}['x']", "KeyError: 'x'"),
+        ("def f(:", "SyntaxError: invalid syntax"),
+        ("import no_such_module_at_all", "ModuleNotFoundError: No module named"),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_is_named(folder: Path, text: str, said: str) -> None:
+    info = folder / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[wellposed.plugins]\nmine = a_plugin\n")
+    (folder / "a_plugin.py").write_text(text + "\n")
+    called = process("validate", "tiny.yaml", env={"PYTHONPATH": str(folder)})
+    assert called.code == 2
+    assert f"error[E015]: plugin mine (a_plugin) cannot be loaded: {said}" in called.err
