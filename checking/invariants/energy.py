@@ -16,6 +16,7 @@ import numpy as np
 
 from ...backends import registry
 from ...backends.model import Model
+from ...compiler.analysis.jacobian import layer_at
 from ...compiler.ir.elementary import FUNCTIONS
 from ...compiler.ir.expr import Expr, constant, is_constant, variable, variables
 from ...compiler.ir.operations import ELEMENTWISE_FUNCTIONS
@@ -162,11 +163,7 @@ def _values(case: Compiled, weights: Weights, states: Mapping[str, Array]) -> di
     """Values of all that right-hand sides name, at t = 0, by the weights of the first layer."""
     problem, reference = case.problem, Reference(case.module)
     values = {problem.blocks[n].variable: a for n, a in states.items()} | {problem.t: np.zeros(())}
-    name = "layer_weights" if problem.mode == "shared" else "weights_at"
-    if name in case.module.functions:
-        found = reference.run(name, weights, *([] if problem.mode == "shared" else [0.0]))
-        values |= {w.variable: a for w, a in zip(problem.layer, found, strict=True)}
-    return values
+    return values | layer_at(problem, reference, weights, np.zeros(()))
 
 
 def antiderivative(function: str, x: Array) -> Array:

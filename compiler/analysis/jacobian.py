@@ -66,16 +66,24 @@ def _values(
 ) -> dict[Expr, Array]:
     """Values of everything that right-hand sides name, at the start of step j."""
     t = np.asarray(j * problem.h)
-    values: dict[Expr, Array] = {problem.t: t}
-    function, args = ("layer_weights", ()) if problem.mode == "shared" else ("weights_at", (t,))
-    if function in reference.module.functions:  # which no right-hand side may need
-        found = reference.run(function, weights, *args)
-        values |= {w.variable: v for w, v in zip(problem.layer, found, strict=True)}
+    values = {problem.t: t} | layer_at(problem, reference, weights, t)
     at = 0
     for name, n in _sizes(problem):
         values[problem.blocks[name].variable] = state[at : at + n]
         at += n
     return values
+
+
+def layer_at(
+    problem: Problem, reference: Reference, weights: Mapping[str, Array], t: Array
+) -> dict[Expr, Array]:
+    """Values of the weights of a layer at a time, of those that right-hand sides name."""
+    name, args = ("layer_weights", ()) if problem.mode == "shared" else ("weights_at", (t,))
+    if name not in reference.module.functions:  # which no right-hand side may need
+        return {}
+    function, found = reference.module.functions[name], reference.run(name, weights, *args)
+    given = dict(zip((result.name for result in function.results), found, strict=True))
+    return {w.variable: given[w.name] for w in problem.layer if w.name in given}
 
 
 def _matrix(words: Words, values: Values, rows: int, columns: int, examples: int) -> Array:

@@ -265,3 +265,14 @@ def test_a_field_without_slopes_has_no_oscillations_to_amplify():
     field = {"kind": "custom", "weights": {"b": {"shape": ["y"]}}, "equations": equation}
     found = analyse(program(field, integrator="euler"))
     assert [f.code for f in found] == ["N201"]
+
+
+@pytest.mark.parametrize("weights", ["shared", "per-step", "linear"])
+def test_a_weight_that_no_equation_names_is_no_obstacle(weights: str):
+    field = {
+        "kind": "custom",
+        "weights": {name: {"shape": ["y", "y"]} for name in ("A", "K", "B")},
+        "equations": {"y": "tanh(K @ y)"},
+    }
+    time = {"horizon": 2, "steps": 4, "weights": weights}
+    assert [f.code for f in analyse(program(field, time=time))] == ["N202"]
