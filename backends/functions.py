@@ -7,14 +7,14 @@ functions) is the business of the dialect's printer, `ProgramPrinter`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..compiler.ir.expr import Expr, variables, walk
-from ..compiler.ir.module import Call, Function, Group, Let, Result, Scan
+from ..compiler.ir.expr import Expr, variables
+from ..compiler.ir.module import Call, Function, Group, Let, Scan
 from .document import INDENT, WIDTH, Doc, bracket, flat, laid_out
 from .expressions import Expressions, NotPrinted, Words
+from .grouping import handed_on, last_uses, parts, result_parts, roots
 from .names import free, numbered
 
 if TYPE_CHECKING:
@@ -22,27 +22,6 @@ if TYPE_CHECKING:
 
 _ROOM = 8
 """Columns that are left to the right side of an assignment at least."""
-Part = Expr | Group
-"""What is written as one name: a variable, or a group of them."""
-
-
-def parts(targets: Sequence[Expr], function: Function) -> list[tuple[Part, list[Expr]]]:
-    """Variables and groups in order, each with its members."""
-    found: list[tuple[Part, list[Expr]]] = []
-    for key, members in groupby(targets, key=lambda v: function.groups.get(v, v)):
-        found.append((key, list(members)))
-    return found
-
-
-def result_parts(results: Sequence[Result]) -> list[tuple[Group | None, list[Result]]]:
-    """Results one by one, those of a group together."""
-    found: list[tuple[Group | None, list[Result]]] = []
-    for result in results:
-        if result.group is not None and found and found[-1][0] == result.group:
-            found[-1][1].append(result)
-        else:
-            found.append((result.group, [result]))
-    return found
 
 
 class FunctionPrinter:
@@ -57,7 +36,7 @@ class FunctionPrinter:
         """What variables are called now."""
         self.whole: dict[Expr, Group] = {}
         """The members of groups that have one name together."""
-        self.last_use = _last_uses(function)
+        self.last_use = last_uses(function)
         self.at = 0
         self.expressions = Expressions(
             program.dialect,
@@ -115,7 +94,7 @@ class FunctionPrinter:
 
     def _is_whole(self, members: list[Expr]) -> bool:
         """Is the group only ever handed on as a whole, so that one name is enough?"""
-        return all(_handed_on(e, members) for e in _roots(self.function))
+        return all(handed_on(e, members) for e in roots(self.function))
 
     def _name(self, e: Expr) -> str:
         return self.program.raw(e.name) if e.op == "weight" else self.names[e]
@@ -396,53 +375,3 @@ class FunctionPrinter:
         """The one name of these variables, if they have one."""
         members = self._members(given[0]) if given else []
         return self.names[given[0]] if members and members == list(given) else ""
-
-
-# --- uses of variables -------------------------------------------------------------------------
-
-
-def _last_uses(function: Function) -> dict[Expr, int]:
-    """Variable → the last statement that uses it; the results are behind all statements."""
-    found: dict[Expr, int] = {}
-    for i, let in enumerate(function.body):
-        found |= dict.fromkeys(variables(*let.operands), i)
-    return found | dict.fromkeys(variables(*function.values), len(function.body))
-
-
-def _roots(function: Function) -> Iterator[tuple[Expr, ...]]:
-    """The argument lists and the expressions of a function: what groups are handed on in."""
-    for let in function.body:
-        if isinstance(let.value, Expr):
-            yield from _argument_lists(let.value)
-        elif isinstance(let.value, Scan):
-            yield let.value.init
-            yield let.value.xs
-            yield let.value.consts
-            for e in let.operands:
-                yield from _argument_lists(e, bare=False)
-        else:
-            yield let.operands
-            for e in let.operands:
-                yield from _argument_lists(e, bare=False)
-    for value in function.values:
-        yield from _argument_lists(value)
-
-
-def _argument_lists(root: Expr, bare: bool = True) -> Iterator[tuple[Expr, ...]]:
-    """The arguments of every call; every other operand by itself."""
-    if bare:
-        yield (root,)
-    for node in walk(root):
-        if node.op == "call":
-            yield node.args
-        else:
-            yield from ((arg,) for arg in node.args)
-
-
-def _handed_on(args: tuple[Expr, ...], members: list[Expr]) -> bool:
-    """Does an argument list hold all of the members in a row, or none of them?"""
-    own = [a for a in args if a in members]
-    if not own:
-        return True
-    first = args.index(members[0]) if members[0] in args else -1
-    return first >= 0 and list(args[first : first + len(members)]) == members

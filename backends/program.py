@@ -14,7 +14,8 @@ from . import initial
 from .dialect import Dialect
 from .document import WIDTH, Doc, bracket, docstring, fold
 from .expressions import Needs
-from .functions import FunctionPrinter, result_parts
+from .functions import FunctionPrinter
+from .grouping import result_parts
 from .names import fixed, own_names
 
 LABEL = 15

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..compiler.ir.module import Function, Group, Module
 from .dialect import Dialect
-from .functions import parts
+from .grouping import parts
 from .load import load_module
 from .model import Array, Targets, Weights, checked_rows, checked_targets, checked_weights
 from .optimizers import Updater

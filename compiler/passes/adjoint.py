@@ -66,10 +66,7 @@ class _Adjoint:
         """The pullback of a function for the parameters at `wanted`."""
         key = name, wanted
         if key not in self.names:
-            taken = {*self.module.functions, *self.made}
-            own, i = f"{name}_pullback", 2
-            while own in taken:
-                own, i = f"{name}_pullback_{i}", i + 1
+            own = self.fresh(f"{name}_pullback")
             function = _Pullback(self, self.function(name), wanted, own).function()
             self.names[key] = own
             self.made[own] = without_dead_statements(function)
@@ -288,12 +285,8 @@ class _ReversedScan:
         self.n, self.m = len(scan.init), len(scan.init) + len(scan.xs)
         self.xs = [i for i, x in enumerate(scan.xs) if x in active]
         self.consts = [i for i, c in enumerate(scan.consts) if c in active]
-        wanted = (
-            *range(self.n),
-            *(self.n + i for i in self.xs),
-            *(self.m + i for i in self.consts),
-        )
-        self.pullback = adjoint.pullback(scan.step, wanted)
+        moving = (*(self.n + i for i in self.xs), *(self.m + i for i in self.consts))
+        self.pullback = adjoint.pullback(scan.step, (*range(self.n), *moving))
         self.is_undone = adjoint.keep is Keep.NOTHING
         self.of = [
             *scan.init,
@@ -308,7 +301,8 @@ class _ReversedScan:
         """
         scan, n = self.scan, self.n
         split = len(self.targets) - scan.sums
-        bars = [_or_zero(g, e) for g, e in zip(seeds, self.targets, strict=True)]
+        given = zip(seeds, self.targets, strict=True)
+        bars = [build("zeros_like", e) if g is None else g for g, e in given]
         ends, start, along = self.targets[:n], bars[:n], ()
         if scan.path:
             ends, start = (tuple(build("last", e) for e in es) for es in (ends, start))
@@ -394,10 +388,6 @@ class _ReversedScan:
 def _renamed(params: Sequence[Expr], suffix: str = "") -> tuple[Expr, ...]:
     """New variables like these."""
     return tuple(variable(f"{p.name}{suffix}", p.type) for p in params)
-
-
-def _or_zero(g: Expr | None, e: Expr) -> Expr:
-    return build("zeros_like", e) if g is None else g
 
 
 def _name(e: Expr) -> str:
