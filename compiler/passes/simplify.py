@@ -142,6 +142,14 @@ def _divide_one(e: Expr) -> Expr | None:
     return a if is_constant(b, 1) else None
 
 
+def _divide_integers(e: Expr) -> Expr | None:
+    """6 / 2 = 3, for whole numbers that divide"""
+    a, b = e.args
+    if not (_is_integer(a) and _is_integer(b)) or _int(b) == 0 or _int(a) % _int(b):
+        return None
+    return constant(_int(a) // _int(b))
+
+
 def _divide_negative(e: Expr) -> Expr | None:
     """(−x) / y = −(x / y)"""
     a, b = e.args
@@ -223,7 +231,14 @@ LAWS: dict[str, tuple[Law, ...]] = {
         _times_quotient,
         _square,
     ),
-    "div": (_plain_operand, _spread_last, _divide_one, _divide_negative, _half_of_double),
+    "div": (
+        _plain_operand,
+        _spread_last,
+        _divide_one,
+        _divide_integers,
+        _divide_negative,
+        _half_of_double,
+    ),
     "neg": (_double_negative, _negative_spread),
     "pow": (_power_one,),
     "transpose": (_double_transpose,),

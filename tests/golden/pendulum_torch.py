@@ -1,4 +1,4 @@
-"""pendulum: y' = ½ 2 z; z' = −w₂ sin(y),  0 ≤ t ≤ T.
+"""pendulum: y' = z; z' = −w₂ sin(y),  0 ≤ t ≤ T.
 
 Vector field   custom, y ∈ ℝ¹, z ∈ ℝ¹, from H = ½ (Σ (z²)) − w₂ (Σ cos(y))
 Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
@@ -58,8 +58,8 @@ def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def dy_dt(z: Tensor) -> Tensor:
-    """y' = ½ 2 z."""
-    return 2 / 2 * z
+    """y' = z."""
+    return z
 
 
 def dz_dt(y: Tensor, w2: Tensor) -> Tensor:
