@@ -101,7 +101,11 @@ class TorchProgram(ProgramPrinter):
             steps, h = self.constant("STEPS"), self.constant("H")
             return [
                 f"def {self.own(name)}(t: float) -> int:",
-                docstring(["The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."]),
+                docstring(
+                    [
+                        "The step j with t_j ≤ t < t_{j+1}, but for a rounding of t_j; at T the last one."
+                    ]
+                ),
                 f"    return min(max(int(t / {h} + 1e-9), 0), {steps} - 1)",
             ]
         self.needs.imports.add("import torch.nn.functional as F")

@@ -55,7 +55,9 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def step_of(t: float) -> int:
-    """The step j with t_j ≤ t < t_{j+1}; t_j itself may be rounded down."""
+    """The step j with t_j ≤ t < t_{j+1}, but for a rounding of t_j; at T the last
+    one.
+    """
     return min(max(int(t / H + 1e-9), 0), STEPS - 1)
 
 
