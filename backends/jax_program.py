@@ -68,7 +68,7 @@ class JaxProgram(ProgramPrinter):
     def helper(self, name: str) -> Section:
         if name == "step_of":
             steps, h = self.constant("STEPS"), self.constant("H")
-            doc = "The step j with t_j ≤ t < t_{j+1}, but for a rounding of t_j; at T the last one."
+            doc = "The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."
             return [
                 f"def {self.own(name)}(t: float | Array) -> Array:",
                 docstring([doc]),

@@ -99,13 +99,10 @@ class TorchProgram(ProgramPrinter):
     def helper(self, name: str) -> Section:
         if name == "step_of":
             steps, h = self.constant("STEPS"), self.constant("H")
+            doc = "The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."
             return [
                 f"def {self.own(name)}(t: float) -> int:",
-                docstring(
-                    [
-                        "The step j with t_j ≤ t < t_{j+1}, but for a rounding of t_j; at T the last one."
-                    ]
-                ),
+                docstring([doc]),
                 f"    return min(max(int(t / {h} + 1e-9), 0), {steps} - 1)",
             ]
         self.needs.imports.add("import torch.nn.functional as F")

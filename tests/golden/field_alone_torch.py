@@ -51,9 +51,7 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def step_of(t: float) -> int:
-    """The step j with t_j ≤ t < t_{j+1}, but for a rounding of t_j; at T the last
-    one.
-    """
+    """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     return min(max(int(t / H + 1e-9), 0), STEPS - 1)
 
 

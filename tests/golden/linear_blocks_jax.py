@@ -59,9 +59,7 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def step_of(t: float | Array) -> Array:
-    """The step j with t_j ≤ t < t_{j+1}, but for a rounding of t_j; at T the last
-    one.
-    """
+    """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
     return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
 
