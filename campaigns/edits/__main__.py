@@ -1,4 +1,4 @@
-"""`python -m wellposed.checking.selftest`: random edits of emitted programs, and what survives."""
+"""`python -m campaigns.edits`: random edits of emitted programs, and what survives."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .mutants import run_edits
+from .campaign import run_edits
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what was caught and what survived; 1 where too much did, or for no known reason."""
     parser = argparse.ArgumentParser(
-        prog="python -m wellposed.checking.selftest",
+        prog="python -m campaigns.edits",
         description="Random edits of emitted programs: how many does the ladder catch?",
     )
     parser.add_argument("--edits", type=_count, default=300, help="how many to try (300)")

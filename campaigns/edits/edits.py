@@ -128,7 +128,7 @@ def _sign(site: Site) -> Iterator[str]:
         yield _text(node.operand)
 
 
-def _operands(site: Site) -> Iterator[str]:
+def _sides(site: Site) -> Iterator[str]:
     node = site.node
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ORDERED):
         return
@@ -221,7 +221,7 @@ RULES: dict[str, Rule] = {
     "another constant": _constant,
     "another index": _index,
     "another sign": _sign,
-    "operands swapped": _operands,
+    "sides swapped": _sides,
     "a term dropped": _term,
     "a factor dropped": _factor,
     "a transpose dropped": _transpose,

@@ -9,21 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from ...backends import registry
-from ...backends.model import Model
-from ...compiler.ir.program import Program
-from ...compiler.lower import lower
-from ..asking import answers
-from ..expectation import Expectation, expectation
-from ..inputs import asked_once
-from ..probes import Probes, draw
-from ..quantities import Key
-from ..questions import plan
-from ..rungs import Rung, judge
-from .specs import specs
+from wellposed.backends import registry
+from wellposed.backends.model import Model
+from wellposed.checking.asking import answers
+from wellposed.checking.checks import DOUBLE, RUNGS, plan
+from wellposed.checking.expectation import Expectation, expectation
+from wellposed.checking.inputs import compiled_fast
+from wellposed.checking.probes import Probes, draw
+from wellposed.checking.quantities import Key
+from wellposed.checking.rungs import Rung, judge
+from wellposed.checking.selftest.specs import specs
+from wellposed.compiler.pipeline import Compiled, compiled
 
-DTYPES = ("float64",)
-LEVELS = ("L0", "L1", "L2", "L3")
+ASKED = RUNGS[:4]
 """What one program is asked; the rungs above are for what all programs share."""
 
 
@@ -31,7 +29,7 @@ LEVELS = ("L0", "L1", "L2", "L3")
 class Prepared:
     """A spec with all that is put to its programs and expected of them."""
 
-    program: Program
+    case: Compiled
     probes: Probes
     keys: tuple[Key, ...]
     expected: Expectation
@@ -40,10 +38,10 @@ class Prepared:
 @cache
 def prepared(name: str) -> Prepared:
     """What a spec of `specs` asks of a program of the user's."""
-    program = lower(specs()[name])
-    probes = draw(program)
-    keys = plan(program, probes, DTYPES, LEVELS, given=True)
-    return Prepared(program, probes, keys, expectation(program, keys, probes))
+    case = compiled(specs()[name])
+    probes = draw(case)
+    keys = plan(case, probes, DOUBLE, ASKED, given=True)
+    return Prepared(case, probes, keys, expectation(case, keys, probes))
 
 
 def first_failure(name: str, backend: str, text: str) -> Rung | None:
@@ -51,11 +49,12 @@ def first_failure(name: str, backend: str, text: str) -> Rung | None:
     given = prepared(name)
 
     def load(dtype: str) -> Model:
-        return asked_once(registry.get(backend).load(given.program, text, dtype=dtype))
+        module = given.case.module
+        return compiled_fast(registry.get(backend).load(module, text, dtype=dtype))
 
     judged = (
         rung
-        for key, answer in answers(load, given.keys, given.probes)
-        for rung in judge(given.program, backend, key, answer, given.expected, {})
+        for key, answer in answers(load, given.case, given.keys, given.probes)
+        for rung in judge(given.case, backend, key, answer, given.expected, {})
     )
     return next((rung for rung in judged if not rung.passed), None)

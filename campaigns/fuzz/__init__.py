@@ -1,4 +1,4 @@
 """Compiler fuzzing: random specs, valid and nearly valid, through the whole compiler.
 
-Needs hypothesis, which comes with `wellposed[test]`; nothing else in the package imports it.
+Needs hypothesis, which comes with `wellposed[test]`.
 """

@@ -1,6 +1,7 @@
-"""`python -m wellposed.checking.fuzz`: random specs through the compiler, for as long as you like.
+"""`python -m campaigns.fuzz`: random specs through the compiler, for as long as you like.
 
-Exit 0 when nothing was found, 1 with finds, 2 when the call is wrong.
+What an earlier campaign in the same folder has found is tried first. Exit 0 when nothing was found,
+1 with finds, 2 when the call is wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+
+OUT = Path(".hypothesis/fuzz")
+"""Campaigns that run at the same time need folders of their own."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,26 +25,23 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"fuzzing needs {module}: pip install 'wellposed[{extra}]'", file=sys.stderr)
             return 2
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    if given.out is None:
-        with TemporaryDirectory(prefix="wellposed-fuzz-") as folder:
-            return _run(given, Path(folder))
     given.out.mkdir(parents=True, exist_ok=True)
     return _run(given, given.out)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m wellposed.checking.fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m campaigns.fuzz", description=__doc__)
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="how long (default: 100 specs)")
     length.add_argument("--specs", type=int, help="how many")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="where finds are saved, as NNN.yaml")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"finds and their database ({OUT})")
     parser.add_argument("--near", action="store_true", help="nearly valid specs")
     return parser
 
 
 def _run(given: argparse.Namespace, folder: Path) -> int:
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(folder / ".hypothesis"))
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(folder))
     from .campaign import Campaign
 
     count = 100 if given.minutes is None and given.specs is None else given.specs
@@ -57,7 +57,7 @@ def _run(given: argparse.Namespace, folder: Path) -> int:
         campaign.run()
     except KeyboardInterrupt:
         print("stopped")
-    for one in campaign.found:
+    for one in campaign.found.values():
         print(f"--- {one.what}\n{one.detail}\n{one.text}")
     print(campaign.summary())
     return 1 if campaign.found else 0

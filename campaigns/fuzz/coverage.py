@@ -6,16 +6,16 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...spec.data import Data
-from ...spec.initializers import Initializer
-from ...spec.integrators import Integrator
-from ...spec.model import Gradient, Lift, Spec, Task
-from ...spec.node import Family, Node
-from ...spec.parametrizations import Parametrization
-from ...spec.readouts import Readout
-from ...spec.regularizers import Regularizer
-from ...spec.training import Optimizer, Schedule
-from ...spec.vector_fields import VectorField
+from wellposed.spec.data import Data
+from wellposed.spec.initializers import Initializer
+from wellposed.spec.integrators import Integrator
+from wellposed.spec.model import Gradient, Lift, Spec, Task
+from wellposed.spec.node import Family, Node
+from wellposed.spec.parametrizations import Parametrization
+from wellposed.spec.readouts import Readout
+from wellposed.spec.regularizers import Regularizer
+from wellposed.spec.training import Optimizer, Schedule
+from wellposed.spec.vector_fields import VectorField
 
 FAMILIES: tuple[type[Family], ...] = (
     VectorField,
@@ -32,7 +32,7 @@ FAMILIES: tuple[type[Family], ...] = (
     Schedule,
 )
 CHOICES = ("activation", "bias", "weights", "hypothesis", "loss", "dtype", "time_input")
-"""Keys that are choices too, beside the kinds."""
+"""Keys that are choices too, as the kinds are."""
 
 
 def registered() -> frozenset[str]:
@@ -71,12 +71,10 @@ SIMPLEST: dict[tuple[str, ...], Any] = {
 """The keys every spec has, with the values that hypothesis shrinks them to."""
 
 
-def keys_beside_the_simplest(plain: Any, loc: tuple[str, ...] = ()) -> list[str]:
+def keys_of_its_own(plain: Any, loc: tuple[str, ...] = ()) -> list[str]:
     """The keys of a spec that are not those of the simplest one; a list counts as one value."""
     if isinstance(plain, dict) and plain:
-        return [
-            key for k, v in plain.items() for key in keys_beside_the_simplest(v, (*loc, str(k)))
-        ]
+        return [key for k, v in plain.items() for key in keys_of_its_own(v, (*loc, str(k)))]
     known = loc in SIMPLEST and SIMPLEST[loc] == plain
     return [] if known else [".".join(loc)]
 

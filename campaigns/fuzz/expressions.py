@@ -13,9 +13,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ...compiler.ir.functions import PUBLIC
-from ...compiler.names import refusal
-from ...spec.parametrizations import HamiltonianBlock, Parametrization
+from wellposed.compiler.front.names import refusal
+from wellposed.compiler.ir.elementary import PUBLIC
+from wellposed.spec.parametrizations import HamiltonianBlock, Parametrization
+
 from .values import Plain, member, rarely
 
 Shape = tuple[int, int]
@@ -88,13 +89,13 @@ ODD_NAMES = tuple(name for name in _TEMPTING if not refusal(name))
 
 @dataclass(frozen=True)
 class Text:
-    """An expression; `atomic` ones need no parentheses as operands."""
+    """An expression; some need no parentheses within another one."""
 
     bare: str
 
     @property
     def x(self) -> str:
-        """The text as an operand."""
+        """The text as a part of another one."""
         atomic = re.fullmatch(r"[A-Za-z]\w*|\d[\d.]*|[a-z]+\([^()]*\)", self.bare)
         return self.bare if atomic else f"({self.bare})"
 

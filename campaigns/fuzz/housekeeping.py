@@ -6,7 +6,7 @@ import gc
 import sys
 from importlib import import_module
 
-from ...backends import registry
+from wellposed.backends import registry
 
 
 def load_frameworks() -> None:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from ...spec import data, initializers, model, readouts, training
-from ...spec.integrators import Integrator, Leapfrog, Verlet
-from ...spec.parametrizations import Free, HamiltonianBlock, Parametrization
-from ...spec.regularizers import Regularizer
-from ...spec.vector_fields import Custom, VectorField
+from wellposed.spec import data, initializers, model, readouts, training
+from wellposed.spec.integrators import Integrator, Leapfrog, Verlet
+from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrization
+from wellposed.spec.regularizers import Regularizer
+from wellposed.spec.vector_fields import Custom, VectorField
+
 from .expressions import SIZES, customs
 from .values import Plain, member, node, of_kind, rarely, short
 

@@ -1,6 +1,6 @@
 """One spec through the compiler: what a valid one and a nearly valid one must do.
 
-Both go the way of a user: YAML text in a file, loaded, lowered, analysed, emitted. A valid one is
+Both go the way of a user: YAML text in a file, loaded, compiled, analysed, emitted. A valid one is
 then compared with the reference, in float64, by the ladder.
 """
 
@@ -15,22 +15,21 @@ from typing import Any
 
 import yaml
 
-from ...backends import registry
-from ...compiler.cost import cost
-from ...compiler.describe import describe
-from ...compiler.frontend import load
-from ...compiler.lower import lower
-from ...compiler.stability import analyse
-from ...spec.diagnostics import Diagnostic, SpecError
-from ...spec.model import Spec
-from .. import inline
-from ..ladder import check
-from ..report import Report
+from wellposed.backends import registry
+from wellposed.checking import inline
+from wellposed.checking.ladder import check
+from wellposed.checking.report import Report
+from wellposed.compiler.analysis.describe import describe
+from wellposed.compiler.front.load import load
+from wellposed.compiler.pipeline import compiled
+from wellposed.spec.diagnostics import Diagnostic, SpecError
+from wellposed.spec.model import Spec
+
 from .limits import Hang, within
 
-PACKAGE = __name__.partition(".")[0]
+PACKAGE = "wellposed"
 BACKENDS = ("torch", "jax")
-LEVELS = ("L0", "L1", "L2", "L3")
+RUNGS = ("L0", "L1", "L2", "L3")
 FILE = "spec.yaml"
 PATIENCE = 60.0
 """Seconds of computing after which a spec of this size counts as a hang."""
@@ -40,7 +39,7 @@ PATIENCE = 60.0
 class Scope:
     """How far a valid spec is followed: all the way, or just to where a find was."""
 
-    levels: tuple[str, ...] = LEVELS
+    rungs: tuple[str, ...] = RUNGS
     backends: tuple[str, ...] = BACKENDS
 
 
@@ -59,7 +58,7 @@ class Outcome:
     verdict: str
     find: str = ""
     detail: str = ""
-    scope: Scope = EVERYTHING
+    scope: Scope = COMPILING
 
 
 def to_text(plain: Any) -> str:
@@ -69,7 +68,7 @@ def to_text(plain: Any) -> str:
 
 def valid(plain: dict[str, Any], folder: Path, scope: Scope = EVERYTHING) -> Outcome:
     """A valid spec: accepted as written, compiled by every backend, equal to the reference."""
-    outcome = _guarded(lambda: _accepted(plain, folder), COMPILING)
+    outcome = _guarded(lambda: _accepted(plain, folder))
     if outcome.find or scope == COMPILING:
         return outcome
     return _guarded(lambda: _equal(folder, scope), EVERYTHING)
@@ -77,10 +76,10 @@ def valid(plain: dict[str, Any], folder: Path, scope: Scope = EVERYTHING) -> Out
 
 def nearly_valid(text: str | bytes, folder: Path) -> Outcome:
     """A text that may be no spec: it compiles, or every error has its place in the file."""
-    return _guarded(lambda: _nearly_valid(text, folder), COMPILING)
+    return _guarded(lambda: _nearly_valid(text, folder))
 
 
-def _guarded(trial: Callable[[], Outcome], scope: Scope) -> Outcome:
+def _guarded(trial: Callable[[], Outcome], scope: Scope = COMPILING) -> Outcome:
     """The outcome; an exception, a warning and a hang are finds."""
     try:
         with warnings.catch_warnings(), within(PATIENCE):
@@ -94,7 +93,7 @@ def _guarded(trial: Callable[[], Outcome], scope: Scope) -> Outcome:
 
 
 def _place(error: BaseException) -> str:
-    """Module and function of this package where it was raised."""
+    """Module and function of the package where it was raised."""
     codes = [
         (str(frame.f_globals.get("__name__", "")), frame.f_code)
         for frame, _ in traceback.walk_tb(error.__traceback__)
@@ -109,9 +108,9 @@ def _accepted(plain: dict[str, Any], folder: Path) -> Outcome:
     try:
         spec = load(_written(to_text(plain), folder))
     except SpecError as error:
-        return Outcome("refused", f"refused {error.diagnostics[0].code}", str(error), COMPILING)
+        return Outcome("refused", f"refused {error.diagnostics[0].code}", str(error))
     if spec != Spec.model_validate(plain) or spec != Spec.model_validate(spec.to_plain()):
-        return Outcome("changed", "changed by being read", str(spec.to_plain()), COMPILING)
+        return Outcome("changed", "changed by being read", str(spec.to_plain()))
     _compile(spec)
     return Outcome("compiles")
 
@@ -121,9 +120,9 @@ def _equal(folder: Path, scope: Scope) -> Outcome:
     report = check(
         load(folder / FILE),
         dtypes=("float64",),
-        levels=scope.levels,
+        rungs=scope.rungs,
         backends=scope.backends,
-        run=inline.run_briefly,
+        run=inline.run_fast,
     )
     return _judged(report)
 
@@ -131,25 +130,21 @@ def _equal(folder: Path, scope: Scope) -> Outcome:
 def _judged(report: Report) -> Outcome:
     failure = report.first_failure
     if failure is None:
-        if not report.rungs:
-            return Outcome("empty", "nothing was compared")
-        return Outcome("agrees")
+        return Outcome("agrees") if report.rungs else Outcome("empty", "nothing was compared")
     if failure.ill_posed:
         return Outcome("ill-posed", detail=report.message)
     find = f"{failure.rung} {failure.backend} {failure.quantity}"
-    scope = Scope(LEVELS[: LEVELS.index(failure.rung) + 1], (failure.backend,))
+    scope = Scope(RUNGS[: RUNGS.index(failure.rung) + 1], (failure.backend,))
     return Outcome("differs", find, report.message, scope)
 
 
 def _compile(spec: Spec) -> None:
-    """Everything short of running it: findings, words and both texts, the same every time."""
-    program = lower(spec)
-    analyse(program)
-    describe(program)
-    cost(program)
+    """Everything short of running it: the description and both texts, the same every time."""
+    case, again = compiled(spec), compiled(spec)
+    describe(case)
     for backend in BACKENDS:
-        text = registry.get(backend).emit(program)
-        if text != registry.get(backend).emit(lower(spec)):
+        text = registry.get(backend).emit(case.module)
+        if text != registry.get(backend).emit(again.module):
             raise AssertionError(f"the text for {backend} is another one the second time")
         compile(text, f"<{backend}>", "exec")
 

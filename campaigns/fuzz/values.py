@@ -16,8 +16,8 @@ import annotated_types as bounds
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from ...spec import data, initializers, model, readouts, training, vector_fields
-from ...spec.node import Family, Node
+from wellposed.spec import data, initializers, model, readouts, training, vector_fields
+from wellposed.spec.node import Family, Node
 
 Plain = dict[str, Any]
 Strategy = st.SearchStrategy[Any]

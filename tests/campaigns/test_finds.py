@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from wellposed.checking.fuzz import trial
-from wellposed.checking.fuzz.coverage import keys_beside_the_simplest
+from campaigns.fuzz import trial
+from campaigns.fuzz.coverage import keys_of_its_own
 from wellposed.compiler.analysis.describe import describe
 from wellposed.compiler.pipeline import compiled
 from wellposed.spec.model import Spec
@@ -68,7 +68,7 @@ VALID: dict[str, dict[str, Any]] = {
         }
     },
     # a slope of 1e59 − 1e59 plus that of the penalty was held to the scale of the penalty's
-    "a penalty beside 1e30": {
+    "a penalty next to 1e30": {
         "model": {
             "state": 1,
             "parametrization": "antisymmetric",
@@ -87,7 +87,7 @@ VALID: dict[str, dict[str, Any]] = {
         }
     },
     # W − Wᵀ of one component is 0: W is pulled by g − g, between which the slope of α is lost
-    "a penalty beside what cancels": {
+    "a penalty next to what cancels": {
         "model": {"state": 1, "parametrization": "antisymmetric", "readout": "regression"},
         "task": "regression",
         "regularizers": [{"kind": "weight-decay", "of": ["K"], "alpha": 1e-20}],
@@ -98,7 +98,7 @@ VALID: dict[str, dict[str, Any]] = {
 
 NEARLY_VALID: dict[str, tuple[str, list[str]]] = {
     # mending went on inside a mapping that it had left out
-    "a typo beside a missing key": (
+    "a typo and a missing key": (
         "wellposed: 1\nname: net\nmodel:\n  :vector_field: layer\n  time: {horizon: 1, steps: 1}\n",
         ["E104", "E103"],
     ),
@@ -113,7 +113,7 @@ def joined(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("keys", VALID.values(), ids=VALID)
 def test_valid(keys: dict[str, Any], tmp_path: Path) -> None:
     plain = joined(copy.deepcopy(SIMPLEST), keys)
-    assert len(keys_beside_the_simplest(plain)) <= FEW_KEYS
+    assert len(keys_of_its_own(plain)) <= FEW_KEYS
     outcome = trial.valid(plain, tmp_path)
     assert (outcome.verdict, outcome.detail) == ("agrees", "")
 
@@ -129,6 +129,6 @@ def test_a_large_state_is_described_without_its_eigenvalues() -> None:
     """It ended in a MemoryError: 6 GB for two Jacobians of 20,000 components."""
     field = {"kind": "custom", "equations": {"y": "tanh(y)"}}
     plain = joined(SIMPLEST, {"model": {"state": 20_000, "vector_field": field}})
-    (finding,) = describe(lower(Spec.model_validate(plain))).findings
+    (finding,) = describe(compiled(Spec.model_validate(plain))).findings
     assert finding.code == "W203"  # tanh(y): Re λ ∈ [0, 1]
     assert "20000 eigenvalues are too many" in finding.evidence

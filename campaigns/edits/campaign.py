@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from ...backends import registry
-from ...data.rng import rng
-from .bug import BOTH
+from wellposed.backends import registry
+from wellposed.checking.selftest.plant import BOTH
+from wellposed.checking.selftest.pool import mapping
+from wellposed.checking.selftest.specs import specs
+from wellposed.data.rng import rng
+
 from .edits import Edit, edits
-from .excuses import excuse
+from .equivalent import reason
 from .first import first_failure, prepared
-from .pool import mapping
-from .specs import specs
 
 CAUGHT = 0.95
 """The share of edits that have to be caught."""
@@ -85,7 +86,7 @@ def draw(count: int, seed: int, backends: Collection[str] = BOTH) -> list[Mutant
 
 def program_text(spec: str, backend: str) -> str:
     """The unedited text."""
-    return registry.get(backend).emit(prepared(spec).program)
+    return registry.get(backend).emit(prepared(spec).case.module)
 
 
 def run_edits(
@@ -105,13 +106,13 @@ def run_edits(
                 caught[rung] += 1
                 continue
             text = program_text(mutant.spec, mutant.backend)
-            survivors.append(Survivor(mutant, excuse(mutant.edit, text, mutant.backend)))
+            survivors.append(Survivor(mutant, reason(mutant.edit, text, mutant.backend)))
             progress(f"survived: {mutant}")
     return Outcome(len(chosen), dict(caught), tuple(survivors))
 
 
 def caught_at(mutant: Mutant) -> str:
-    """The level that catches an edit, '' for none."""
+    """The rung that catches an edit, '' for none."""
     text = mutant.edit.apply(program_text(mutant.spec, mutant.backend))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an edited program may well provoke some

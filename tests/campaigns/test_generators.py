@@ -10,8 +10,8 @@ from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from wellposed.checking.fuzz import coverage, expressions, near, values
-from wellposed.checking.fuzz.specs import specs, write_data
+from campaigns.fuzz import coverage, expressions, near, values
+from campaigns.fuzz.specs import specs, write_data
 from wellposed.compiler.ir.elementary import PUBLIC
 from wellposed.compiler.pipeline import compiled
 from wellposed.spec.integrators import Integrator
@@ -57,12 +57,12 @@ def test_valid_specs_compile(
 ) -> None:
     write_data(tmp_path)
     monkeypatch.chdir(tmp_path)
-    for plain in generated:
-        assert lower(Spec.model_validate(plain)).blocks
+    for plain in generated[::3]:
+        assert compiled(Spec.model_validate(plain)).module.functions
 
 
 def test_specs_are_small(generated: list[dict[str, Any]]) -> None:
-    sizes = sorted(len(coverage.keys_beside_the_simplest(plain)) for plain in generated)
+    sizes = sorted(len(coverage.keys_of_its_own(plain)) for plain in generated)
     assert sizes[0] == 0 and sizes[len(sizes) // 2] <= 12
 
 
@@ -94,6 +94,6 @@ def test_nearly_valid_texts_are_mostly_no_specs_and_all_different() -> None:
 
 def test_what_the_simplest_spec_has_is_not_counted() -> None:
     plain: dict[str, Any] = {"name": "net", "model": {"state": 3, "vector_field": "layer"}}
-    assert coverage.keys_beside_the_simplest(plain) == ["model.state"]
+    assert coverage.keys_of_its_own(plain) == ["model.state"]
     plain["regularizers"] = [{"kind": "weight-decay"}]
-    assert coverage.keys_beside_the_simplest(plain) == ["model.state", "regularizers"]
+    assert coverage.keys_of_its_own(plain) == ["model.state", "regularizers"]

@@ -1,0 +1,1 @@
+"""Random edits of emitted programs: how many does `check` notice?"""
