@@ -7,17 +7,29 @@ With `--all-grids` every structure twenty times, with activation, bias, lift and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from literal import differences
-from specs import FIELDS, Case, all_pairs, allowed, leapfrogs, sample, structural, whole_grid
+from specs import (
+    FIELDS,
+    INTEGRATORS,
+    Case,
+    Plain,
+    all_pairs,
+    allowed,
+    leapfrogs,
+    sample,
+    structural,
+    whole_grid,
+)
 
 from wellposed.compiler.builders import path
 from wellposed.compiler.ir.expr import Expr, build, constant
 from wellposed.compiler.promises.checked import value_checked
 from wellposed.spec.integrators import Heun, Midpoint
+from wellposed.spec.model import Spec
 from wellposed.spec.parametrizations import Antisymmetric
 from wellposed.spec.regularizers import Smoothness
 
@@ -26,8 +38,8 @@ SAMPLED = 12
 """Structures of each field, of 9 to 51."""
 
 
-def wrong(cases: list[Case]) -> dict[str, float]:
-    """The cases that are not what the loops say, and by how much."""
+def wrong(cases: Sequence[Case | Spec]) -> dict[str, float]:
+    """The networks that are not what the loops say, and by how much."""
     worst = {str(case): max(differences(case).values()) for case in cases}
     return {name: error for name, error in worst.items() if not error <= 1e-12}
 
@@ -44,6 +56,45 @@ def test_values_over_the_grid(field: str, all_grids: bool):
     cases = whole_grid(field) if all_grids else sample(structures, SAMPLED)
     assert wrong(cases) == {}
     assert len(cases) >= 9
+
+
+def edge(case: Case, time: Plain | None = None, **changes: Any) -> Spec:
+    """A case with another time or state, and no regularizers."""
+    horizon = {"horizon": 0.7, "steps": 3, "weights": case.mode} | (time or {})
+    return case.spec(time=horizon, regularizers=[], **changes)
+
+
+ELLIPSES = {"kind": "ellipses", "train": 12, "validation": 0}
+EDGES: dict[str, Spec] = {
+    **{f"one step of {k}": edge(Case(integrator=k), {"steps": 1}) for k in INTEGRATORS[:4]},
+    "one step of leapfrog": edge(Case("second-order", integrator="leapfrog"), {"steps": 1}),
+    "one step of verlet": edge(Case("hamiltonian", integrator="verlet"), {"steps": 1}),
+    "many steps": edge(Case("two-blocks", integrator="verlet", mode="linear"), {"steps": 50}),
+    "more y than z": edge(
+        Case("hamiltonian", integrator="verlet", mode="linear"), state={"y": 4, "z": 2}
+    ),
+    "more z than y": edge(Case("hamiltonian", integrator="rk4"), state={"y": 2, "z": 5}),
+    "stacked blocks of two sizes": edge(
+        Case("layer", "hamiltonian", "verlet"), state={"y": 4, "z": 2}
+    ),
+    "one number for both sizes": edge(Case("double-layer-hamiltonian"), state=3),
+    "one component": edge(Case("parabolic", "negative-gram", "heun"), state=1),
+    "fewer features than components": Spec.model_validate(
+        Case(readout=0).plain(regularizers=[]) | {"data": ELLIPSES}
+    ),
+    "no time in an mlp": edge(
+        Case("mlp", integrator="rk4"), vector_field={"kind": "mlp", "hidden": [4]}
+    ),
+    "three hidden layers in an mlp": edge(
+        Case("mlp"), vector_field={"kind": "mlp", "hidden": [2, 5, 3], "time_input": True}
+    ),
+}
+"""What the grid has no axis for."""
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_values_at_the_edges(name: str):
+    assert wrong([EDGES[name]]) == {}
 
 
 PLANTED = {
