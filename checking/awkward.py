@@ -95,15 +95,9 @@ def _no_row(model: Model, given: Inputs) -> Answers:
     return {name: flags([*array.shape, array.itemsize]) for name, array in found.items()}
 
 
-def _one_row(model: Model, given: Inputs) -> Answers:
-    one = given.rows(slice(ODD, ODD + 1))
-    return {"forward": forward(model, one)} | gradient(model, one)
-
-
-def _repeated(model: Model, given: Inputs) -> Answers:
-    """Every row counts as often as it is there."""
-    repeated = given.rows(REPEATED)
-    return {"forward": forward(model, repeated)} | gradient(model, repeated)
+def _both(model: Model, given: Inputs) -> Answers:
+    """Forward and backward."""
+    return {"forward": forward(model, given)} | gradient(model, given)
 
 
 def _many_rows(model: Model, given: Inputs) -> Answers:
@@ -115,7 +109,7 @@ def _many_rows(model: Model, given: Inputs) -> Answers:
     states = module.steps * module.signature.size
     counts = (count for count in COUNTS if count * states <= NUMBERS)
     many = given.many(next(counts, 0))
-    return {"forward": forward(model, many)} | gradient(model, many) if len(many.x) else {}
+    return _both(model, many) if len(many.x) else {}
 
 
 def _other_weights(model: Model, given: Inputs) -> Answers:
@@ -169,9 +163,7 @@ def _beside(name: str, found: Array) -> Answers:
 
 def _denormals(model: Model, given: Inputs) -> Answers:
     tiny = given.put({ODD: DENORMAL, OTHER: -DENORMAL})
-    return {"forward": forward(model, tiny), "vector field": vector_field(model, tiny)} | gradient(
-        model, tiny
-    )
+    return _both(model, tiny) | {"vector field": vector_field(model, tiny)}
 
 
 def _huge(model: Model, given: Inputs) -> Answers:
@@ -200,10 +192,6 @@ def _on_one_scale(slopes: Answers) -> Answers:
     return _with_size("gradient", np.concatenate([slope.ravel() for slope in slopes.values()]))
 
 
-def _read_only(model: Model, given: Inputs) -> Answers:
-    return copied(model, replace(given, stored=locked), "")
-
-
 def _unchanged(model: Model, given: Inputs) -> Answers:
     """Are the arguments of each call afterwards what they were before?"""
     found: Answers = {}
@@ -226,8 +214,8 @@ def _same(before: Any, after: Any) -> Array:
 
 BATTERY: dict[str, Callable[[Model, Inputs], Answers]] = {
     "no row": _no_row,
-    "one row": _one_row,
-    "repeated rows": _repeated,
+    "one row": lambda model, given: _both(model, given.rows(slice(ODD, ODD + 1))),
+    "repeated rows": lambda model, given: _both(model, given.rows(REPEATED)),
     "many rows": _many_rows,
     "other weights before": _other_weights,
     "nodes": _nodes,
@@ -235,6 +223,6 @@ BATTERY: dict[str, Callable[[Model, Inputs], Answers]] = {
     "a NaN row": _not_a_number,
     DENORMALS: _denormals,
     "1e30": _huge,
-    "read-only": _read_only,
+    "read-only": lambda model, given: copied(model, replace(given, stored=locked), ""),
     "unchanged": _unchanged,
 }

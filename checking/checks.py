@@ -15,7 +15,7 @@ from ..compiler.pipeline import Compiled
 from . import awkward, drift, optimization
 from . import quantities as q
 from .compare import Standard
-from .invariants import dot, energy, layer, order, reversal, structure
+from .invariants import dot, energy, order, reversal, structure
 from .locate import functions, public
 from .probes import Probes
 from .quantities import DTYPES, Answers, Key
@@ -60,6 +60,7 @@ class Check:
 WHERE: dict[str, Applies] = {
     "always": lambda case, probes: True,
     "weights": lambda case, probes: bool(case.module.weights),
+    "layer": lambda case, probes: structure.LAYER in case.module.functions,
     "readout": lambda case, probes: case.problem.readout is not None,
     "no readout": lambda case, probes: case.problem.readout is None,
     "loss": lambda case, probes: case.module.has_loss,
@@ -105,12 +106,12 @@ CHECKS = {
             *(optimization.expected_batches, _EPOCHS, DOUBLE),
         ),
         Check("L5", q.TRAINING, WHERE["training"], drift.ask, Expect.PEER, dtypes=DOUBLE),
-        Check("L6", q.LAYER, layer.applies, layer.ask, dtypes=DOUBLE, own=True),
+        Check("L6", q.LAYER, WHERE["layer"], structure.ask_layer, dtypes=DOUBLE, own=True),
         _invariant(q.STRUCTURE, structure, _PROMISED, lenient=False, own=True),
         _invariant(q.ORDER, order, _OBSERVED, own=True),
         _invariant(q.ENERGY, energy, _CONSERVED, own=True),
         _invariant(q.REVERSIBILITY, reversal, _WAY_BACK),
-        _invariant(q.DOT, dot, _ADJOINT),
+        Check("L6", q.DOT, WHERE["always"], dot.ask, dot.expected, _ADJOINT, DOUBLE, lenient=True),
         Check("", q.FUNCTIONS, WHERE["always"], functions.ask, lenient=True),
         Check("", q.PULLBACKS, WHERE["loss"], functions.ask_pullbacks, lenient=True),
         Check("", q.PUBLIC, WHERE["always"], public.ask, lenient=True),

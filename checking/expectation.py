@@ -41,8 +41,10 @@ def expectation(case: Compiled, keys: Sequence[Key], probes: Probes) -> Expectat
     model = registry.get(REFERENCE).load(case.module, "")
     by = {how: [k for k in keys if CHECKS[k.quantity].expect is how] for how in Expect}
     weights = _ask(model, case, by[Expect.BYTES], probes).get(WEIGHTS, {})
-    stated = [key for key in keys if callable(CHECKS[key.quantity].expect)]
-    found = {key: _stated(case, key, probes) for key in stated}
+    found: dict[Key, Mapping[str, Standard]] = {}
+    for key in keys:
+        if callable(stated := CHECKS[key.quantity].expect):
+            found[key] = _judgeable(key, stated(case, probes))
     for dtype in dict.fromkeys(key.dtype for key in by[Expect.GROWTH]):
         ours = [key for key in by[Expect.GROWTH] if key.dtype == dtype]
         given = probes.rounded(dtype)
@@ -51,19 +53,14 @@ def expectation(case: Compiled, keys: Sequence[Key], probes: Probes) -> Expectat
         for key in ours:
             runs = [(size, run[key.quantity]) for size, run in moved]
             judged = standards(key, base[key.quantity], runs, _lost(key, base))
-            found[key] = _judgeable(judged) if CHECKS[key.quantity].lenient else judged
+            found[key] = _judgeable(key, judged)
     return Expectation(weights, found)
 
 
-def _stated(case: Compiled, key: Key, probes: Probes) -> Mapping[str, Standard]:
-    check = CHECKS[key.quantity]
-    assert callable(check.expect)
-    found = check.expect(case, probes)
-    return _judgeable(found) if check.lenient else found
-
-
-def _judgeable(found: Mapping[str, Standard]) -> dict[str, Standard]:
-    """Without the leaves that overflow in the reference itself."""
+def _judgeable(key: Key, found: Mapping[str, Standard]) -> Mapping[str, Standard]:
+    """Of a lenient check, without the leaves that overflow in the reference itself."""
+    if not CHECKS[key.quantity].lenient:
+        return found
     return {name: s for name, s in found.items() if np.isfinite(s.tolerance).all()}
 
 

@@ -1,15 +1,24 @@
-"""A job worked off in this process, for programs that the compiler has just written itself."""
+"""Checks in this process, of programs that the compiler has just written itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..backends.model import Model
 from ..compiler.pipeline import Compiled
+from ..spec.model import Spec
 from .asking import answers
+from .checks import DOUBLE, RUNGS
 from .inputs import compiled_fast
 from .job import Job
+from .ladder import check
 from .process import Outcome
+from .report import Report
+
+UPDATES = 10
+"""Updates of L5: a stepper that is wrong is so from the first ones."""
+SINGLE = RUNGS[-1]
+"""It is judged by the float32 answers of the rungs below."""
 
 
 def run(job: Job, limit: float) -> Outcome:
@@ -25,3 +34,16 @@ def run_fast(job: Job, limit: float) -> Outcome:
 def _run(job: Job, load: Callable[[Compiled, str], Model]) -> Outcome:
     case = job.case()
     return Outcome(dict(answers(lambda dtype: load(case, dtype), case, job.keys, job.probes)))
+
+
+def climb(
+    spec: Spec, backends: Sequence[str], dtypes: tuple[str, ...] = DOUBLE, last: str = SINGLE
+) -> Report:
+    """The report of the first rung that fails, lowest first, or of the last one."""
+    given = {"backends": backends, "dtypes": dtypes, "steps": UPDATES, "run": run_fast}
+    report = check(spec, **given, rungs=RUNGS[:1])
+    for rung in RUNGS[1:]:
+        if report.first_failure is not None or rung > last or (rung == SINGLE and dtypes == DOUBLE):
+            break
+        report = check(spec, **given, rungs=RUNGS if rung == SINGLE else (rung,))
+    return report

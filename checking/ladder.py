@@ -8,7 +8,7 @@ optimizer, L5 training, L6 invariants, L7 float32.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from .compare import Leaves
 from .expectation import REFERENCE, Expectation, expectation
 from .job import Job
 from .probes import Probes, draw
-from .process import Outcome
+from .process import Outcome, Runner
 from .quantities import DTYPES, PASSES, PROGRAM, TRAINING, Answer, Key
 from .report import Report
 from .rungs import Rung, judge, judge_single
@@ -40,8 +40,6 @@ OWN_LIMIT = 900.0
 
 WITNESS = "the reference"
 """Under this name the reference's own training stands among the outcomes of the backends."""
-
-Runner = Callable[[Job, float], Outcome]
 
 
 def check(

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -14,6 +15,8 @@ from .child import Child, scratch, started
 from .job import Job, StaleAnswer, read_answers
 from .quantities import Answer, Key
 
+Runner = Callable[[Job, float], "Outcome"]
+"""Runs a job for so many seconds at most."""
 NO_ANSWER, OF_PROCESS = "no answer within", "the process"
 """How the words begin that say why no answer came."""
 _TAIL = 4096  # bytes of the last output of a process that are kept

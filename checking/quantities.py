@@ -18,13 +18,8 @@ from .compare import Array
 from .probes import PROBABILITIES, RANDOM, Probes
 
 Answers = dict[str, Array]
-PROGRAM, WEIGHTS, FIELD, TRAJECTORY, FINAL = (
-    "program",
-    "weights",
-    "vector field",
-    "trajectory",
-    "final state",
-)
+PROGRAM, WEIGHTS, FIELD = "program", "weights", "vector field"
+TRAJECTORY, FINAL = "trajectory", "final state"
 LOGITS, REGULARIZER, LOSS, GRADIENT = "logits", "regularizer", "loss", "gradient"
 PASSES = "passes"
 """What is asked of the compiler itself, whose passes every program has been through."""

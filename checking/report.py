@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from .basis import basis
 from .quantities import DTYPES, GRADIENT, TRAJECTORY, WEIGHTS
-from .rungs import Rung
+from .rungs import Rung, basis
 
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
 FORMAT = "wellposed check 2"
+VERDICTS = ("ok", "not judged", "ill-posed", "FAILED")
 PRECISION = {
     "float32 products": "full float32: TF32 off in PyTorch, jax_default_matmul_precision highest",
     "verdict": "float64, whatever the spec trains in",
@@ -51,7 +51,8 @@ class Report:
     def first_failure(self) -> Rung | None:
         """The lowest failed rung: level, then a difference before ill-posedness, then float64."""
         failed = [rung for rung in self.rungs if not rung.passed]
-        return min(failed, key=_severity, default=None)
+        dtypes = DTYPES.index
+        return min(failed, key=lambda r: (r.rung, r.ill_posed, dtypes(r.dtype)), default=None)
 
     @property
     def message(self) -> str:
@@ -79,7 +80,7 @@ class Report:
                 name: {"sha256": sha256(text.encode()).hexdigest(), "given": name in self.given}
                 for name, text in self.programs.items()
             },
-            "rungs": [_plain(rung) for rung in self.rungs],
+            "rungs": [plain(asdict(r)) | {"tolerance_from": basis(r)} for r in self.rungs],
             "notes": list(self.notes),
             "message": self.message,
         }
@@ -106,13 +107,15 @@ class Report:
             nearest = [_nearest([r for r in rungs if r.backend == b]) for b in self.backends]
             tightest = _nearest([r for r in nearest if r])
             worst = [_number(r.worst) if r else "" for r in nearest]
-            yield [*key, *worst, _number(tightest and tightest.tolerance), _worst_verdict(rungs)]
+            verdict = max(map(_verdict, rungs), key=VERDICTS.index)
+            yield [*key, *worst, _number(tightest and tightest.tolerance), verdict]
 
     def every_row(self) -> Iterator[list[str]]:
         """Rung, quantity, backend, dtype, worst, tolerance, between, verdict, remark as texts."""
         for r in self.rungs:
-            numbers = (_number(r.worst), _number(r.tolerance), _number(r.between))
-            yield [r.rung, r.quantity, r.backend, r.dtype, *numbers, _verdict(r), _remark(r)]
+            numbers = map(_number, (r.worst, r.tolerance, r.between))
+            said = _verdict(r), r.reason or r.element
+            yield [r.rung, r.quantity, r.backend, r.dtype, *numbers, *said]
 
     def _agreement(self) -> str:
         if not self.rungs:
@@ -129,14 +132,11 @@ class Report:
 
     def _states(self, failure: Rung) -> str:
         """Where along the path the states of that backend begin to differ."""
-        same = [
-            r
-            for r in self.rungs
-            if (r.backend, r.quantity) == (failure.backend, TRAJECTORY) and r.worst is not None
-        ]
-        if not same:
+        own = [r for r in self.rungs if r.backend == failure.backend and r.worst is not None]
+        paths = [r for r in own if r.quantity == TRAJECTORY]
+        path = min(paths, key=lambda r: r.dtype != failure.dtype, default=None)
+        if path is None:
             return ""
-        path = next((r for r in same if r.dtype == failure.dtype), same[0])
         if path.step is None:
             return f"The states agree at all of the {self.steps} steps." if path.passed else ""
         if path.step == 0:
@@ -162,14 +162,6 @@ def _family(rung: Rung) -> str:
 def _nearest(rungs: list[Rung]) -> Rung | None:
     """The rung that failed, or is nearest to its tolerance; None of none."""
     return max(rungs, key=lambda r: (not r.passed, r.ratio, r.worst or 0.0), default=None)
-
-
-def _worst_verdict(rungs: list[Rung]) -> str:
-    return max(map(_verdict, rungs), key=("ok", "not judged", "ill-posed", "FAILED").index)
-
-
-def _severity(rung: Rung) -> tuple[str, bool, int]:
-    return rung.rung, rung.ill_posed, DTYPES.index(rung.dtype)
 
 
 def _difference(rung: Rung) -> str:
@@ -198,14 +190,10 @@ def _verdict(rung: Rung) -> str:
     return "ok" if rung.passed else "FAILED"
 
 
-def _remark(rung: Rung) -> str:
-    return rung.reason or rung.element
-
-
-def _plain(rung: Rung) -> dict[str, Any]:
-    plain = {name: _finite(value) for name, value in asdict(rung).items()}
-    return plain | {"tolerance_from": basis(rung)}
-
-
-def _finite(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Plain values that are valid JSON: what is not a finite number is null."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

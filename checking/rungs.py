@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -27,9 +26,10 @@ from .compare import (
 from .expectation import Expectation
 from .probes import INITIAL, RANDOM
 from .quantities import Answer, Key
-from .tolerances import LIMIT
+from .tolerances import EPSILON, GRADIENTS, LIMIT, VALUES
 
 INITIAL_STATE, ONE_STEP = "initial state", "one step"
+GROWTH = "the growth of rounding that the reference shows when its inputs move by one ε"
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,9 @@ def parts(case: Compiled, quantity: str) -> list[Part]:
         start, first = (lambda a: a[:1]), (lambda a: a[1:2])
         return [Part(INITIAL_STATE, cut=start), Part(ONE_STEP, cut=first), Part(q.TRAJECTORY)]
     if quantity == q.GRADIENT:
-        return [
-            Part(f"{q.GRADIENT} {w.name}", select=partial(_is_of, w.name))
-            for w in case.module.weights
-        ]
+        names = [w.name for w in case.module.weights]
+        return [Part(f"{quantity} {n}", lambda leaf, n=n: leaf.endswith(f"/{n}")) for n in names]
     return [Part(quantity)]
-
-
-def _is_of(weight: str, leaf: str) -> bool:
-    return leaf.partition("/")[2] == weight
 
 
 def rung_of(quantity: str) -> str:
@@ -109,6 +103,29 @@ def asked_as(quantity: str) -> str:
     if quantity in (INITIAL_STATE, ONE_STEP):
         return q.TRAJECTORY
     return quantity if quantity in CHECKS else quantity.split()[0]
+
+
+def basis(rung: Rung) -> str:
+    """Where its tolerance comes from, as one phrase: every figure of a certificate has a reason."""
+    if rung.tolerance is None:
+        return "nothing was measured"
+    if rung.quantity == q.PASSES:
+        return "the same operations in another order, on random numbers"
+    if rung.rung == "L7":
+        least = f"that taken as {single.ROUNDING:g} at least"
+        return f"{single.RATIO:g} × the other backend's error, {least}; in units of ε × {GROWTH}"
+    check = CHECKS[asked_as(rung.quantity)]
+    if check.basis:
+        return check.basis
+    if check.expect is Expect.BYTES:
+        return "equality"
+    if check.expect is Expect.PEER:
+        return (
+            f"{drift.DISTANCE:g} × self-drift: how far one backend parts from itself, one ulp away"
+        )
+    multiple = GRADIENTS[rung.dtype] if rung.quantity.startswith(q.GRADIENT) else VALUES
+    unit = multiple * EPSILON[rung.dtype]
+    return f"{unit:.2g} ({multiple:.4g} ε of {rung.dtype}) × {GROWTH}"
 
 
 def judge(

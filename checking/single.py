@@ -53,14 +53,10 @@ class Points:
         return RATIO * max(self.other, ROUNDING)
 
     @property
-    def allowed_entry(self) -> float:
-        """The largest error of an entry that agrees."""
-        return WORST * max(self.other_worst_entry, ROUNDING)
-
-    @property
     def agrees(self) -> bool:
         """Whether the error and its worst entry are those of the other backend, or rounding."""
-        return self.error <= self.allowed and self.worst_entry <= self.allowed_entry
+        largest = WORST * max(self.other_worst_entry, ROUNDING)
+        return self.error <= self.allowed and self.worst_entry <= largest
 
 
 def points(

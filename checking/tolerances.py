@@ -51,7 +51,6 @@ MOVES = {
 """By how much of itself every number is moved to measure growth; the largest counts. One ε shows
 what rounding on the way does, but the first sum may swallow it; a thousand of them it does not."""
 
-
 NOISE = {"float64": 64 * EPSILON["float64"], "float32": EPSILON["float32"]}
 ROUNDINGS = 3
 """By how much every operation is off, at random, and how often: one run may cancel by luck, and in
@@ -69,7 +68,8 @@ def standards(
     `lost` are the sets of weights for which nothing can be expected. A tolerance of ∞ says that a
     part cannot be judged.
     """
-    largest = max((_magnitude(array) for array in expected.values()), default=0.0)
+    sizes = (np.abs(np.where(np.isfinite(a), a, 0.0)).max() for a in expected.values())
+    largest = float(max(sizes, default=0.0))
     found: dict[str, Standard] = {}
     for name, value in expected.items():
         change = _change(key, value, [(size, leaves[name]) for size, leaves in moved])
@@ -128,7 +128,3 @@ def _over_entries(key: Key, array: Array) -> Array:
     if key.quantity == TRAJECTORY:
         return array.max(axis=tuple(range(1, array.ndim)), keepdims=True)
     return np.asarray(array.max())
-
-
-def _magnitude(array: Array) -> float:
-    return float(np.abs(np.where(np.isfinite(array), array, 0.0)).max())

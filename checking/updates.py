@@ -12,7 +12,6 @@ from ..compiler.pipeline import Compiled
 from ..data.of_spec import dataset_of
 from ..data.rng import batches
 from ..spec.diagnostics import SpecError
-from ..spec.training import Train
 from ..training.schedules import Clock, learning_rate
 from .compare import Array
 
@@ -25,14 +24,17 @@ NUMBERS = 2_000_000
 
 @dataclass(frozen=True)
 class UpdatePlan:
-    """Rows x with targets, and the rows and the learning rate of every update.
+    """Rows x with targets; the rows of all updates in a row, and how many and which learning rate
+    each one has.
 
     `size` is the number of examples of an epoch, `epochs` of `per_epoch` updates the whole.
     """
 
     x: Array
     targets: Array
-    updates: tuple[tuple[Array, float], ...]
+    rows: Array
+    sizes: Array
+    rates: Array
     per_epoch: int
     epochs: int
 
@@ -40,25 +42,21 @@ class UpdatePlan:
     def size(self) -> int:
         return len(self.x)
 
+    @property
+    def updates(self) -> list[tuple[Array, float]]:
+        """The rows and the learning rate of every update."""
+        rows = np.split(self.rows, np.cumsum(self.sizes)[:-1])
+        return list(zip(rows, self.rates.tolist(), strict=True))
+
     def arrays(self) -> dict[str, Array]:
         """All of it as a flat dict, as it travels."""
-        rows = [rows for rows, _ in self.updates]
-        return {
-            "x": self.x,
-            "targets": self.targets,
-            "rows": np.concatenate(rows),
-            "sizes": np.array([len(r) for r in rows]),
-            "rates": np.array([rate for _, rate in self.updates]),
-            "length": np.array([self.per_epoch, self.epochs]),
-        }
+        return {name: np.asarray(value) for name, value in vars(self).items()}
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, Array]) -> UpdatePlan:
         """The inverse of `arrays`."""
-        rows = np.split(arrays["rows"], np.cumsum(arrays["sizes"])[:-1])
-        updates = tuple(zip(rows, arrays["rates"].tolist(), strict=True))
-        per_epoch, epochs = arrays["length"].tolist()
-        return cls(arrays["x"], arrays["targets"], updates, per_epoch, epochs)
+        lengths = {name: int(arrays[name]) for name in ("per_epoch", "epochs")}
+        return cls(**{**arrays, **lengths})
 
 
 def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | None:
@@ -80,21 +78,13 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
     rows = dataset.train.rows(np.arange(size))
     assert rows.targets is not None
     per_epoch = 1 if spec.train.batch is None else math.ceil(size / spec.train.batch)
-    total = per_epoch * spec.train.epochs
-    count = min(total, _affordable(case) if steps is None else steps)
-    updates = _updates(spec.train, spec.seed, size, per_epoch, count)
-    return UpdatePlan(rows.x, rows.targets, updates, per_epoch, spec.train.epochs)
-
-
-def _affordable(case: Compiled) -> int:
-    return min(MOST, max(LEAST, WORK // cost(case.module).field_evaluations))
-
-
-def _updates(
-    train: Train, seed: int, size: int, per_epoch: int, count: int
-) -> tuple[tuple[Array, float], ...]:
-    """(rows, learning rate) as the training loop has them."""
-    epochs = range(1, math.ceil(count / per_epoch) + 1)
-    rows = [batch for epoch in epochs for batch in batches(seed, epoch, size, train.batch)]
-    clocks = [Clock(step, per_epoch, train.epochs) for step in range(count)]
-    return tuple((r, learning_rate(train, c)) for r, c in zip(rows, clocks, strict=False))
+    epochs, total = spec.train.epochs, per_epoch * spec.train.epochs
+    affordable = min(MOST, max(LEAST, WORK // cost(case.module).field_evaluations))
+    count = min(total, affordable if steps is None else steps)
+    seen = range(1, math.ceil(count / per_epoch) + 1)
+    made = [b for epoch in seen for b in batches(spec.seed, epoch, size, spec.train.batch)][:count]
+    clocks = [Clock(step, per_epoch, epochs) for step in range(count)]
+    rates = np.array([learning_rate(spec.train, clock) for clock in clocks])
+    sizes = np.array([len(b) for b in made])
+    given = rows.x, rows.targets, np.concatenate(made), sizes, rates
+    return UpdatePlan(*given, per_epoch, epochs)

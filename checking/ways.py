@@ -133,19 +133,19 @@ def matrix(spec: Spec, backends: Iterable[str] = ("torch", "jax")) -> Matrix:
     standards = {k.quantity: expected[k] for k in keys if k.dtype == "float64"}
     reference = {q: {n: s.value for n, s in found.items()} for q, found in standards.items()}
     everything = {Way(REFERENCE, "float64"): reference} | answers
+
+    def allowed(key: Key) -> float:
+        """The widest tolerance of its leaves; an ill-posed one allows everything."""
+        return max(float(np.max(s.tolerance)) for s in expected[key].values())
+
     return Matrix(
         spec=spec.name,
         ways=tuple(everything),
         distances=_distances(everything, standards),
-        allowed={(k.quantity, k.dtype): _largest(expected[k]) for k in keys},
+        allowed={(k.quantity, k.dtype): allowed(k) for k in keys},
         missing=tuple(words for words in lacking if _is_absence(words)),
         failed=tuple(words for words in lacking if not _is_absence(words)),
     )
-
-
-def _largest(standards: Mapping[str, Standard]) -> float:
-    """The widest tolerance of a quantity's leaves; an ill-posed one allows everything."""
-    return max(float(np.max(s.tolerance)) for s in standards.values())
 
 
 def _jobs(

@@ -30,11 +30,6 @@ where torch's forward mode passes over a derivative that it has not been told of
 is right and forward mode is not there."""
 
 
-def applies(case: Compiled, probes: Probes) -> bool:
-    """Every program has derivatives."""
-    return True
-
-
 def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The difference of the two products over the sum of the sizes of their terms."""
     if not isinstance(model, FrameworkModel):

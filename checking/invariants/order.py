@@ -80,14 +80,10 @@ def errors(model: Model, case: Compiled, halvings: int) -> Array:
     cases = [refined(case, T, n) for n in counts]
     with np.errstate(all="ignore"):
         exact = _exact(cases[-1], [c.module.h for c in cases])
-        found = [_last(loaded(c, model), c) for c in cases]
+        paths = [loaded(c, model).trajectory(smooth_weights(c), starts(c)) for c in cases]
+        found = [_compared(c, path[-1]) for c, path in zip(cases, paths, strict=True)]
         pairs = zip(found, exact, strict=True)
         return np.array([np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs])
-
-
-def _last(model: Model, case: Compiled) -> Array:
-    """The state at T, as far as it is compared."""
-    return _compared(case, model.trajectory(smooth_weights(case), starts(case))[-1])
 
 
 def lag(case: Compiled) -> float:

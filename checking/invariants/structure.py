@@ -15,26 +15,47 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...backends.model import Model
+from ...backends.model import Inspectable, Model
 from ...compiler.builders.layer import layer_of
 from ...compiler.ir.problem import LayerWeight
 from ...compiler.pipeline import Compiled
 from ...spec.parametrizations import Antisymmetric, HamiltonianBlock, NegativeGram
 from ..compare import Array, Standard
 from ..probes import RANDOM, Probes, Weights
-from ..quantities import Answers
+from ..quantities import Answers, NotOffered
 from ..tolerances import EPSILON
-from .layer import layer_weights
 
+LAYER = "layer_weights"
+"""The function that makes the weights of every layer of the raw ones."""
 EPS = EPSILON["float64"]
 TIMES_EPSILON = 4.0
 """Multiple of n ε for what is computed with n terms."""
-SKEW, SYMMETRIC, NEGATIVE, BLOCKS = (
-    "K + K' + gamma I",
-    "(K - K') / |K|",
-    "max(0, largest eigenvalue) / |K|",
-    "s(B) - s(-B)'",
-)
+SKEW, SYMMETRIC, BLOCKS = "K + K' + gamma I", "(K - K') / |K|", "s(B) - s(-B)'"
+NEGATIVE = "max(0, largest eigenvalue) / |K|"
+
+
+def ask_layer(model: Model, case: Compiled, probes: Probes) -> Answers:
+    """`random/K`, `random/b`, …: the weights of all layers, vectors as columns."""
+    return {
+        f"{name}/{weight}": array
+        for name, weights in probes.weights.items()
+        for weight, array in layer_weights(model, case, weights).items()
+    }
+
+
+def layer_weights(model: Model, case: Compiled, weights: Weights) -> dict[str, Array]:
+    """The weight of all layers (one when shared), by the name that a step calls it by.
+
+    Raises NotOffered for a program without such a function, which a user's need not have.
+    """
+    function = case.module.functions[LAYER]
+    names = [result.name for result in function.results]
+    if not isinstance(model, Inspectable) or not model.offers(function):
+        raise NotOffered(LAYER)
+    found = model.called(function, weights, ())
+    if len(found) != len(names):
+        raise ValueError(f"{LAYER} gives {len(found)} arrays, not {', '.join(names)}")
+    return dict(zip(names, found, strict=True))
 
 
 def applies(case: Compiled, probes: Probes) -> bool:
@@ -61,7 +82,8 @@ def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
     found: dict[str, Standard] = {}
     for name in probes.weights:
         for entry, weight in _structured(case):
-            n, steps = weight.variable.shape[-1], _steps(case)
+            n = weight.variable.shape[-1]
+            steps = () if case.problem.mode == "shared" else (case.module.steps,)
             wanted = {SKEW: _zero((*steps, n, n), 0.0)}
             if isinstance(weight.parametrization, NegativeGram):
                 wanted = {
@@ -87,10 +109,6 @@ def _structured(case: Compiled) -> Iterator[tuple[str, LayerWeight]]:
         for entry in layer_of(case.problem).entries
         if isinstance(entry.weight.parametrization, (Antisymmetric, NegativeGram))
     )
-
-
-def _steps(case: Compiled) -> tuple[int, ...]:
-    return () if case.problem.mode == "shared" else (case.module.steps,)
 
 
 def _measured(weight: LayerWeight, K: Array) -> Answers:

@@ -57,19 +57,12 @@ def recorded(case: Compiled, probes: Probes) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for name, calls in run.calls.items():
         random = rng(case.module.seed, "cotangents", name)
-        for i, (args, results) in enumerate(_some(calls)):
+        some = np.unique(np.linspace(0, len(calls) - 1, MOST).round().astype(int))
+        for i, (args, results) in enumerate(calls[j] for j in some):
             bars = [random.normal(size=np.shape(r)) for r in results]
             found |= {f"{name}/{i}/arg {n}": np.array(a, order="C") for n, a in enumerate(args)}
             found |= {f"{name}/{i}/bar {n}": np.asarray(b) for n, b in enumerate(bars)}
     return found
-
-
-def _some(
-    calls: list[tuple[Sequence[Array], Sequence[Array]]],
-) -> list[tuple[Sequence[Array], Sequence[Array]]]:
-    """At most MOST of them, evenly from the first to the last."""
-    chosen = np.unique(np.linspace(0, len(calls) - 1, MOST).round().astype(int))
-    return [calls[i] for i in chosen]
 
 
 def calls_of(function: Function, probes: Probes) -> list[Called]:

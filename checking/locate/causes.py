@@ -18,7 +18,6 @@ from ...compiler.ir.module import Function, Role
 from ...compiler.ir.problem import LayerWeight, Loc
 from ...compiler.pipeline import Compiled
 from ...compiler.violations import violations
-from ...spec.model import Train
 from .. import quantities as q
 from ..compare import Verdict
 from ..probes import RANDOM, Probes
@@ -40,10 +39,6 @@ class Case:
     evidence: Evidence
     where: Where
     passed: frozenset[str] = frozenset()
-
-    @property
-    def train(self) -> Train | None:
-        return self.compiled.problem.spec.train
 
     def function(self, name: str) -> Function:
         return self.compiled.module.functions[name]
@@ -259,10 +254,6 @@ def _named(case: Case) -> str:
 # --- the compiler ------------------------------------------------------------------------------
 
 
-def _passes(case: Case) -> Cause:
-    return _of_passes(case) or Cause("pass", note=case.rung.reason)
-
-
 def _of_passes(case: Case) -> Cause | None:
     """The innermost rule or pass of the compiler that breaks its promise on this spec."""
     found = violations(case.compiled.problem.spec)
@@ -308,14 +299,11 @@ def _awkward(case: Case) -> Cause:
     return of_function(case.function("forward"))
 
 
-def _optimizer(case: Case) -> Cause:
-    kind = case.train.optimizer.kind if case.train else ""
-    return Cause(f"optimizer {kind}".strip(), loc=("train", "optimizer"))
-
-
-def _schedule(case: Case) -> Cause:
-    kind = case.train.schedule.kind if case.train else ""
-    return Cause(f"schedule {kind}".strip(), loc=("train", "schedule"))
+def _setting(case: Case, key: str) -> Cause:
+    """`optimizer adam`, `schedule cosine`."""
+    train = case.compiled.problem.spec.train
+    kind = getattr(train, key).kind if train else ""
+    return Cause(f"{key} {kind}".strip(), loc=("train", key))
 
 
 def _data(case: Case) -> Cause:
@@ -324,7 +312,8 @@ def _data(case: Case) -> Cause:
 
 def _training(case: Case) -> Cause:
     """An update from other examples shows in its loss before any weight has moved."""
-    return _data(case) if case.evidence.wrong(q.PUBLIC, public.FIRST_LOSS) else _optimizer(case)
+    seen = case.evidence.wrong(q.PUBLIC, public.FIRST_LOSS)
+    return _data(case) if seen else _setting(case, "optimizer")
 
 
 def _init(case: Case) -> Cause:
@@ -364,9 +353,9 @@ RULES: dict[str, Callable[[Case], Cause]] = {
     q.LOSS: _rule_of("loss"),
     q.GRADIENT: _gradient,
     q.AWKWARD: _awkward,
-    q.PASSES: _passes,
-    q.OPTIMIZER: _optimizer,
-    q.RATES: _schedule,
+    q.PASSES: lambda case: _of_passes(case) or Cause("pass", note=case.rung.reason),
+    q.OPTIMIZER: lambda case: _setting(case, "optimizer"),
+    q.RATES: lambda case: _setting(case, "schedule"),
     q.BATCHES: _data,
     q.TRAINING: _training,
     q.LAYER: _structure,

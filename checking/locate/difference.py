@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...spec.diagnostics import Span
+from ..report import plain
 
 Line = tuple[int, str]
 """A line of a text with its number, from 1."""
@@ -55,14 +55,13 @@ class Departure:
 class Difference:
     """The lowest rung that a program fails, and the equation that is to blame.
 
-    `equation` is `init`, `parametrization K`, `field y`, `lift`, `step`, `path`, `readout`, `loss`,
-    `regularizer KIND`, `gradient K`, `derivative FUNCTION`, `pass NAME`, `optimizer KIND`,
-    `schedule KIND`, `data order`, or `program` for one that does not run. `functions` are the
-    functions of an emitted program that compute it; `element` is the worst one in words, `reason`
-    why there was none to compare. `note` is a second suspect. `agree` says that both programs were
-    compared and say the same, so that what they share, or the reference, is wrong. `departures`
-    are there for a file that is not the emitted text; `rewritten` says that it is another program,
-    `stopped` that it hung or died when it was asked: nothing of it is to be run again.
+    `equation` is one of `words.EQUATIONS` with its subject, as in `parametrization K` or `field y`.
+    `functions` are the functions of an emitted program that compute it; `element` is the worst one
+    in words, `reason` why there was none to compare. `note` is a second suspect. `agree` says that
+    both programs were compared and say the same, so that what they share, or the reference, is
+    wrong. `departures` are there for a file that is not the emitted text; `rewritten` says that it
+    is another program, `stopped` that it hung or died when it was asked: nothing of it is to be run
+    again.
     """
 
     rung: str
@@ -85,12 +84,4 @@ class Difference:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that are valid JSON: what is not a finite number is null."""
-        return _plain(asdict(self))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return plain(asdict(self))

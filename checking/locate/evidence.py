@@ -5,7 +5,7 @@ The questions go to the program as those of the ladder do: to a process of its o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,10 +14,8 @@ from ...compiler.pipeline import Compiled
 from ..compare import Array, Comparison, Leaves, Standard, Verdict, compare_leaves, errors
 from ..expectation import expectation
 from ..job import Job
-from ..process import Outcome
+from ..process import Runner
 from ..quantities import WEIGHTS
-
-Runner = Callable[[Job, float], Outcome]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .. import process
 from .. import quantities as q
 from ..job import Job
 from ..probes import Probes, draw
+from ..process import Runner
 from ..quantities import Key
 from ..report import Report
 from ..rungs import Rung, asked_as
@@ -21,7 +22,7 @@ from . import causes, lines
 from .calls import recorded
 from .causes import Case, Cause
 from .difference import Departure, Difference, Excerpt
-from .evidence import Evidence, Runner, gather
+from .evidence import Evidence, gather
 from .where import first
 
 BACKENDS = ("torch", "jax")
@@ -65,15 +66,9 @@ def locate(
     keys = _keys(rung, rewritten) if own else ()
     evidence = Evidence()
     if keys:
-        job = Job(
-            rung.backend,
-            report.device,
-            own,
-            case.problem.spec,
-            Facts(case.module.signature.features),
-            probes,
-            keys,
-        )
+        facts = Facts(case.module.signature.features)
+        asked = case.problem.spec, facts, probes, keys
+        job = Job(rung.backend, report.device, own, *asked)
         evidence = gather(case, job, run, limit)
     passed = frozenset(r.quantity for r in report.rungs if r.backend == rung.backend and r.passed)
     where = first(case, probes, evidence, quantity, rung.quantity)
@@ -91,7 +86,7 @@ def locate(
         element=rung.element,
         reason=rung.reason,
         note="" if found.note in rung.reason else found.note,
-        agree=_agree(rung),
+        agree=rung.between is not None and rung.between <= (rung.tolerance or 0.0),
         span=case.problem.spec.span(*found.loc),
         excerpts=_excerpts(rung, found, emitted | dict(texts), () if rewritten else departures),
         departures=departures,
@@ -137,13 +132,6 @@ def _cause(case: Case, quantity: str, text: str) -> Cause:
     if case.rung.quantity == q.PROGRAM:
         return Cause("program", (name,) if name else ())
     return causes.cause(case, quantity)
-
-
-def _agree(rung: Rung) -> bool:
-    """Do both programs say the same?"""
-    if rung.between is None or rung.tolerance is None:
-        return False
-    return rung.between <= rung.tolerance
 
 
 def _excerpts(

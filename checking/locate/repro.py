@@ -139,8 +139,9 @@ def _targets(difference: Difference, case: Compiled) -> Iterator[Target | None]:
 def _shown(wanted: _Pair, target: Target | None, seed: int) -> dict[str, str] | None:
     """The two texts, if they show the difference on the inputs of a seed."""
     d, case = wanted.difference, wanted.case
+    title = f"{case.module.name}: {d.equation} as {{}} computes it."
     scripts = {
-        name: Script(name, text, target, d.dtype, seed, _title(case, name, d))
+        name: Script(name, text, target, d.dtype, seed, title.format(NAMES[name]))
         for name, text in wanted.texts.items()
     }
     try:
@@ -169,18 +170,19 @@ def _files(scripts: Mapping[str, Script], expected: Array, wanted: _Pair) -> dic
     """The files about the number that is farthest from what it should be, or about how many there
     are; none where the failed program is right. Raises NoFunction, TooLong."""
     for script in scripts.values():
-        script.showing(0, 0.0)  # is it short enough? A run costs the start of a framework
+        script.showing("found[0]", 0.0)  # is it short enough? A run costs the start of a framework
     script = scripts.get(wanted.difference.backend, scripts[BACKENDS[0]])
     found = _numbers(script, wanted.limit)
     if found is None or not np.isfinite(expected).all():
         return {}
     if found.shape != expected.shape:
-        return {name: s.counting(expected.size) for name, s in scripts.items()}
+        return {name: s.showing("len(found)", expected.size) for name, s in scripts.items()}
     error = np.nan_to_num(np.abs(found - expected), nan=np.inf)
     if error.max(initial=0.0) <= _allowed(script.target, expected, wanted.difference.dtype):
         return {}
     index = int(np.argmax(error))
-    return {name: s.showing(index, float(expected[index])) for name, s in scripts.items()}
+    right = float(expected[index])
+    return {name: s.showing(f"found[{index}]", right) for name, s in scripts.items()}
 
 
 def _numbers(script: Script, limit: float) -> Array | None:
@@ -190,10 +192,6 @@ def _numbers(script: Script, limit: float) -> Array | None:
         return np.array(json.loads(output.splitlines()[-1]), np.float64)
     except (IndexError, ValueError, TypeError):
         return None
-
-
-def _title(case: Compiled, backend: str, difference: Difference) -> str:
-    return f"{case.module.name}: {difference.equation} as {NAMES[backend]} computes it."
 
 
 def _allowed(target: Target | None, expected: Array, dtype: str) -> float:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ...backends.functions import result_parts
+from ...backends.grouping import result_parts
 from ...backends.program_model import nested
 from ...compiler.ir.module import Function
 from .lines import functions
@@ -42,15 +42,8 @@ class Script:
         """Prints all numbers as JSON, to choose one from; of any length. Raises NoFunction."""
         return "\n".join([*self._head(), "import json", "print(json.dumps(found))", ""])
 
-    def showing(self, index: int, expected: float) -> str:
+    def showing(self, found: str, expected: float) -> str:
         """Prints one number, what it should be, and the error. Raises NoFunction, TooLong."""
-        return self._whole(f"found[{index}]", expected)
-
-    def counting(self, expected: int) -> str:
-        """Prints how many numbers there are. Raises NoFunction, TooLong."""
-        return self._whole("len(found)", expected)
-
-    def _whole(self, found: str, expected: float) -> str:
         lines = [
             *self._head(),
             f"expected = {json.dumps(expected)}  # {self._oracle()}",

@@ -89,7 +89,7 @@ def _of_class(node: ast.ClassDef) -> Iterator[_Definition]:
             yield _Definition(part, own, _used(part))
         elif part.name == "__init__":
             yield _Definition(part, own, _used(part.args))
-            params = {arg.arg for arg in part.args.args}
+            params = {arg.arg for arg in part.args.args[1:]}
             for statement in part.body:
                 if isinstance(statement, ast.Assign) and _names(statement) & params:
                     continue

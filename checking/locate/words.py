@@ -157,8 +157,8 @@ def _nearest(d: Difference) -> list[Departure]:
 
 
 def _hunk(hunk: Departure) -> list[str]:
-    cut = [*_numbered(hunk.emitted[:LONGEST], sign="-"), *_numbered(hunk.given[:LONGEST], sign="+")]
-    return cut
+    emitted, given = hunk.emitted[:LONGEST], hunk.given[:LONGEST]
+    return [*_numbered(emitted, sign="-"), *_numbered(given, sign="+")]
 
 
 def _cut(line: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,12 +17,12 @@ from ...compiler.pipeline import compiled
 from ...compiler.promises import checked
 from ...spec.model import Spec
 from .. import inline
+from ..inline import SINGLE, climb
 from ..locate.find import locate
 from ..report import Report
 from . import plant
-from .bug import BOTH, Bug
-from .climb import SINGLE, climb
 from .mutants import mutants
+from .plant import BOTH, Bug
 from .planted import PLANTED
 from .pool import mapping
 from .specs import specs
@@ -44,10 +43,6 @@ class Trial:
     caught: str
     located: str
     seconds: float
-
-    @property
-    def survived(self) -> bool:
-        return not self.caught
 
     @property
     def is_located(self) -> bool:
@@ -74,11 +69,11 @@ class Matrix:
 
     @property
     def survivors(self) -> tuple[str, ...]:
-        return tuple(trial.bug.name for trial in self.trials if trial.survived)
+        return tuple(trial.bug.name for trial in self.trials if not trial.caught)
 
     @property
     def caught(self) -> int:
-        return sum(not trial.survived for trial in self.trials)
+        return sum(bool(trial.caught) for trial in self.trials)
 
     @property
     def located(self) -> int:
@@ -162,17 +157,14 @@ def tried(number: int) -> tuple[str, str, float]:
     """Where a bug was caught, the equation it was located in, the seconds it took."""
     bug, start = BUGS[number], time.perf_counter()
     spec = specs()[bug.spec]
-    with _quiet_passes(), bug.plant():
+    # No pass raises by itself, in any thread, whatever the switch says: the ladder is to speak.
+    quiet = plant.member(checked, "_report", ContextVar("report", default=None))
+    with quiet, bug.plant():
         report = climb(spec, bug.backends, (bug.dtype,))
         located = _located(spec, bug.backends, report)
     failure = report.first_failure
     caught = "" if failure is None else f"{failure.rung} {failure.quantity}"
     return caught, located, time.perf_counter() - start
-
-
-def _quiet_passes() -> AbstractContextManager[None]:
-    """No pass raises by itself, in any thread, whatever the switch says: the ladder is to speak."""
-    return plant.member(checked, "_report", ContextVar("report", default=None))
 
 
 def _located(spec: Spec, backends: Sequence[str], report: Report) -> str:

@@ -12,8 +12,8 @@ from ...compiler.pipeline import Compiled, compiled
 from ..locate.calls import recorded
 from ..probes import draw
 from . import plant
-from .bug import Bug
 from .mutations import Mutation, mutations
+from .plant import Bug
 from .specs import specs
 
 PLACE = "module"

@@ -190,22 +190,19 @@ def _from(function: Function, start: int, known: dict[Expr, Expr]) -> Function:
     return replace(changed, body=(*function.body[:start], *changed.body[start:]))
 
 
-def _backwards(function: Function) -> Iterator[Function]:
-    """The last step first."""
+def _scans(function: Function, change: Callable[[Scan], Scan | None]) -> Iterator[Function]:
+    """Another scan in the place of each one."""
     for at, let in enumerate(function.body):
-        if isinstance(let.value, Scan):
-            yield _at(function, at, Let(let.targets, replace(let.value, reverse=True)))
+        new = change(let.value) if isinstance(let.value, Scan) else None
+        if new is not None:
+            body = (*function.body[:at], Let(let.targets, new), *function.body[at + 1 :])
+            yield replace(function, body=body)
 
 
-def _exchanged(function: Function) -> Iterator[Function]:
-    """The weights of a scan exchanged, as those of another stage of the step."""
-    for at, let in enumerate(function.body):
-        if isinstance(let.value, Scan) and (swapped := _swapped(let.value.xs)):
-            yield _at(function, at, Let(let.targets, replace(let.value, xs=swapped)))
-
-
-def _at(function: Function, at: int, let: Let) -> Function:
-    return replace(function, body=(*function.body[:at], let, *function.body[at + 1 :]))
+def _exchanged(scan: Scan) -> Scan | None:
+    """With the weights of another stage of the step."""
+    xs = _swapped(scan.xs)
+    return replace(scan, xs=xs) if xs else None
 
 
 CHANGES: dict[str, Change] = {
@@ -219,6 +216,6 @@ CHANGES: dict[str, Change] = {
 }
 OTHERS: dict[str, Callable[[Function], Iterator[Function]]] = {
     "a stale value": _stale,
-    "steps in reverse": _backwards,
-    "stages exchanged": _exchanged,
+    "steps in reverse": lambda f: _scans(f, lambda scan: replace(scan, reverse=True)),
+    "stages exchanged": lambda f: _scans(f, _exchanged),
 }

@@ -1,4 +1,4 @@
-"""Planting a bug: a part of the compiler is replaced for the time of a `with`, then put back.
+"""Bugs, and how one is planted: a part of the compiler is replaced for the time of a `with`.
 
 The code that is replaced knows nothing of it: tables lose a row to another, functions get another
 body, backends write another text or print another module.
@@ -11,7 +11,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import FunctionType
 from typing import Any, TypeVar
@@ -22,6 +22,8 @@ from ...compiler.ir.module import Module
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 Planting = Callable[[], AbstractContextManager[None]]
+TORCH, JAX = ("torch",), ("jax",)
+BOTH = (*TORCH, *JAX)
 
 
 class NotThere(Exception):
@@ -119,3 +121,27 @@ def replaced(text: str, old: str, new: str) -> str:
     if not found:
         raise NotThere(f"there is no {old!r} any more: plant the bug anew")
     return before + new + after
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A bug that can be planted.
+
+    `place` says which part of the compiler it sits in; `spec` names the spec that shows it (see
+    `specs`), `backends` those whose programs are asked. It is to be caught at `caught`, a rung and
+    maybe a quantity (`L3 loss`), and to be located in `equation`.
+    """
+
+    name: str
+    place: str
+    spec: str
+    plant: Planting
+    caught: str
+    equation: str
+    backends: tuple[str, ...] = TORCH
+    dtype: str = "float64"
+
+    @property
+    def rung(self) -> str:
+        """`L3` of `L3 loss`."""
+        return self.caught.split()[0]

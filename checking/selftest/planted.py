@@ -19,8 +19,7 @@ from ...compiler.ir.elementary import DERIVATIVES
 from ...compiler.passes.derive import RULES
 from ...spec.integrators import RK4, Heun, Tableau
 from . import plant
-from .bug import TORCH, Bug
-from .plant import Planting
+from .plant import TORCH, Bug, Planting
 
 DIALECTS = {"torch": TORCH_DIALECT.rows, "jax": JAX_DIALECT.rows}
 Row = Mapping[str, Any]

@@ -122,7 +122,7 @@ def test_a_way_may_be_missing_but_not_fail(
     """Of the two ways through torch, the compiled one gives no answer."""
 
     def run(job: Job, limit: float) -> Outcome:
-        return Outcome({}, reason) if job.compiled or job.device != "cpu" else inline.run(job, 0)
+        return Outcome({}, reason) if job.is_compiled or job.device != "cpu" else inline.run(job, 0)
 
     monkeypatch.setattr(process, "run", run)
     found = matrix(SPECS["shared"], ["torch"])

@@ -16,7 +16,7 @@ from specs import Case, all_pairs
 
 from wellposed.backends import registry
 from wellposed.checking.compare import Verdict
-from wellposed.checking.invariants import dot, energy, layer, order, reversal, structure
+from wellposed.checking.invariants import dot, energy, order, reversal, structure
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import NotOffered
 from wellposed.checking.tolerances import EPSILON
@@ -57,8 +57,8 @@ def test_what_jax_is_given_keeps_every_invariant(case: Case):
 def test_layer_weights_are_those_of_the_reference(case: Case, backend: str):
     net = case.compiled()
     probes = draw(net)
-    found = layer.ask(model(net, backend), net, probes)
-    expected = layer.ask(registry.get("numpy").load(net.module, ""), net, probes)
+    found = structure.ask_layer(model(net, backend), net, probes)
+    expected = structure.ask_layer(registry.get("numpy").load(net.module, ""), net, probes)
     assert list(found) == list(expected)
     for name, array in expected.items():
         np.testing.assert_allclose(found[name], array, rtol=4 * EPSILON["float64"], atol=1e-16)
@@ -110,7 +110,9 @@ def test_the_other_product_is_a_weight_that_differs():
     net, edit = GRAM.compiled(), changed("-C.mT @ C", "-C @ C.mT")
     assert not caught(structure, net, "torch", edit)
     probes = draw(net)
-    (K, other) = (layer.ask(model(net, "torch", e), net, probes) for e in (unchanged, edit))
+    (K, other) = (
+        structure.ask_layer(model(net, "torch", e), net, probes) for e in (unchanged, edit)
+    )
     assert np.abs(K["random/K"] - other["random/K"]).max() > 0.01
 
 
@@ -122,13 +124,13 @@ def test_a_program_of_the_users_need_not_have_layer_weights():
 
     for backend in FRAMEWORKS:
         with pytest.raises(NotOffered):
-            layer.ask(model(net, backend, renamed), net, draw(net))
+            structure.ask_layer(model(net, backend, renamed), net, draw(net))
 
 
 def test_layer_weights_that_are_too_few_are_named():
     edit = changed(", self.c[..., None]", "")
     with pytest.raises(ValueError, match="gives 2 arrays, not K, b, c"):
-        layer.ask(
+        structure.ask_layer(
             model(VERLET.compiled(), "torch", edit), VERLET.compiled(), draw(VERLET.compiled())
         )
 
