@@ -74,11 +74,16 @@ def _argument(argument: Any, w: RawWeight, named: Named) -> Doc:
     if argument == SHAPE:
         return _shape(w, named)
     if argument == DEVIATION:
-        return "1.0" if w.fan_in is None else f"{named(w.fan_in)}**-0.5"
+        return "1.0" if w.fan_in is None else _inverse_root(named(w.fan_in))
     if isinstance(argument, Argument):
         rows, columns = map(named, w.sizes)
         return rows if argument.name == "rows" else columns
     return _nested(argument)
+
+
+def _inverse_root(size: str) -> str:
+    """1/√n, as formatters write powers of a name and of a sum."""
+    return f"({size}) ** -0.5" if " + " in size else f"{size}**-0.5"
 
 
 def _shape(w: RawWeight, named: Named) -> str:

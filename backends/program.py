@@ -68,8 +68,11 @@ class ProgramPrinter(ABC):
         return self._own[name]
 
     def size(self, size: Size) -> str:
-        """A number of components, by its name where it has one."""
-        return self.constant(size.name) if size.name in self._own else str(size.value)
+        """A number of components by its name, or as the sum `STATES + 1`; else the number."""
+        parts = size.name.split(" + ")
+        if not all(part in self._own or part.isdecimal() for part in parts):
+            return str(size.value)
+        return " + ".join(part if part.isdecimal() else self.constant(part) for part in parts)
 
     def alias(self, group: Group) -> str:
         """The type that is written for a group; the program then has a line for it."""

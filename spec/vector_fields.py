@@ -24,6 +24,8 @@ Bias = Annotated[
 Size = Annotated[int, Field(ge=1, le=65536)]
 Dimension = str | int
 """A block of the state by its name, or a number."""
+Extent = Dimension | tuple[Dimension, ...]
+"""A dimension, or several that lie below each other."""
 
 Y, Z = "y", "z"
 
@@ -33,7 +35,7 @@ class Weight:
     """One weight of one step: what the equations call it, and what it is made of."""
 
     name: str
-    shape: tuple[Dimension, ...]
+    shape: tuple[Extent, ...]
     parametrization: Parametrization = field(default_factory=Free)
     raw: str = ""
     loc: tuple[str | int, ...] = ("model", "vector_field")
@@ -79,7 +81,7 @@ class WithActivation(VectorField):
     activation: Sigma = "tanh"
     bias: Bias = "vector"
 
-    def _biases(self, **dimensions: Dimension) -> tuple[Weight, ...]:
+    def _biases(self, **dimensions: Extent) -> tuple[Weight, ...]:
         if self.bias == "none":
             return ()
         shapes = {name: (d,) if self.bias == "vector" else () for name, d in dimensions.items()}
@@ -105,7 +107,7 @@ class Layer(WithActivation, kind="layer"):
         upper, lower = (f"slice(b, 0, {n})", f"slice(b, {n}, {n + m})")
         if self.bias == "scalar":
             upper = lower = "b"
-        weights = (Weight("K", (Y, Z), k), *self._biases(b=n + m))
+        weights = (Weight("K", (Y, Z), k), *self._biases(b=(Y, Z)))
         return Equations(
             blocks,
             weights,
@@ -173,7 +175,7 @@ class Mlp(VectorField, kind="mlp"):
     bias: Bias = "vector"
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
-        widths = (blocks[Y] + 1 if self.time_input else Y, *self.hidden, Y)
+        widths = ((Y, 1) if self.time_input else Y, *self.hidden, Y)
         weights: list[Weight] = []
         text = "append(y, t)" if self.time_input else "y"
         for i, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=1):

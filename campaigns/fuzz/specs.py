@@ -18,7 +18,7 @@ from wellposed.spec import data, initializers, model, readouts, training
 from wellposed.spec.integrators import Integrator, Leapfrog, Verlet
 from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrization
 from wellposed.spec.regularizers import Regularizer
-from wellposed.spec.vector_fields import Custom, VectorField
+from wellposed.spec.vector_fields import Custom, Extent, VectorField
 
 from .expressions import SIZES, customs
 from .values import Plain, member, node, of_kind, rarely, short
@@ -101,8 +101,10 @@ def _fields(draw: st.DrawFn) -> Field:
     return Field(plain, state, blocks["y"], shapes, chosen, two, described.order == 2)
 
 
-def _size(dimension: str | int, blocks: Mapping[str, int]) -> int:
-    return blocks[dimension] if isinstance(dimension, str) else dimension
+def _size(extent: Extent, blocks: Mapping[str, int]) -> int:
+    if isinstance(extent, tuple):
+        return sum(_size(part, blocks) for part in extent)
+    return blocks[extent] if isinstance(extent, str) else extent
 
 
 @st.composite

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from math import inf
 
 from ..ir.expr import Expr, substitute
@@ -121,10 +122,13 @@ class _Proof:
     made: Mapping[Expr, Expr]
     names: Collection[str]
 
-    def letter(self, *wanted: str) -> str:
-        """The first letter that is free, so that a letter of a proof means nothing else."""
-        rest = (c for c in "PQRSTUVABCDEFGHJLMN")
-        return next(c for c in (*wanted, *rest) if c not in self.names)
+    def letters(self, *wanted: str) -> list[str]:
+        """Each letter that is wanted, or another one: what a proof names means nothing else."""
+        found: list[str] = []
+        for letter in wanted:
+            names = chain([letter], "PQRSTUVABCDEFGHJLMN", (f"P{i}" for i in count(1)))
+            found.append(next(n for n in names if n not in (*self.names, *found)))
+        return found
 
     def one_block(self, words: Words) -> Spectrum | None:
         layer = self._layer(words)
@@ -148,8 +152,7 @@ class _Proof:
             upper.upper <= 0 and lower.lower >= 0
         )
         if upper.symmetric and lower.symmetric and opposite:
-            p = self.letter("P")
-            q = _Proof(self.made, {*self.names, p}).letter("Q")
+            p, q = self.letters("P", "Q")
             blocks = f"∂f/∂(y, z) = [[0, {p}], [−{q}, 0]] or its negative"
             return Spectrum(0, 0, f"{blocks}, with {p}, {q} symmetric and semidefinite")
         return None
@@ -188,8 +191,10 @@ class _Proof:
         upper = _times(high if m.upper > 0 else low, m.upper)
         lower = _times(high if m.lower < 0 else low, m.lower)
         if not layer.has_diagonal:
-            return Spectrum(lower, upper, "∂f/∂y is that matrix itself", real=m.symmetric)
-        d, m_ = self.letter("D"), self.letter("M")
+            text = mathematics(layer.operator if layer.sign > 0 else -layer.operator)
+            why = f"these are bounds on the symmetric part of ∂f/∂y = {text}"
+            return Spectrum(lower, upper, why, real=m.symmetric)
+        d, m_ = self.letters("D", "M")
         why = f"∂f/∂y = {d} {m_} with {d} = diag σ' is similar to {d}^½ {m_} {d}^½"
         return Spectrum(lower, upper, why, _slope_text(low, high), real=m.symmetric)
 
@@ -203,9 +208,9 @@ class _Proof:
         )
 
     def _skew(self, first: _Layer) -> Spectrum:
-        d = self.letter("D")
-        p = mathematics(first.operator)
-        p = p if len(p) == 1 else self.letter("P")
+        d, p = self.letters("D", "P")
+        own = mathematics(first.operator)
+        p = own if len(own) == 1 else p
         block = f"[[0, {p}], [−{p}ᵀ, 0]]"
         if not first.has_diagonal:
             return Spectrum(0, 0, f"∂f/∂(y, z) = {block} is skew")

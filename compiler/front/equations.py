@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...spec.parametrizations import HamiltonianBlock
-from ...spec.vector_fields import Equations, Weight
+from ...spec.vector_fields import Equations, Extent, Weight
 from ..ir.expr import Expr, build, constant, identity, variable, variables
 from ..ir.operators import as_operator
 from ..ir.problem import Block
@@ -72,10 +72,7 @@ def _sizes(
 ) -> tuple[Size, ...] | None:
     sizes: list[Size] = []
     for i, dimension in enumerate(weight.shape):
-        if isinstance(dimension, str):
-            size = blocks[dimension].size if dimension in blocks else None
-        else:
-            size = Size(dimension)
+        size = _size(dimension, blocks)
         if size is None or not 1 <= size.value <= 65536:
             known = ", ".join(blocks)
             message = f"{dimension!r} is no block of the state and no size"
@@ -84,6 +81,18 @@ def _sizes(
         else:
             sizes.append(size)
     return tuple(sizes) if len(sizes) == len(weight.shape) else None
+
+
+def _size(extent: Extent, blocks: Mapping[str, Block]) -> Size | None:
+    """A number of components; None where a block is none of the state."""
+    if isinstance(extent, int):
+        return Size(extent)
+    if isinstance(extent, str):
+        return blocks[extent].size if extent in blocks else None
+    parts = [_size(part, blocks) for part in extent]
+    found = [part for part in parts if part is not None]
+    together = Size(sum(part.value for part in found), " + ".join(map(str, found)))
+    return together if len(found) == len(parts) else None
 
 
 def _check_custom(weight: Weight, blocks: Mapping[str, Block], refusals: Refusals) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from ...spec.diagnostics import did_you_mean
 from ...spec.initializers import Identity, Initializer, Normal, Values, Zeros
 from ...spec.model import Spec
+from ...spec.vector_fields import Extent
 from ..ir.expr import Expr
 from ..ir.operations import time_axis
 from ..ir.problem import LETTERS, LayerWeight, Loc, RawWeight
@@ -25,12 +26,18 @@ def layer_weights(declared: list[Declared], spec: Spec) -> list[LayerWeight]:
 
 def _layer_weight(d: Declared, spec: Spec) -> LayerWeight:
     w = d.declaration
-    letters = tuple(LETTERS.get(str(a), str(a)) for a in w.shape)
+    letters = tuple(map(_letter, w.shape))
     time = time_axis(spec.model.time.weights)
     raw = raw_weight(d.raw, d.sizes, letters, spec, w.loc, time=time)
     is_custom = w.loc != FIELD
     loc = (*(w.loc if is_custom else ("model",)), "parametrization")
     return LayerWeight(w.name, d.variable, raw, d.definition, w.parametrization, is_custom, loc)
+
+
+def _letter(extent: Extent) -> str:
+    """`n` of a block y, `n+m` of y and z below it."""
+    parts = extent if isinstance(extent, tuple) else (extent,)
+    return "+".join(LETTERS.get(str(part), str(part)) for part in parts)
 
 
 def raw_weight(

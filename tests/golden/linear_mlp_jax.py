@@ -43,7 +43,9 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "W1": np.repeat(
-            rng(seed, "W1").normal(0.0, 4**-0.5, (1, 5, 4)), STEPS + 1, axis=0
+            rng(seed, "W1").normal(0.0, (STATES + 1) ** -0.5, (1, 5, STATES + 1)),
+            STEPS + 1,
+            axis=0,
         ),
         "b1": np.zeros((STEPS + 1, 5)),
         "W2": np.repeat(

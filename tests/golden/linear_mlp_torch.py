@@ -40,7 +40,9 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
         "W1": np.repeat(
-            rng(seed, "W1").normal(0.0, 4**-0.5, (1, 5, 4)), STEPS + 1, axis=0
+            rng(seed, "W1").normal(0.0, (STATES + 1) ** -0.5, (1, 5, STATES + 1)),
+            STEPS + 1,
+            axis=0,
         ),
         "b1": np.zeros((STEPS + 1, 5)),
         "W2": np.repeat(
@@ -112,7 +114,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
-        self.W1 = nn.Parameter(torch.tensor(weights["W1"]))  # (N+1, 5, 4)
+        self.W1 = nn.Parameter(torch.tensor(weights["W1"]))  # (N+1, 5, n+1)
         self.b1 = nn.Parameter(torch.tensor(weights["b1"]))  # (N+1, 5)
         self.W2 = nn.Parameter(torch.tensor(weights["W2"]))  # (N+1, 4, 5)
         self.b2 = nn.Parameter(torch.tensor(weights["b2"]))  # (N+1, 4)

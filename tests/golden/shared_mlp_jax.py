@@ -40,7 +40,7 @@ def rng(seed: int, name: str) -> np.random.Generator:
 def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
-        "W1": rng(seed, "W1").normal(0.0, 4**-0.5, (5, 4)),
+        "W1": rng(seed, "W1").normal(0.0, (STATES + 1) ** -0.5, (5, STATES + 1)),
         "b1": np.zeros(5),
         "W2": rng(seed, "W2").normal(0.0, 5**-0.5, (4, 5)),
         "b2": np.zeros(4),

@@ -37,7 +37,7 @@ def rng(seed: int, name: str) -> np.random.Generator:
 def init(seed: int = 1) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
-        "W1": rng(seed, "W1").normal(0.0, 4**-0.5, (5, 4)),
+        "W1": rng(seed, "W1").normal(0.0, (STATES + 1) ** -0.5, (5, STATES + 1)),
         "b1": np.zeros(5),
         "W2": rng(seed, "W2").normal(0.0, 5**-0.5, (4, 5)),
         "b2": np.zeros(4),
@@ -96,7 +96,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
-        self.W1 = nn.Parameter(torch.tensor(weights["W1"]))  # (5, 4)
+        self.W1 = nn.Parameter(torch.tensor(weights["W1"]))  # (5, n+1)
         self.b1 = nn.Parameter(torch.tensor(weights["b1"]))  # (5,)
         self.W2 = nn.Parameter(torch.tensor(weights["W2"]))  # (4, 5)
         self.b2 = nn.Parameter(torch.tensor(weights["b2"]))  # (4,)
