@@ -276,3 +276,15 @@ def test_a_weight_that_no_equation_names_is_no_obstacle(weights: str):
     }
     time = {"horizon": 2, "steps": 4, "weights": weights}
     assert [f.code for f in analyse(program(field, time=time))] == ["N202"]
+
+
+@pytest.mark.parametrize(
+    ("parametrization", "why"),
+    [
+        ("negative-gram", "these are bounds on the symmetric part of ∂f/∂y = −Cᵀ C"),
+        ({"kind": "antisymmetric", "gamma": 0.1}, "∂f/∂y = ½ (K − Kᵀ − γ I)"),
+    ],
+)
+def test_a_linear_field_is_its_matrix(parametrization: Any, why: str):
+    known = spectrum(program({"kind": "layer", "activation": "identity"}, parametrization).problem)
+    assert known is not None and known.why.endswith(why)
