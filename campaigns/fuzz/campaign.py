@@ -33,10 +33,6 @@ ROUND = 50
 it is, the more hypothesis varies what it has had."""
 TIDY_EVERY = 40
 """Specs after which what the frameworks have compiled is dropped."""
-KEPT = 20
-"""Specs that are kept as they are: the first ones that cannot be judged, or show a known find."""
-SILENCE = 300.0
-"""Seconds without a word on how far it is."""
 REPLAY, SEARCH = (Phase.reuse,), (Phase.generate, Phase.shrink)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 """Complaints of hypothesis about specs, which are slow and large."""
@@ -69,9 +65,8 @@ class Campaign:
     said: Callable[[str], None] = lambda line: None
     found: dict[str, Find] = field(default_factory=dict)
     verdicts: Counter[str] = field(default_factory=Counter)
-    again: Counter[str] = field(default_factory=Counter)
+    again: int = 0
     coverage: Coverage = field(default_factory=Coverage)
-    tried: int = 0
     attempts: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -80,12 +75,11 @@ class Campaign:
         write_data(self.folder)
         if not self.near:
             load_frameworks()
-        seeds, spoken = random.Random(self.seed), 0.0
+        seeds = random.Random(self.seed)
         self._round(seeds.getrandbits(64), REPLAY)
         while not self.spent:
             self._round(seeds.getrandbits(64), SEARCH)
-            if self.seconds > spoken + SILENCE and not self.spent:
-                spoken = self.seconds
+            if not self.spent:
                 self.said(self.summary())
 
     @property
@@ -93,6 +87,11 @@ class Campaign:
         """No time, or no spec, is left."""
         late = self.minutes is not None and self.seconds > 60 * self.minutes
         return late or (self.count is not None and self.tried >= self.count)
+
+    @property
+    def tried(self) -> int:
+        """Specs that were drawn, without those that made a find smaller."""
+        return self.verdicts.total()
 
     @property
     def seconds(self) -> float:
@@ -114,7 +113,7 @@ class Campaign:
         covered = "" if self.near else f"; {self.coverage}"
         return (
             f"{self.tried} {self._name} specs in {self.seconds:.0f} s ({rate:.2f} specs/s): {words}"
-            f"{covered}; {len(self.found)} finds, seen again {self.again.total()} times"
+            f"{covered}; {len(self.found)} finds, seen again {self.again} times"
         )
 
     def _round(self, seed: int, phases: Sequence[Phase]) -> None:
@@ -162,22 +161,17 @@ class Campaign:
         return given if self.near else trial.to_text(given)
 
     def _count(self, given: Any, outcome: Outcome) -> None:
-        """Enter a spec that was tried. One that cannot be judged, and one with a find that is
-        known, which may have another cause, is kept to be looked at."""
-        self.tried += 1
+        """Enter a spec that was tried. One that cannot be judged is kept to be looked at, and so is
+        one whose find goes by the name of one that is known: it may have another cause."""
         self.verdicts[outcome.verdict] += 1
         if not self.near:
             self.coverage.add(given)
         if outcome.verdict == "ill-posed":
             number = self.verdicts["ill-posed"]
-            self._keep("ill-posed", number, self._text(given), outcome.detail)
+            self._write(f"ill-posed-{number:03}", self._text(given), outcome.detail)
         if outcome.find in self.found:
-            self.again[outcome.find] += 1
-            self._keep("again", self.again.total(), self._text(given), outcome.detail)
-
-    def _keep(self, name: str, number: int, text: str | bytes, words: str) -> None:
-        if number <= KEPT:
-            self._write(f"{name}-{number:03}", text, words)
+            self.again += 1
+            self._write(f"again-{self.again:03}", self._text(given), outcome.detail)
 
     def _save(self, find: Find) -> None:
         self.found[find.what] = find

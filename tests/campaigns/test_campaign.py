@@ -41,18 +41,18 @@ def test_the_command_from_the_root_of_a_checkout(tmp_path: Path) -> None:
 
 
 def test_valid_specs(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, seed=4, count=5)
+    campaign = Campaign(tmp_path, seed=4, count=3)
     campaign.run()
     assert [f"{find.detail}\n{find.text}" for find in campaign.found.values()] == []
-    assert campaign.verdicts["agrees"] >= 4
+    assert campaign.verdicts["agrees"] >= 2
 
 
 def test_nearly_valid_specs(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, seed=4, near=True, count=100)
+    campaign = Campaign(tmp_path, seed=4, near=True, count=60)
     campaign.run()
     assert [f"{find}\n{find.text!r}" for find in campaign.found.values()] == []
     assert campaign.verdicts.keys() == {"refused", "compiles"}
-    assert campaign.verdicts["refused"] > 50
+    assert campaign.verdicts["refused"] > 30
 
 
 def found_alone(campaign: Campaign) -> Find:
@@ -76,10 +76,12 @@ def test_distinct_finds_are_told_apart_and_shrunk(
 ) -> None:
     monkeypatch.setitem(JAX.rows, "tanh", Row("jnp.tanh({0}"))
     monkeypatch.delitem(TORCH.rows, "log_softmax")
-    campaign = Campaign(tmp_path, seed=2, count=8, scope=COMPILING)
+    said: list[str] = []
+    campaign = Campaign(tmp_path, seed=2, count=8, scope=COMPILING, said=said.append)
     campaign.run()
     syntax, printing = "SyntaxError in trial._compile", "NotPrinted in expressions._row"
     assert set(campaign.found) == {syntax, printing}
+    assert [line.split()[0] for line in said[:2]] == ["find", "find"]  # in one search
     for find in campaign.found.values():
         assert len(keys_of_its_own(yaml.safe_load(find.text))) <= FEW_KEYS, find.text
 
@@ -91,8 +93,8 @@ def test_the_same_seed_finds_the_same_and_what_was_found_is_replayed(tmp_path: P
 
     with pytest.MonkeyPatch.context() as planted:
         planted.setitem(JAX.rows, "tanh", Row("jnp.tanh({0}"))
-        found = found_alone(campaign("a", seed=3, count=5))
-        assert found_alone(campaign("b", seed=3, count=5)).text == found.text
+        found = found_alone(campaign("a", seed=3, count=3))
+        assert found_alone(campaign("b", seed=3, count=3)).text == found.text
         assert found_alone(campaign("a", seed=9, count=0)).text == found.text
     repaired = campaign("a", seed=9, count=0)
     repaired.run()

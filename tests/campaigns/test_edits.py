@@ -22,7 +22,7 @@ from campaigns.edits.equivalent import reason
 from campaigns.edits.first import first_failure, prepared
 from wellposed.checking.selftest.specs import specs
 
-IN_THE_SUITE = 120
+IN_THE_SUITE = 60
 SAMPLES = {
     "another constant": ("return x + 2", {"return x + 3"}),
     "another index": (
@@ -86,7 +86,7 @@ def test_every_edit_leaves_a_program_that_is_another(name: str, backend: str):
     text = program_text(name, backend)
     found, unedited = edits(text), ast.dump(ast.parse(text))
     assert len(found) > 200
-    for edit in found[::2]:
+    for edit in found[::4]:
         assert ast.dump(ast.parse(edit.apply(text))) != unedited, edit
 
 
