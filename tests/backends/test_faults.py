@@ -1,7 +1,7 @@
 """Faults that reading the emitted programs and their maker has found, each by what it looked like.
 
-What a program is called by a user's names and under `python -OO` is in `test_names.py` and
-`test_emitted.py`.
+That `python -OO` changes no byte is in `test_emitted.py`; places of messages are in
+`tests/cli/test_places.py`.
 """
 
 from __future__ import annotations
@@ -94,6 +94,16 @@ def test_a_user_may_take_every_letter() -> None:
     weights["K"] = {"shape": ["y", "y"], "parametrization": skew}
     said = stability(source("jax", vector_field=custom({"y": f"tanh(K @ y + {terms})"}, weights)))
     assert "= diag σ'" in said
+
+
+# --- imports ---------------------------------------------------------------------------------
+
+
+def test_the_transpose_of_a_weight_that_ends_in_f_imports_nothing() -> None:
+    """`KF.T` holds `F.`, which is no call of torch.nn.functional."""
+    field = custom({"y": "-tanh(KF.T @ y)"}, {"KF": {"shape": ["y", "y"]}})
+    text = source("torch", vector_field=field, readout=None)
+    assert "KF.T" in text and "torch.nn.functional" not in text
 
 
 # --- float64 ---------------------------------------------------------------------------------
