@@ -57,6 +57,7 @@ LAW_AT: dict[str, str] = {
     "_negative_spread": "-w",
     "_divide_one": "y / 1",
     "_divide_negative": "(-y) / z",
+    "_divide_integers": "6 / 2",
     "_half_of_double": "(2 * y) / 2",
     "_double_negative": "-(-y)",
     "_power_one": "y ** 1",
