@@ -145,7 +145,7 @@ WRONG_STARTS: dict[str, Callable[[Patch], None]] = {
     "at rest": started_by(0),
     "with the other sign": started_by(-1),
     "a whole step before": started_by(2),
-    "off by a thousandth": started_by(1.001),
+    "off by a tenth": started_by(1.1),
     "with the weights of the second step": _with_weights_of_the_second_step,
 }
 
