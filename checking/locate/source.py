@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -95,12 +94,12 @@ def _of_class(node: ast.ClassDef) -> Iterator[_Definition]:
                     continue
                 yield _Definition(statement, _attributes(statement) or own, _used(statement))
         else:
-            yield _Definition(part, frozenset({part.name}), _used(part) | own)
+            yield _Definition(part, frozenset({f"self.{part.name}"}), _used(part) | own)
 
 
 def _closure(definitions: list[_Definition], name: str) -> set[ast.AST]:
     """The statements that a name needs."""
-    wanted, kept = {name}, set[ast.AST]()
+    wanted, kept = {name, f"self.{name}"}, set[ast.AST]()
     more = True
     while more:
         more = [d for d in definitions if d.node not in kept and d.names & wanted]
@@ -130,10 +129,17 @@ def _names(node: ast.Assign | ast.AnnAssign) -> frozenset[str]:
 def _attributes(node: ast.stmt) -> frozenset[str]:
     """The attributes of `self` that a statement sets."""
     targets = node.targets if isinstance(node, ast.Assign) else []
-    return frozenset(t.attr for t in targets if isinstance(t, ast.Attribute))
+    return frozenset(f"self.{t.attr}" for t in targets if isinstance(t, ast.Attribute))
 
 
 def _used(node: ast.AST) -> frozenset[str]:
-    """All words, and `forward` where the network itself is called."""
-    text = ast.unparse(node)
-    return frozenset(re.findall(r"\w+", text)) | frozenset(["forward"] * ("self(" in text))
+    """Names, attributes of `self`, and `forward` where the network itself is called."""
+    found: set[str] = set()
+    for n in ast.walk(node):
+        if isinstance(n, ast.Name):
+            found.add(n.id)
+        elif isinstance(n, ast.Attribute) and ast.unparse(n.value) == "self":
+            found.add(f"self.{n.attr}")
+        elif isinstance(n, ast.Call) and ast.unparse(n.func) == "self":
+            found.add("self.forward")
+    return frozenset(found)

@@ -29,7 +29,7 @@ QUANTITIES = {
 
 EQUATIONS = {
     "init": "how the weights start",
-    "parametrization": "what the field's operand is made of",
+    "parametrization": "what a weight of the layer is made of",
     "field": "the right-hand side of a block",
     "lift": "how the features become the initial state",
     "step": "the integrator's formula",
