@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from campaigns.edits import __main__ as command
 from campaigns.edits.__main__ import main
 from campaigns.edits.campaign import (
     CAUGHT,
@@ -99,7 +100,7 @@ def test_the_unedited_program_passes(name: str):
 def test_random_edits_are_caught_and_survivors_change_nothing_for_a_reason():
     outcome = run_edits(IN_THE_SUITE, seed=4)
     assert outcome.unexplained == ()
-    assert outcome.passed, outcome.lines()
+    assert len(outcome.survivors) <= 0.1 * IN_THE_SUITE, outcome.lines()
 
 
 def test_an_edit_that_survives_without_a_reason_fails():
@@ -128,9 +129,17 @@ def test_the_drawing_depends_on_the_seed_alone():
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_the_command_prints_how_many_were_caught(capsys: pytest.CaptureFixture[str]):
-    assert main(["--edits", "3", "--seed", "1", "--processes", "1"]) == 0
-    assert capsys.readouterr().out.startswith("3 of 3 random edits caught (")
+def test_the_command_prints_what_was_caught_and_fails_with_the_campaign(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    edit = edits(program_text("shared", "torch"))[0]
+    survivor = Survivor(Mutant("shared", "torch", edit), "")
+    outcomes = iter([Outcome(3, {"L1": 3}, ()), Outcome(3, {"L1": 2}, (survivor,))])
+    monkeypatch.setattr(command, "run_edits", lambda *given, **words: next(outcomes))
+    assert main(["--edits", "3"]) == 0
+    assert capsys.readouterr().out == "3 of 3 random edits caught (3 at L1).\n"
+    assert main(["--edits", "3"]) == 1
+    assert "UNEXPLAINED" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["--edits", "0"], ["--seed", "-1"], ["--edits", "many"]])
