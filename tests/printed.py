@@ -1,4 +1,4 @@
-"""Expressions as the backends print them: as a function, which is run and differentiated by each."""
+"""Expressions as the backends print them: as a function, which each runs and differentiates."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def text(backend: str, e: Expr, params: Sequence[Expr]) -> str:
 
 def compiled(backend: str, e: Expr, params: Sequence[Expr]) -> Callable[..., Any]:
     """The printed function, to be called on arrays of the framework."""
-    scope = _scope(backend) | {"math": math}
+    scope: dict[str, Any] = {**_scope(backend), "math": math}
     head = f"def f({', '.join(p.name for p in params)}):"
     exec("\n".join([head, *lines(backend, function_of(params, e))]), scope)
     return scope["f"]

@@ -25,9 +25,9 @@ from safetensors.numpy import save_file
 import wellposed
 from wellposed import api
 from wellposed.backends import registry
-from wellposed.checking.probes import LIKELIHOODS, RANDOM, Probes, draw
-from wellposed.compiler.frontend import examples
-from wellposed.compiler.lower import lower
+from wellposed.checking.probes import PROBABILITIES, RANDOM, Probes, draw
+from wellposed.compiler.front.load import examples
+from wellposed.compiler.pipeline import compiled
 
 HERE = Path(__file__).parent
 ROWS = 3
@@ -50,11 +50,12 @@ def write(example: Path, folder: Path) -> None:
     """Everything of one example."""
     folder.mkdir(parents=True)
     spec = wellposed.load(example)
-    program = lower(spec)
+    case = compiled(spec)
     (folder / "spec.yaml").write_bytes(example.read_bytes())
     for backend in ("torch", "jax"):
-        (folder / f"{backend}.py").write_text(registry.get(backend).emit(program), encoding="utf-8")
-    probes = draw(program)
+        text = registry.get(backend).emit(case.module)
+        (folder / f"{backend}.py").write_text(text, encoding="utf-8")
+    probes = draw(case)
     weights = {n: np.array(w, spec.dtype) for n, w in probes.weights[RANDOM].items()}
     save_file(weights, folder / "weights.safetensors")
     save_file(values(spec, probes), folder / "values.safetensors")
@@ -79,7 +80,7 @@ def values(spec: Any, probes: Probes) -> dict[str, np.ndarray]:
         "out/trajectory": model.trajectory(weights, x),
         "out/vector_field": model.vector_field(weights, t, y),
     }
-    targets = {kind: part[:ROWS] for kind, part in probes.targets.items() if kind != LIKELIHOODS}
+    targets = {kind: part[:ROWS] for kind, part in probes.targets.items() if kind != PROBABILITIES}
     for part in targets.values():
         found["in/targets"] = part
         found["out/loss"] = np.asarray(model.loss(weights, x, part))
