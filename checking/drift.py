@@ -26,7 +26,7 @@ DISTANCE = 100.0
 the shipped examples the distance was at most 4 self-drifts, over random specs at most 21."""
 LIMIT = 1e-3
 FLOOR = 1e-3
-"""A weight that is small beside the largest is compared on this part of the largest's scale."""
+"""A weight that is small against the largest is compared on this part of the largest's scale."""
 EPSILON = float(np.finfo(np.float64).eps)
 DRIFT = "self-drift"
 

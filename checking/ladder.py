@@ -95,7 +95,7 @@ def _run(
 ) -> tuple[dict[str, Outcome], Expectation]:
     """The programs in their processes and, meanwhile, what is expected of them in this one.
 
-    Where one backend is checked alone, the reference trains beside it.
+    Where one backend is checked alone, the reference trains too.
     """
     keys = tuple(dict.fromkeys(key for job in jobs.values() for key in job.keys))
     with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
@@ -175,7 +175,7 @@ def _rungs(
     expected: Expectation,
     single: bool,
 ) -> tuple[Rung, ...]:
-    """The rungs of all backends, lowest level first, then by dtype, quantity and backend."""
+    """The rungs of all backends, lowest first, then by dtype, quantity and backend."""
     reached = {
         name: _reached(planned.get(name, ()), outcome) if name != WITNESS else outcome.answers
         for name, outcome in outcomes.items()

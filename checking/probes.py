@@ -1,8 +1,8 @@
 """Where programs are compared: weights, features, states, times and targets.
 
-All numbers are drawn by NumPy, keyed by the spec, in float64 with all their digits. A
-float32 program, and the reference beside it, get them rounded to float32: both are run on the very
-same numbers, whatever the dtype.
+All numbers are drawn by NumPy, keyed by the spec, in float64 with all their digits. A float32
+program and the reference get them rounded to float32: both are run on the very same numbers,
+whatever the dtype.
 """
 
 from __future__ import annotations

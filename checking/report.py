@@ -49,7 +49,7 @@ class Report:
 
     @property
     def first_failure(self) -> Rung | None:
-        """The lowest failed rung: level, then a difference before ill-posedness, then float64."""
+        """The lowest failed rung: a difference before ill-posedness, then float64."""
         failed = [rung for rung in self.rungs if not rung.passed]
         dtypes = DTYPES.index
         return min(failed, key=lambda r: (r.rung, r.ill_posed, dtypes(r.dtype)), default=None)

@@ -74,7 +74,7 @@ def _bug(spec: str, case: Compiled, mutation: Mutation, backend: str) -> Bug:
 
 
 def _starts_the_method(case: Compiled, function: Function) -> bool:
-    """Is it the velocity before the first step, beside states that are lifted as they are?"""
+    """Is it the velocity before the first step, of states that are lifted as they are?"""
     blocks = case.module.signature.blocks
     return function.role is Role.LIFT and any(r.name not in blocks for r in function.results)
 

@@ -1,4 +1,4 @@
-"""`map` over several processes: planting and compiling go on beside each other."""
+"""`map` over several processes: planting and compiling at the same time."""
 
 from __future__ import annotations
 
