@@ -157,10 +157,10 @@ def test_divergence_exits_1_and_says_where_and_what_the_analysis_had_said(
         "error: diverged at epoch 2, step 1 (numpy: loss nan, gradient norm nan)"
     )
     assert said.startswith("  layer ") and " of 4, y' = K y + b: " in said
-    assert said.endswith("(tiny.yaml:7:17)")
+    assert said.endswith("(command line:1:31)")  # the activation, which is overridden
     assert more[-1].startswith("  the analysis had said: ")
     kept = json.loads((folder / "a/result.json").read_text())
-    assert kept["divergence"]["first_bad"]["line"] == 7
+    assert kept["divergence"]["first_bad"]["file"] == "command line"
     assert "diverged" in called.out and (folder / "a/plots/eigenvalues.png").exists()
     assert cli("evaluate", "a", "--json").code == 0
 
