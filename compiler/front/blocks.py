@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...spec.model import Spec
 from ...spec.parametrizations import HamiltonianBlock
 from ...spec.vector_fields import Custom
@@ -23,12 +25,18 @@ def blocks_of(spec: Spec, refusals: Refusals) -> dict[str, Block]:
     return {
         name: Block(
             name,
-            Size(n, "STATES" if is_one_number else SIZE_NAMES.get(name, f"SIZE_{name.upper()}")),
+            Size(n, "STATES" if is_one_number else _size_name(name, sizes)),
             Role.DATA if name == "y" else Role.MOMENTUM,
             variable(name, columns((n,))),
         )
         for name, n in sizes.items()
     }
+
+
+def _size_name(name: str, blocks: Iterable[str]) -> str:
+    """`SIZE_A` of a block a; `SIZE_a` where there is a block A too."""
+    is_alone = sum(other.upper() == name.upper() for other in blocks) == 1
+    return SIZE_NAMES.get(name, f"SIZE_{name.upper() if is_alone else name}")
 
 
 def _sizes(spec: Spec, refusals: Refusals) -> dict[str, int]:

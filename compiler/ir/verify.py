@@ -2,7 +2,8 @@
 
 Every variable is bound once, before it is used; callees stand before callers and get arguments of
 the types of their parameters; a scan carries values of one type from step to step, along the whole
-of its axis; a solver's field gives the slopes of the states.
+of its axis; a solver's field gives the slopes of the states. The name of a constant or a size
+stands for one number in the whole module.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from .expr import Expr, substitute, variables, walk
 from .module import Call, Function, Let, Module, Scan, Solve
+from .named import ambiguous
 from .types import SCALAR, ShapeError, Sizes, Type, length
 
 
@@ -26,6 +28,9 @@ def verify(module: Module) -> Module:
             raise InvalidModule(f"{function.name} stands under the name {name}")
         _Check(function, known, {w.name: w.stack for w in module.weights}, module.sizes).run()
         known[name] = function
+    clash = ambiguous(module)
+    if clash:
+        raise InvalidModule(clash)
     missing = [name for name in module.public if name not in known]
     if missing:
         raise InvalidModule(f"there is no function {missing[0]}")

@@ -126,6 +126,21 @@ def test_a_block_may_have_such_a_name(name: str):
         np.testing.assert_allclose(found, expected, rtol=1e-12, err_msg=backend)
 
 
+def test_blocks_whose_names_differ_in_case_have_sizes_of_their_own():
+    equations = {"y": "-y", "a": "-a + 1", "A": "-A + 2"}
+    spec = Case("one-block").spec(
+        state={"y": 2, "a": 2, "A": 3},
+        vector_field={"kind": "custom", "equations": equations},
+    )
+    x = batch(compiled(spec).problem)[0]
+    weights = compile(spec, "numpy").init()
+    expected = compile(spec, "numpy").trajectory(weights, x)
+    assert expected.shape[-1] == 7
+    for backend in EMITTERS:
+        found = compile(spec, backend).trajectory(weights, x)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, err_msg=backend)
+
+
 def test_attributes_of_a_torch_module_are_known():
     """A weight of such a name gets another attribute: else the network would lose a method."""
     nn = pytest.importorskip("torch.nn")

@@ -11,7 +11,7 @@ from specs import Case, allowed, structural
 
 from wellposed.backends.expressions import NotPrinted
 from wellposed.backends.functions import FunctionPrinter
-from wellposed.compiler.ir.expr import Expr, build, call, variable, weight
+from wellposed.compiler.ir.expr import Expr, build, call, constant, variable, weight
 from wellposed.compiler.ir.module import (
     Call,
     Function,
@@ -175,6 +175,22 @@ BROKEN: dict[str, tuple[str, Callable[[], Module]]] = {
     "a number that is no parameter": (
         "a number that is no parameter: s",
         lambda: module(function("f", (y,), y, numbers=(s,))),
+    ),
+    "a constant of two numbers": (
+        "f: G is 1 and 2",
+        lambda: module(function("f", (y,), constant(1, "G") * y + constant(2, "G"))),
+    ),
+    "a constant that is another number than the program's": (
+        "f: FEATURES is 3 and 5",
+        lambda: module(function("f", (y,), constant(5, "FEATURES") * y)),
+    ),
+    "a size of two numbers": (
+        "f: M is 4 and 7",
+        lambda: module(
+            function(
+                "f", (y,), *(build("pad", y, attributes=(Size(0), Size(m, "M"))) for m in (4, 7))
+            )
+        ),
     ),
     "targets of a call too few": (
         "g: z:",
