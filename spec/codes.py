@@ -75,4 +75,5 @@ CODES: dict[str, str] = {
     "N203": "decays",
     "N204": "stable at the initial weights",
     "N205": "the method amplifies, within what is tolerated",
+    "N206": "the step is within the method's limit, the field amplifies",
 }

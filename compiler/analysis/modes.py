@@ -14,8 +14,8 @@ from ..ir.compiled import Compiled
 from ..reference.reference import Array, Reference
 from .jacobian import jacobians, of_first_order
 
-LARGEST_STATE = 1024
-"""Eigenvalues cost the cube of the state's length: a few seconds here."""
+LARGEST_STATE = 512
+"""The longest state of which eigenvalues are computed: they cost the cube of its length."""
 BOUND = 64.0
 """Farther than the stability region of any method reaches."""
 NARROW = 0.05

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...spec.diagnostics import Span
 from ...spec.initializers import Random
-from ...spec.integrators import Euler, RungeKutta
+from ...spec.integrators import RK4, Euler, RungeKutta
 from ...spec.parametrizations import Free
 from ..ir.compiled import Compiled
 from ..ir.problem import Problem
@@ -24,26 +24,29 @@ from ..ir.text import number
 from ..reference.initial import generator, initial_weights
 from .findings import Finding, Level
 from .jacobian import eigenvalues
+from .modes import LARGEST_STATE
 from .spectrum import Spectrum, range_of, spectrum
 from .structure import structure
 
 SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
 """States that are looked at, fewer for a state above LARGE: eigenvalues cost its cube."""
-LARGEST = 4096
-"""Components of a state beyond which no eigenvalues are computed: they take hours and gigabytes."""
+STEPS, FEW_STEPS, VERY_LARGE = 64, 8, 128
+"""Steps that are looked at, fewer for a state above VERY_LARGE."""
 NEGLIGIBLE = 1e-9
 """A real part that is zero but for rounding."""
+NEGLIGIBLE_ROOT = 1e-6
+"""A real part over |λ| that is zero but for rounding, where λ = √μ: that of a repeated μ is √ε."""
 TOLERATED_GROWTH = 10.0
 """How much the method may amplify over all steps before it is a warning."""
 CURE_FOR_OSCILLATIONS = (
-    "γ > 0, or integrator: rk4 (stable for |h ω| ≤ 2.83), or the hamiltonian parametrization "
-    "with verlet"
+    f"γ > 0, or integrator: rk4 (stable for |h ω| ≤ {RK4.imaginary_limit():.3g}), or the "
+    "hamiltonian parametrization with verlet"
 )
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """At the initial weights: extremes of Re λ, the largest |λ|, growth by the method.
+    """At the initial weights: extremes of Re λ, the largest |λ| and |Im λ|, growth by the method.
 
     They are no evidence unless all of them are `finite`.
     """
@@ -52,6 +55,7 @@ class Numbers:
     lower: float
     upper: float
     modulus: float
+    frequency: float
     growth: float
     """Product over all steps of max |R(h λ)|."""
     where: str
@@ -65,8 +69,9 @@ def analyse(compiled: Compiled) -> tuple[Finding, ...]:
     """Findings on the field, then on the method. Imports no framework."""
     problem = compiled.problem
     known = spectrum(problem)
-    if problem.size > LARGEST:
-        return tuple(_for_all_weights(problem, known, f"{problem.size} eigenvalues are too many"))
+    if problem.size > LARGEST_STATE:
+        seen = f"no eigenvalues are computed of a state longer than {LARGEST_STATE}"
+        return tuple(_for_all_weights(problem, known, seen))
     numbers = _numbers(compiled)
     if not numbers.finite:
         return tuple(_without_numbers(problem, known, numbers.where))
@@ -165,11 +170,11 @@ def _unknown_because(problem: Problem) -> str:
 
 def _of_method(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
     if not isinstance(problem.integrator, RungeKutta):
-        yield _staggered(problem, numbers)
+        yield _staggered(problem, known, numbers)
     elif _is_imaginary(problem, known, numbers):
         yield _on_imaginary_axis(problem, numbers)
     else:
-        is_damped = isinstance(problem.integrator, Euler) and _gamma(problem) > 0
+        is_damped = isinstance(problem.integrator, Euler) and _has_damped_modes(problem, known)
         found = [_damped_euler(problem, numbers)] if is_damped else []
         warned = any(finding.level == "warning" for finding in found)
         if numbers.growth > TOLERATED_GROWTH and not _field_grows(numbers) and not warned:
@@ -245,22 +250,49 @@ def _amplified(problem: Problem, numbers: Numbers) -> Finding:
     return Finding("W201", "warning", claim, "the initial weights", evidence, "more steps", span)
 
 
-def _staggered(problem: Problem, numbers: Numbers) -> Finding:
-    """Methods with a limit on the imaginary axis, Verlet's and leapfrog's h |ω| ≤ 2."""
+def _staggered(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Finding:
+    """Methods with a limit on the imaginary axis, Verlet's and leapfrog's h |ω| ≤ 2.
+
+    The limit is on oscillations: where Re λ > 0 the states grow however short the step is.
+    """
     limit = problem.integrator.imaginary_limit()
-    reach, name = problem.h * numbers.modulus, problem.integrator.name
+    grows = not _only_oscillates(problem, known) and _grows_as_roots_do(numbers)
+    reach = problem.h * (numbers.frequency if grows else numbers.modulus)
+    what, name = "h |Im λ|" if grows else "h |λ|", problem.integrator.name
     span = problem.spec.span("model", "integrator")
-    evidence = f"{numbers.where}: h |λ| up to {reach:.3g}"
-    what = (
+    evidence = f"{numbers.where}: {what} up to {reach:.3g}"
+    assumption = (
         f"h²|μ| ≤ {limit**2:g}, μ the eigenvalues of ∂f/∂y"
         if problem.order == 2
         else f"h |ω| ≤ {limit:g}, ±iω the eigenvalues of ∂f/∂(y, z)"
     )
     if reach > limit:
-        claim = f"the step is beyond the limit of {name}: h |λ| = {reach:.3g} > {limit:g}"
-        return Finding("W202", "warning", claim, what, evidence, "more steps", span)
-    claim = f"{name} is stable: h |λ| = {reach:.3g} ≤ {limit:g}"
-    return Finding("N204", "note", claim, what, evidence, "", span)
+        claim = f"the step is beyond the limit of {name}: {what} = {reach:.3g} > {limit:g}"
+        return Finding("W202", "warning", claim, assumption, evidence, "more steps", span)
+    within = f"{what} = {reach:.3g} ≤ {limit:g}"
+    if not grows:
+        claim = f"{name} is stable: {within}"
+        return Finding("N204", "note", claim, assumption, evidence, "", span)
+    claim = (
+        f"the step is within the limit of {name} for oscillations, {within}, "
+        f"but the field amplifies: Re λ reaches {numbers.upper:.3g} > 0"
+    )
+    evidence = f"{evidence}, {numbers.range}, {_growth(problem, numbers)}"
+    cure = "antisymmetric or negative-gram weights, or a hamiltonian field"
+    return Finding("N206", "note", claim, "the initial weights", evidence, cure, span)
+
+
+def _only_oscillates(problem: Problem, known: Spectrum | None) -> bool:
+    """Is Re λ = 0 by construction?"""
+    if known is None:
+        return False
+    return known.is_imaginary if problem.order == 1 else known.real and known.upper <= 0
+
+
+def _grows_as_roots_do(numbers: Numbers) -> bool:
+    """Re λ > 0 beyond the rounding of roots, which the eigenvalues of y'' = f and of a separable
+    field are."""
+    return numbers.upper > NEGLIGIBLE_ROOT * numbers.modulus
 
 
 # --- numbers ---------------------------------------------------------------------------------
@@ -274,7 +306,8 @@ def _numbers(compiled: Compiled) -> Numbers:
         seed = problem.spec.seed
         x = generator(seed, "probe").normal(size=(samples, problem.features.value))
         x[0] = 0  # where σ' is largest
-        times, found = eigenvalues(compiled, initial_weights(problem.weights, seed), x)
+        steps = STEPS if problem.size <= VERY_LARGE else FEW_STEPS
+        times, found = eigenvalues(compiled, initial_weights(problem.weights, seed), x, steps)
         finite: NDArray[np.complex128] = np.where(np.isfinite(found), found, 0)
         per_step = problem.integrator.amplification(problem.h * finite).max(axis=(1, 2))
         growth = float(np.exp(problem.steps * np.log(np.maximum(per_step, 1)).mean()))
@@ -283,6 +316,7 @@ def _numbers(compiled: Compiled) -> Numbers:
         float(np.real(finite).min()),
         float(np.real(finite).max()),
         float(np.abs(finite).max()),
+        float(np.abs(np.imag(finite)).max()),
         growth,
         f"at the initial weights, {samples} states, {len(times)} steps",
     )
@@ -296,6 +330,14 @@ def _growth(problem: Problem, numbers: Numbers) -> str:
 
 def _field_grows(numbers: Numbers) -> bool:
     return numbers.upper > NEGLIGIBLE
+
+
+def _has_damped_modes(problem: Problem, known: Spectrum | None) -> bool:
+    """Are there modes −γ/2 ± iω, by what is known of ∂f/∂y itself?"""
+    gamma = _gamma(problem)
+    if known is None or known.real or gamma <= 0:
+        return False
+    return known.lower == -gamma / 2 and known.upper <= 0
 
 
 def _gamma(problem: Problem) -> float:

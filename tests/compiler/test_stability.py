@@ -10,6 +10,7 @@ import pytest
 
 import wellposed
 from wellposed.compiler.analysis.jacobian import eigenvalues, jacobians
+from wellposed.compiler.analysis.modes import LARGEST_STATE
 from wellposed.compiler.analysis.spectrum import spectrum
 from wellposed.compiler.analysis.stability import analyse
 from wellposed.compiler.front.load import examples
@@ -288,3 +289,101 @@ def test_a_weight_that_no_equation_names_is_no_obstacle(weights: str):
 def test_a_linear_field_is_its_matrix(parametrization: Any, why: str):
     known = spectrum(program({"kind": "layer", "activation": "identity"}, parametrization).problem)
     assert known is not None and known.why.endswith(why)
+
+
+# --- what a method's limit is about ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("integrator", ["verlet", "leapfrog"])
+def test_within_its_limit_a_method_is_not_called_stable_where_the_field_grows(integrator: str):
+    """λ = ±2 for y' = 2 z, z' = 2 y and for y'' = 4 y: within h |λ| ≤ 2, and yet y grows as e²ᵗ."""
+    field: dict[str, Any] = {"equations": {"y": "2 * z", "z": "2 * y"}, "kind": "custom"}
+    state, model = {"y": 1, "z": 1}, {}
+    if integrator == "leapfrog":
+        field = {"kind": "second-order", "activation": "identity", "bias": "none"}
+        state, model = {"y": 1}, {"initializers": {"K": {"kind": "constant", "value": 4}}}
+    time = {"horizon": 4, "steps": 40, "weights": "shared"}
+    p = program(field, state=state, integrator=integrator, time=time, **model)
+    assert sampled_growth(p) == pytest.approx(np.cosh(8), rel=0.2)
+    assert "N204" not in codes(p) and "W202" not in codes(p)
+    (said,) = [f for f in analyse(p) if f.code == "N206"]
+    assert "h |Im λ| = 0 ≤ 2" in said.claim and "Re λ reaches 2 > 0" in said.claim
+    assert "over 40 steps" in said.evidence
+
+
+def sampled_growth(p: Compiled) -> float:
+    """|y(T)| / |y(0)| of the first state, by the reference at the initial weights."""
+    reference = Reference(p.module)
+    path = reference.trajectory(reference.init(), np.ones((1, 1)))[:, 0, 0]
+    return float(abs(path[-1] / path[0]))
+
+
+def test_growth_and_a_step_beyond_the_limit_are_told_apart():
+    """λ = ±2 and ±30 i: the oscillation is what the step is too long for."""
+    weights = {"A": {"shape": ["y", "z"]}, "B": {"shape": ["z", "y"]}}
+    field = {"kind": "custom", "weights": weights, "equations": {"y": "A @ z", "z": "B @ y"}}
+    values = {"A": [[2, 0], [0, 30]], "B": [[2, 0], [0, -30]]}
+    p = program(
+        field,
+        state={"y": 2, "z": 2},
+        integrator="verlet",
+        time={"horizon": 1, "steps": 10},
+        initializers={n: {"kind": "values", "values": v} for n, v in values.items()},
+    )
+    (warning,) = [f for f in analyse(p) if f.code == "W202"]
+    assert "h |Im λ| = 3 > 2" in warning.claim
+
+
+@pytest.mark.parametrize("integrator", ["verlet", "leapfrog"])
+def test_a_spectrum_that_is_imaginary_up_to_rounding_does_not_grow(integrator: str):
+    """Repeated eigenvalues −1 of a product are found to √ε; nothing is proved of this field."""
+    if integrator == "verlet":
+        equations = {"y": "z + 0 * sin(z)", "z": "-(y + 0 * sin(y))"}
+        p = program(
+            {"kind": "custom", "equations": equations}, state={"y": 3, "z": 3}, integrator="verlet"
+        )
+    else:
+        p = program("second-order", "negative-gram")
+    assert codes(p)[-1] == "N204"
+
+
+# --- what γ is said of ----------------------------------------------------------------------------
+
+SKEW = {"A": {"shape": ["y", "y"], "parametrization": {"kind": "antisymmetric", "gamma": 1.0}}}
+
+
+@pytest.mark.parametrize(
+    ("field", "parametrization"),
+    [
+        ("parabolic", {"kind": "antisymmetric", "gamma": 0.5}),
+        ({"kind": "custom", "weights": SKEW, "equations": {"y": "-A @ y"}}, "free"),
+        ({"kind": "custom", "weights": SKEW, "equations": {"y": "A @ y - y"}}, "free"),
+        ({"kind": "custom", "weights": SKEW, "equations": {"y": "A @ tanh(A @ y)"}}, "free"),
+    ],
+)
+def test_modes_that_the_field_does_not_have_are_not_spoken_of(field: Any, parametrization: Any):
+    """Real ones, +γ/2 ± iω, −3γ/2 ± iω, and those of which nothing is known."""
+    p = program(field, parametrization, integrator="euler", time={"horizon": 2, "steps": 40})
+    assert not [f for f in analyse(p) if "γ/2" in f.claim]
+
+
+def test_modes_that_a_users_own_field_has_are():
+    field = {"kind": "custom", "weights": SKEW, "equations": {"y": "tanh(A @ y)"}}
+    found = analyse(program(field, integrator="euler", time={"horizon": 2, "steps": 40}))
+    assert [f.code for f in found if "-γ/2 ± iω" in f.claim] == ["N204"]
+
+
+# --- long states ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"),
+    [
+        (130, "2 states, 8 steps: Re λ in"),
+        (LARGEST_STATE + 1, f"no eigenvalues are computed of a state longer than {LARGEST_STATE}"),
+    ],
+)
+def test_of_a_long_state_it_is_said_what_was_looked_at(size: int, seen: str):
+    time = {"horizon": 1, "steps": 10, "weights": "shared"}
+    (finding,) = analyse(program("layer", state=size, time=time))
+    assert finding.code == "N202" and seen in finding.evidence
