@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from .backends.expressions import NotPrinted
 from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
+from .backends.texts import text_of
 from .compiler.front.facts import facts_of
 from .compiler.front.load import find, load
 from .compiler.front.lower import diagnose
@@ -88,15 +88,6 @@ def model_of(compiled: Compiled, backend: str = "torch", device: str = "cpu") ->
     """The program emitted for a backend and loaded. Raises BackendError, and SpecError for what
     the backend has no words for."""
     return get(backend).load(compiled.module, text_of(compiled, backend), device)
-
-
-def text_of(compiled: Compiled, backend: str) -> str:
-    """The program that a backend writes. Raises BackendError, SpecError."""
-    try:
-        return get(backend).emit(compiled.module)
-    except NotPrinted as error:
-        span = compiled.problem.spec.span(*error.loc)
-        raise SpecError(Diagnostic("E214", str(error), span)) from None
 
 
 def train(

@@ -58,8 +58,7 @@ def filled(
 
 @dataclass(frozen=True)
 class Dialect:
-    """One framework's words. `python` names the functions of a number alone that the module math
-    has; `reserved` are names that a program of this framework has from its imports."""
+    """One framework's words; `reserved` are names that a program has from its imports."""
 
     name: str
     title: str

@@ -6,6 +6,7 @@ that is too long opens up, what is in it goes on one line if it fits there, else
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -187,7 +188,8 @@ def docstring(lines: Sequence[str], indent: int = INDENT) -> str:
 
 def _escaped(line: str) -> str:
     """The text as it is written between triple quotes: a user's own words may hold anything."""
-    return line.replace("\\", "\\\\").replace(QUOTES, '\\"' * 3).replace("\u00a0", " ")
+    line = line.replace("\\", "\\\\").replace(QUOTES, '\\"' * 3).replace("\u00a0", " ")
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", line)
 
 
 def fold(line: str, width: int, hang: str = HANG) -> list[str]:

@@ -9,17 +9,15 @@ from ..compiler.ir.module import Module
 from ..compiler.ir.problem import RawWeight
 from ..compiler.ir.types import Size
 from ..compiler.reference.initial import is_drawn_at_once
-from ..spec.initializers import DEVIATION, SHAPE, Argument
+from ..spec.initializers import DEVIATION, SHAPE, Argument, Random
 from .document import Doc, bracket, docstring, laid_out
 
 Named = Callable[[Size], str]
 RNG = "rng"
-ARRAYS = ("zeros", "full", "eye", "array")
-"""Functions of NumPy; what else is drawn is drawn by a random generator."""
 
 
 def is_random(weight: RawWeight) -> bool:
-    return weight.initializer.draw().function not in ARRAYS
+    return isinstance(weight.initializer, Random)
 
 
 def generator(name: str) -> list[str]:
@@ -59,7 +57,7 @@ def _nodes(w: RawWeight, named: Named) -> str:
 
 def _drawn(w: RawWeight, named: Named, rng: str) -> Doc:
     call = w.initializer.draw()
-    owner = "np" if call.function in ARRAYS else f'{rng}(seed, "{w.name}")'
+    owner = f'{rng}(seed, "{w.name}")' if is_random(w) else "np"
     items = [_argument(a, w, named) for a in call.arguments]
     if call.function == "array":
         items.append("dtype=np.float64")

@@ -120,6 +120,13 @@ def checked_rows(x: Array, columns: int, what: str, dtype: str) -> Array:
     return np.array(x, dtype=dtype)
 
 
+def checked_time(t: float) -> float:
+    """A finite number. Raises ArgumentError."""
+    if not np.isfinite(t):
+        raise ArgumentError(f"t is {t}, not a finite number")
+    return float(t)
+
+
 def checked_targets(module: Module, targets: Targets, rows: int, dtype: str) -> Array:
     """Classes (s,) as int64 or values (s, k). Raises ArgumentError."""
     if not module.has_loss:

@@ -13,7 +13,15 @@ from ..compiler.ir.module import Function, Group, Module
 from .dialect import Dialect
 from .grouping import parts
 from .load import load_module
-from .model import Array, Targets, Weights, checked_rows, checked_targets, checked_weights
+from .model import (
+    Array,
+    Targets,
+    Weights,
+    checked_rows,
+    checked_targets,
+    checked_time,
+    checked_weights,
+)
 from .optimizers import Updater
 from .program import program_names
 from .stepper import Stepper
@@ -41,7 +49,7 @@ class ProgramModel(ABC):
 
     def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
         y = checked_rows(y, self.module.signature.size, "y", self.dtype)
-        return self.array("vector_field", weights, float(t), y)
+        return self.array("vector_field", weights, checked_time(t), y)
 
     def regularizer(self, weights: Weights, /) -> float:
         if not self.module.has_penalties:

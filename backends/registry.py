@@ -30,13 +30,15 @@ class NoDevice(BackendError):
 class Backend:
     """`emit` gives the text of a module ('' for the reference); `runtime` is what has
     `load(module, source, device, dtype) -> Model`, imported when a program is loaded. An `eager`
-    framework can also be told to compile (`model.Compilable`)."""
+    framework can also be told to compile (`model.Compilable`). The reference runs the module itself
+    and has no program."""
 
     name: str
     emit: Callable[[Module], str]
     runtime: str
     framework: str = ""
     eager: bool = False
+    is_reference: bool = False
 
     def load(self, module: Module, source: str, device: str = "cpu", dtype: str = "") -> Model:
         """The model that runs this text. Raises BackendError without the framework."""
@@ -83,4 +85,4 @@ def _emit_jax(module: Module) -> str:
 
 register(Backend("torch", _emit_torch, ".run_torch", "torch", eager=True))
 register(Backend("jax", _emit_jax, ".run_jax", "jax"))
-register(Backend("numpy", lambda module: "", ".run_numpy"))
+register(Backend("numpy", lambda module: "", ".run_numpy", is_reference=True))

@@ -8,7 +8,16 @@ import numpy as np
 
 from ..compiler.ir.module import Function, Module
 from ..compiler.reference.reference import Reference
-from .model import Array, Model, Targets, Weights, checked_rows, checked_targets, checked_weights
+from .model import (
+    Array,
+    Model,
+    Targets,
+    Weights,
+    checked_rows,
+    checked_targets,
+    checked_time,
+    checked_weights,
+)
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
 from .stepper import Proposal, Stepper
@@ -43,7 +52,7 @@ class NumpyModel:
 
     def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
         y = checked_rows(y, self.module.signature.size, "y", DTYPE)
-        return self.reference.vector_field(self._weights(weights), float(t), y)
+        return self.reference.vector_field(self._weights(weights), checked_time(t), y)
 
     def regularizer(self, weights: Weights, /) -> float:
         return float(self.reference.regularizer(self._weights(weights)))

@@ -48,8 +48,8 @@ class TorchModel(FrameworkModel):
 
     def compile(self) -> None:
         """torch.compile of `step`: one layer is compiled once, whatever the depth."""
-        native: Any = self.native
-        native.step = torch.compile(native.step)
+        native, step = self.native, self._names["step"]
+        setattr(native, step, torch.compile(getattr(native, step)))
 
     def network(self, weights: dict[str, Array]) -> Any:
         """The program's nn.Module with these weights on the device."""

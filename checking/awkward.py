@@ -148,13 +148,13 @@ def _not_a_number(model: Model, given: Inputs) -> Answers:
     single = given.x.copy()
     single[ODD, 0] = np.nan
     return {
-        **_beside("forward", forward(model, bad)),
-        **_beside("vector field", vector_field(model, bad)),
-        **_beside("one entry", forward(model, replace(given, x=single))),
+        **_others_and_lost("forward", forward(model, bad)),
+        **_others_and_lost("vector field", vector_field(model, bad)),
+        **_others_and_lost("one entry", forward(model, replace(given, x=single))),
     }
 
 
-def _beside(name: str, found: Array) -> Answers:
+def _others_and_lost(name: str, found: Array) -> Answers:
     return {
         f"{name}/others": np.delete(found, ODD, axis=0),
         f"{name}/lost": flags(np.isnan(found[ODD])),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .._version import __version__, installed
 from ..backends import registry
+from ..backends.texts import text_of
 from ..compiler.front.facts import Facts, facts_of
 from ..compiler.pipeline import Compiled, compiled
 from ..compiler.promises.claims import SAME
@@ -62,7 +63,10 @@ def check(
     backend that is not there or that `programs` names in vain.
     """
     given = dict(programs or {})
-    _check_names(given, backends)
+    for name in (*backends, *given):
+        registry.get(name)
+        if name not in backends:
+            raise registry.BackendError(f"a program is given for {name}, which is not checked")
     facts = facts_of(spec)
     case = compiled(spec, facts)
     probes, notes = _probes(case, rungs, steps)
@@ -145,18 +149,10 @@ def _training_in_words(outcomes: Mapping[str, Outcome], rungs: Sequence[Rung]) -
     return drift.in_words(trained) if len(trained) > 1 and compared else ""
 
 
-def _check_names(given: Mapping[str, Path], backends: Sequence[str]) -> None:
-    for name in (*backends, *given):
-        registry.get(name)
-    unused = [name for name in given if name not in backends]
-    if unused:
-        raise registry.BackendError(f"a program is given for {unused[0]}, which is not checked")
-
-
 def _text(backend: str, case: Compiled, given: Mapping[str, Path]) -> str | Outcome:
     """The program's text, or why a file of the user's cannot be read."""
     if backend not in given:
-        return registry.get(backend).emit(case.module)
+        return text_of(case, backend)
     try:
         if not stat.S_ISREG(given[backend].stat().st_mode):
             raise OSError(None, "it is not a regular file")  # a device would be read without end

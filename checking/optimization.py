@@ -28,6 +28,10 @@ MARKS = (1, 2, 10, 100, STEPS)
 """The updates after which the weights are compared."""
 AGREEMENT = 1e-13
 """An update is a dozen operations of some ε each, and 500 of them add up by chance, not in line."""
+FORGETTING = 1e-3
+"""1 − β from which on 1 − βᵗ, which updates are divided by, has lost digits."""
+FEW = 12
+"""Fewer examples have so few orders that two epochs may share one by chance."""
 SHAPES = {"A": (4, 3), "b": (5,), "c": ()}
 """Update rules act on each entry alone, but for the norm of clipping: their size is no matter."""
 RATES_ASKED = 2000
@@ -56,7 +60,7 @@ def expected_weights(case: Compiled, probes: Probes) -> dict[str, Standard]:
     flat = (textbook.clipped(_flat(gradient), train.clip) for gradient in gradients)
     path = textbook.path(train.optimizer, _flat(start), flat, _rates(case, STEPS))
     return {
-        f"after {number}/{name}": _standard(value)
+        f"after {number}/{name}": _standard(value, train)
         for number, theta in enumerate(path, start=1)
         if number in MARKS
         for name, value in _leaves(theta).items()
@@ -94,7 +98,7 @@ def batches(model: Model, case: Compiled, probes: Probes) -> Answers:
     seen = np.stack([np.bincount(order, minlength=size) for order in orders])
     sizes = np.array([[len(rows) for rows in epoch] for epoch in epochs])
     repeated = sum(np.array_equal(a, b) for a, b in pairwise(orders))
-    found = {SEEN: seen, SIZES: sizes, REPEATED: np.asarray(repeated)}
+    found = {SEEN: seen, SIZES: sizes} | ({REPEATED: np.asarray(repeated)} if size >= FEW else {})
     return {name: np.asarray(value, np.float64) for name, value in found.items()}
 
 
@@ -105,11 +109,8 @@ def expected_batches(case: Compiled, probes: Probes) -> dict[str, Standard]:
     batch = size if train.batch is None else min(train.batch, size)
     sizes = [batch] * (size // batch) + [size % batch] * (size % batch > 0)
     repeated = epochs - 1 if batch == size else 0
-    found = {
-        SEEN: np.ones((epochs, size)),
-        SIZES: np.array([sizes] * epochs, np.float64),
-        REPEATED: np.asarray(float(repeated)),
-    }
+    found = {SEEN: np.ones((epochs, size)), SIZES: np.array([sizes] * epochs, np.float64)}
+    found |= {REPEATED: np.asarray(float(repeated))} if size >= FEW else {}
     exact = np.asarray(0.0)
     return {name: Standard(value, np.asarray(1.0), exact) for name, value in found.items()}
 
@@ -179,6 +180,7 @@ def _leaves(flat: Array) -> dict[str, Array]:
     return {n: p.reshape(s) for (n, s), p in zip(SHAPES.items(), parts, strict=True)}
 
 
-def _standard(value: Array) -> Standard:
+def _standard(value: Array, train: Train) -> Standard:
     scale = np.asarray(np.max(np.abs(value)) or 1.0)
-    return Standard(value, scale, np.asarray(AGREEMENT))
+    left = 1 - max(getattr(train.optimizer, name, 0.0) for name in ("beta1", "beta2"))
+    return Standard(value, scale, np.asarray(AGREEMENT * max(1.0, FORGETTING / left)))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import registry
+from ..backends.texts import text_of
 from ..compiler.front.facts import Facts, facts_of
 from ..compiler.pipeline import Compiled, compiled
 from ..spec.model import Spec
@@ -104,11 +105,10 @@ class Matrix:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         tables = {quantity: table.tolist() for quantity, table in self.distances.items()}
-        ways = [str(way) for way in self.ways]
         return {
             "passed": self.passed,
             "spec": self.spec,
-            "ways": ways,
+            "ways": [str(way) for way in self.ways],
             "distances": tables,
             "departures": [*self.departures()],
             "missing": [*self.missing],
@@ -154,7 +154,7 @@ def _jobs(
     """One process for each backend and device, and one for the compiler of an eager framework."""
     found = []
     for device, name in product(DEVICES, backends):
-        text = registry.get(name).emit(case.module)
+        text = text_of(case, name)
         job = Job(name, device, text, case.problem.spec, facts, probes, keys)
         found += [job, *([replace(job, is_compiled=True)] if registry.get(name).eager else [])]
     return found

@@ -58,8 +58,8 @@ def emitting(backend: str) -> tuple[str, ...]:
     from ..backends.registry import get, names
 
     if backend == "all":
-        return tuple(name for name in names() if get(name).framework)
-    if not get(backend).framework:
+        return tuple(name for name in names() if not get(name).is_reference)
+    if get(backend).is_reference:
         from .errors import CallError
 
         raise CallError(f"{backend} is the reference itself: there is no program of it")

@@ -63,8 +63,18 @@ def check(
         raise CallError("check needs a SPEC", "`wellposed ls` lists the examples")
     if self_test and spec:
         raise CallError("--self-test brings its own specs", "`wellposed check --self-test`")
-    if matrix and program:
-        raise CallError("--matrix is of emitted programs", "leave out --program")
+    given = {
+        "--program": program,
+        "--device": device != "cpu",
+        "--to": to != "L7",
+        "--updates": updates,
+        "--repro": repro != Path("repro"),
+        "--verbose": verbose,
+    }
+    unused = [option for option, value in given.items() if value and (matrix or self_test)]
+    if unused:
+        mode = "--self-test" if self_test else "--matrix"
+        raise CallError(f"{mode} makes no use of {unused[0]}", f"leave out {unused[0]}")
     with interruptible():
         if self_test:
             passed = _self_test(emitting(backend), json)

@@ -37,7 +37,7 @@ def compile(
 
 def _texts(compiled: Compiled, backend: str) -> dict[str, str]:
     """The text of the program by backend."""
-    from ..api import text_of
+    from ..backends.texts import text_of
 
     return {name: text_of(compiled, name) for name in emitting(backend)}
 

@@ -142,6 +142,8 @@ def plot(
 
     if not Path(what).is_dir():
         given = read_spec(what, overrides)
+        if backend or device:
+            raise CallError("--backend and --device are of a run, a spec is drawn by the reference")
         if out is None:
             raise CallError("the pictures of a spec need a folder", "--out DIR")
         say(*map(str, api.draw_untrained(given, out)))

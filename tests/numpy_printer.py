@@ -173,4 +173,4 @@ def load(module: Module, source: str, device: str, dtype: str) -> NumpyProgramMo
     return NumpyProgramModel(printed(module), source, device, dtype)
 
 
-register(Backend(NAME, emit, __name__, framework="numpy"))
+register(Backend(NAME, emit, __name__))

@@ -29,11 +29,6 @@ class Origin:
         return sha256(json.dumps(self.overrides).encode() + b"\n" + self.text).hexdigest()
 
 
-def origin_of_file(path: Path, overrides: tuple[str, ...] = ()) -> Origin:
-    """The origin of a spec that was read from a file; OSError where it cannot be read."""
-    return Origin(path.read_bytes(), overrides, path.parent)
-
-
 def origin_of_spec(spec: Spec) -> Origin:
     """The origin of a spec that was made in Python: itself as YAML."""
     return Origin(resolved(spec))

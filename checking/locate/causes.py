@@ -247,7 +247,8 @@ def _differentiated_by(rung: Rung) -> str:
 
 def _named(case: Case) -> str:
     """The weight that the words of the worst element name; '' for none."""
-    words = set(re.findall(r"\w+", case.rung.element))
+    said = "" if case.rung.quantity == q.DOT else case.rung.element  # that is of all weights
+    words = set(re.findall(r"\w+", said))
     return next((w.name for w in case.compiled.module.weights if w.name in words), "")
 
 
@@ -276,7 +277,7 @@ def _structure(case: Case) -> Cause:
     """The weight of the layer that the worst element is of."""
     layer = case.compiled.problem.layer
     made = [w for w in layer if not w.is_raw] or list(layer)
-    named = [w for w in made if re.search(rf"\b{w.name}\b", case.rung.element)]
+    named = [w for w in made if re.search(rf"\b{w.name}:", case.rung.element)]
     return parametrization(case, (named or made)[0], "layer_weights")
 
 

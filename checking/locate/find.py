@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...backends import registry
+from ...backends.texts import text_of
 from ...compiler.front.facts import Facts
 from ...compiler.pipeline import Compiled
 from .. import process
@@ -59,7 +59,7 @@ def locate(
     if rung is None or rung.ill_posed:
         return None
     quantity = asked_as(rung.quantity)
-    emitted = {name: registry.get(name).emit(case.module) for name in {*BACKENDS, *texts}}
+    emitted = {name: text_of(case, name) for name in {*BACKENDS, *texts}}
     own = texts.get(rung.backend, "")
     rewritten = bool(own) and lines.is_rewritten(emitted.get(rung.backend, ""), own)
     probes = _probes(rung, case)

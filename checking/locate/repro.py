@@ -23,6 +23,7 @@ from typing import IO
 import numpy as np
 
 from ...backends import registry
+from ...backends.texts import text_of
 from ...compiler.pipeline import Compiled
 from ...compiler.reference.reference import Reference
 from ..child import scratch, started
@@ -32,6 +33,7 @@ from ..report import NAMES
 from ..tolerances import EPSILON
 from .calls import recorded
 from .difference import Difference
+from .find import BACKENDS
 from .script import LONGEST, Script, TooLong
 from .source import NoFunction
 from .target import Target, targets
@@ -46,7 +48,6 @@ TRIES = 8
 VALUES, DERIVATIVES = 256.0, 1e-6
 """What an error must exceed to be shown: multiples of ε of the scale; of a derivative, which is
 held to a difference quotient, a part of it."""
-BACKENDS = ("torch", "jax")
 PUBLIC = ("vector_field", "trajectory", "forward", "loss", "regularizer")
 """What every program has; other functions are those of an emitted one, or of that one edited."""
 
@@ -95,7 +96,7 @@ def write_repro(
     missing = [n for n in BACKENDS if find_spec(registry.get(n).framework) is None]
     if missing:
         return Repro((), f"No standalone pair: it needs both frameworks, {missing[0]} is not here.")
-    sources = {n: texts.get(n) or registry.get(n).emit(case.module) for n in BACKENDS}
+    sources = {n: texts.get(n) or text_of(case, n) for n in BACKENDS}
     wanted = _Pair(difference, case, sources, limit)
     tried = islice(_targets(difference, case), TRIES // len(SEEDS))
     tries = [(target, seed) for target in tried for seed in SEEDS]

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...backends import registry
+from ...backends.texts import text_of
 from ...compiler.pipeline import compiled
 from ...compiler.promises import checked
 from ...spec.model import Spec
@@ -169,6 +169,6 @@ def tried(number: int) -> tuple[str, str, float]:
 
 def _located(spec: Spec, backends: Sequence[str], report: Report) -> str:
     case = compiled(spec)
-    texts = {name: registry.get(name).emit(case.module) for name in backends}
+    texts = {name: text_of(case, name) for name in backends}
     found = locate(report, case, texts, run=inline.run_fast)
     return found.equation if found is not None else ""

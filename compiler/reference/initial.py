@@ -47,7 +47,7 @@ def _initial(weight: RawWeight, rng: np.random.Generator) -> Floats:
     call = weight.initializer.draw()
     shape = weight.shape if is_drawn_at_once(weight) else weight.step_shape
     arguments = [_value(a, weight, shape) for a in call.arguments]
-    owner = np if hasattr(np, call.function) else rng
+    owner = rng if isinstance(weight.initializer, Random) else np
     value = call.scale * getattr(owner, call.function)(*arguments)
     return np.array(np.broadcast_to(value, weight.shape), dtype=np.float64)
 

@@ -82,6 +82,14 @@ def test_documentation_is_text_whatever_it_says(text: str, indent: int):
     assert str(scope["found"]).split() == f"x{text}x".replace("\u00a0", " ").split()
 
 
+@pytest.mark.parametrize("character", ["\0", "\r", "\x0b", "\x1a", "\x7f"])
+def test_a_control_character_in_documentation_is_written_as_its_number(character: str):
+    scope: dict[str, object] = {}
+    line = docstring([f"a{character}b"], 0)
+    exec(f"found = {line}", scope)
+    assert scope["found"] == f"a{character}b" and character not in line
+
+
 def test_lines_are_folded_at_spaces():
     folded = fold("word " * 40, 60)
     assert all(len(line) <= 60 for line in folded)

@@ -210,3 +210,15 @@ def test_a_network_may_be_called_as_its_framework(tmp_path: Path):
         [sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_a_step_of_another_name_is_what_torch_compiles(monkeypatch: pytest.MonkeyPatch):
+    torch = pytest.importorskip("torch")
+    field = {"kind": "custom", "weights": {"step": {"shape": ["y"]}}, "equations": {"y": "-step"}}
+    model = {"state": 2, "vector_field": field, "time": {"horizon": 1, "steps": 2}}
+    loaded: Any = compile(
+        Spec.model_validate({"wellposed": 1, "name": "m", "model": model}), "torch"
+    )
+    monkeypatch.setattr(torch, "compile", lambda function: ("compiled", function))
+    loaded.compile()
+    assert loaded.native.step_[0] == "compiled"

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+import wellposed
 from wellposed.backends import registry
 from wellposed.backends.model import ArgumentError, Model
 from wellposed.backends.optimizers import clip_scale
@@ -256,3 +257,13 @@ def test_the_documentation_has_a_row_for_each() -> None:
     table = text.partition("## Silent differences")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| ([^|]+?) \|", table, re.MULTILINE)[1:]
     assert listed == list(ROWS)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax"])
+@pytest.mark.parametrize("t", [np.nan, np.inf, -np.inf])
+def test_a_time_that_is_no_finite_number_is_refused_alike(t: float, backend: str):
+    model = {"state": 2, "vector_field": "layer", "time": {"horizon": 1, "steps": 2}}
+    spec = Spec.model_validate({"wellposed": 1, "name": "m", "model": model})
+    loaded = wellposed.compile(spec, backend)
+    with pytest.raises(ArgumentError, match="not a finite number"):
+        loaded.vector_field(loaded.init(), t, np.zeros((1, 2)))

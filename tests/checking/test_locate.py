@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from handwritten import handwritten
 from locating import RUNGS, located, located_edit
-from planting import check_text, edited, in_process, specs
+from planting import check_text, edited, in_process, spec, specs
 
 from wellposed.checking.locate.find import locate
 from wellposed.compiler.pipeline import compiled
@@ -141,6 +141,18 @@ def test_the_place_is_that_of_the_worst_entry(tmp_path: Path):
     )
     assert found.where.found is not None and found.where.expected is not None
     assert found.where.found - found.where.expected == pytest.approx(1)
+
+
+def test_a_dot_test_is_of_no_weight_that_its_formula_names(tmp_path: Path):
+    """`<Jv, w> - <v, J'w>` speaks of a direction v, not of the weight of that name."""
+    field = {"kind": "custom", "weights": {"K": {"shape": ["y", "y"]}, "v": {"shape": ["y"]}}}
+    field |= {"equations": {"y": "tanh(K @ y + v)"}}
+    given = spec({"state": 2, "vector_field": field, "weights": "shared"})
+    loop = "y = step(y, *layer)\n        return y"
+    hook = "y.register_hook(lambda g: 2 * g) if y.requires_grad else None\n        return y"
+    doubled = loop.replace("return y", hook)
+    found = located_edit(given, "torch", loop, doubled, tmp_path, ("L6",))
+    assert (found.quantity, found.equation) == ("dot test", "gradient K")
 
 
 HAND = [

@@ -86,6 +86,29 @@ def test_500_updates_agree_with_the_papers(
     assert found.verdict is Verdict.AGREES, found
 
 
+@pytest.mark.parametrize("beta", ["beta1", "beta2"])
+def test_an_average_that_hardly_forgets_agrees_to_what_its_divisor_can_give(beta: str):
+    """1 − βᵗ has lost digits where β is near 1; the formula of the papers is held to the others."""
+    settings = {"kind": "adam", "lr": 0.1, beta: 0.9999999}
+    model = {"state": 2, "vector_field": "layer", "readout": CLASSIFIER | {"classes": 2}}
+    data = {"kind": "ellipses", "train": 20, "validation": 4}
+    net = compiled(spec(model, data=data, train={"optimizer": settings, "epochs": 2}))
+    expected = optimization.expected_weights(net, probes_of(net))
+    assert judged(asked(net), expected).verdict is Verdict.AGREES
+    assert max(float(s.tolerance) for s in expected.values()) < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_epochs_of_two_examples_may_share_an_order(seed: int):
+    data = {"kind": "points", "features": [[0, 1], [1, 0]], "labels": [0, 1]}
+    model = {"state": 2, "vector_field": "layer", "readout": CLASSIFIER | {"classes": 2}}
+    train = {"optimizer": OPTIMIZERS["sgd"], "epochs": 3, "batch": 1}
+    net = compiled(spec(model, data=data, train=train, seed=seed))
+    numpy, probes = registry.get("numpy").load(net.module, ""), probes_of(net)
+    found = optimization.batches(numpy, net, probes)
+    assert judged(found, optimization.expected_batches(net, probes)).verdict is Verdict.AGREES
+
+
 def test_every_optimizer_and_schedule_of_the_language_is_here():
     assert {o["kind"] for o in OPTIMIZERS.values()} == set(Optimizer.members())
     assert {s["kind"] for s in SCHEDULES.values()} == set(Schedule.members())

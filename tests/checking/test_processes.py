@@ -19,6 +19,8 @@ from planting import check_text, edited, spec, specs
 from safetensors.numpy import save_file
 
 from wellposed import load
+from wellposed.backends import registry
+from wellposed.backends.expressions import NotPrinted
 from wellposed.backends.registry import BackendError
 from wellposed.checking import Report, check
 from wellposed.checking.checks import RUNGS, plan
@@ -26,8 +28,11 @@ from wellposed.checking.child import scratch
 from wellposed.checking.job import FORMAT, Job, StaleAnswer, read_answers, write_answer
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import Answer
+from wellposed.checking.ways import matrix
 from wellposed.compiler.front.facts import facts_of
+from wellposed.compiler.ir.module import Module
 from wellposed.compiler.pipeline import compiled
+from wellposed.spec.diagnostics import SpecError
 
 SPECS = specs()
 LEAPFROG = SPECS["leapfrog"]
@@ -321,3 +326,24 @@ def test_the_report_is_valid_json_also_where_nothing_is_finite(tmp_path: Path):
     assert "row 6, output 2: nan" in logits["element"]
     assert plain["message"] == report.message
     assert len(list(report.every_row())) == len(plain["rungs"])
+
+
+def test_an_operation_that_a_backend_cannot_print_is_refused_at_its_place(tmp_path: Path):
+    def emit(module: Module) -> str:
+        raise NotPrinted("no words for it", ("model", "integrator"))
+
+    (tmp_path / "m.yaml").write_text(
+        "wellposed: 1\nname: m\nmodel:\n  state: 2\n  vector_field: layer\n"
+        "  time: {horizon: 1, steps: 2}\n  integrator: rk4\n"
+    )
+    given, kept = load(tmp_path / "m.yaml"), dict(registry._BACKENDS)
+    registry.register(registry.Backend("toy", emit, "none"))
+    try:
+        for ask in (check, matrix):
+            with pytest.raises(SpecError, match="E214") as refused:
+                ask(given, backends=["toy"])
+            span = refused.value.diagnostics[0].span
+            assert span is not None and span.line == 7
+    finally:
+        registry._BACKENDS.clear()
+        registry._BACKENDS.update(kept)

@@ -94,7 +94,9 @@ def test_every_comparison_is_shown_on_demand(cli: Cli) -> None:
         (("gone.yaml", "--matrix"), "gone.yaml cannot be read"),
         (("tiny.yaml", "--matrix", "-b", "numpy"), "the reference itself"),
         (("tiny.yaml", "--self-test"), "brings its own specs"),
-        (("tiny.yaml", "--matrix", "--program", "torch=a.py"), "of emitted programs"),
+        (("tiny.yaml", "--matrix", "--program", "torch=a.py"), "makes no use of --program"),
+        (("tiny.yaml", "--matrix", "--device", "mars"), "makes no use of --device"),
+        (("--self-test", "--to", "L1"), "makes no use of --to"),
         (("--self-test", "-b", "numpy"), "the reference itself"),
     ],
 )

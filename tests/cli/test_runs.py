@@ -263,6 +263,12 @@ def test_plot_redraws_a_run(cli: Cli, folder: Path) -> None:
     assert sorted(p.name for p in (folder / "a/plots").iterdir()) == PICTURES
 
 
+def test_a_spec_is_drawn_by_the_reference_alone(cli: Cli, folder: Path) -> None:
+    called = cli("plot", "stability-zero", "--out", "p", "--backend", "jax")
+    assert called.code == 2 and "are of a run" in called.err
+    assert not (folder / "p").exists()
+
+
 def test_plot_draws_a_spec_that_has_nothing_to_train(cli: Cli, folder: Path) -> None:
     assert cli("plot", "stability-zero", "--out", "p").code == 0
     names = sorted(p.name for p in (folder / "p").iterdir())

@@ -16,7 +16,7 @@ from wellposed.data.dataset import Dataset
 from wellposed.spec.model import Spec
 from wellposed.training import checkpoint as checkpoints
 from wellposed.training.checkpoint import RunError, read_checkpoint
-from wellposed.training.origin import Origin, origin_of_file
+from wellposed.training.origin import Origin
 from wellposed.training.progress import Quiet
 from wellposed.training.results import Result
 from wellposed.training.run import open_run
@@ -354,7 +354,7 @@ def test_what_cannot_be_trained_is_refused(tmp_path: Path, model: Tiny, dataset:
 
 def test_an_origin_is_the_bytes_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_bytes(TEXT)
-    origin = origin_of_file(tmp_path / "m.yaml", ("seed=1",))
+    origin = Origin((tmp_path / "m.yaml").read_bytes(), ("seed=1",), tmp_path)
     assert origin == Origin(TEXT, ("seed=1",), tmp_path)
     assert origin.digest != Origin(TEXT, (), tmp_path).digest
 
