@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import wellposed
+from wellposed.compiler.analysis import stability
 from wellposed.compiler.analysis.jacobian import eigenvalues, jacobians
 from wellposed.compiler.analysis.modes import LARGEST_STATE
 from wellposed.compiler.analysis.spectrum import spectrum
@@ -336,15 +338,29 @@ def test_growth_and_a_step_beyond_the_limit_are_told_apart():
 
 @pytest.mark.parametrize("integrator", ["verlet", "leapfrog"])
 def test_a_spectrum_that_is_imaginary_up_to_rounding_does_not_grow(integrator: str):
-    """Repeated eigenvalues −1 of a product are found to √ε; nothing is proved of this field."""
-    if integrator == "verlet":
-        equations = {"y": "z + 0 * sin(z)", "z": "-(y + 0 * sin(y))"}
-        p = program(
-            {"kind": "custom", "equations": equations}, state={"y": 3, "z": 3}, integrator="verlet"
-        )
-    else:
-        p = program("second-order", "negative-gram")
+    """The matrix has −1 twice and one eigenvector: it is found to √ε, and nothing is proved."""
+    weights = {"K": {"shape": ["y", "y"]}}
+    custom = {"kind": "custom", "weights": weights, "equations": {"y": "z", "z": "K @ y"}}
+    second = {"kind": "second-order", "activation": "identity", "bias": "none"}
+    p = program(
+        custom if integrator == "verlet" else second,
+        state={"y": 2, "z": 2} if integrator == "verlet" else 2,
+        integrator=integrator,
+        initializers={"K": {"kind": "values", "values": [[1, -4], [1, -3]]}},
+    )
     assert codes(p)[-1] == "N204"
+
+
+def test_a_proof_outranks_numbers_that_are_off(monkeypatch: pytest.MonkeyPatch):
+    numbers = stability._numbers
+
+    def off(p: Compiled) -> stability.Numbers:
+        return replace(numbers(p), upper=0.1)
+
+    monkeypatch.setattr(stability, "_numbers", off)
+    assert codes(program("second-order", "negative-gram"))[-1] == "N204"
+    assert codes(program("hamiltonian", integrator="verlet"))[-1] == "N204"
+    assert codes(program("second-order"))[-1] == "N206"
 
 
 # --- what γ is said of ----------------------------------------------------------------------------
@@ -359,10 +375,12 @@ SKEW = {"A": {"shape": ["y", "y"], "parametrization": {"kind": "antisymmetric", 
         ({"kind": "custom", "weights": SKEW, "equations": {"y": "-A @ y"}}, "free"),
         ({"kind": "custom", "weights": SKEW, "equations": {"y": "A @ y - y"}}, "free"),
         ({"kind": "custom", "weights": SKEW, "equations": {"y": "A @ tanh(A @ y)"}}, "free"),
+        ({"kind": "custom", "weights": SKEW, "equations": {"y": "A @ y + tanh(y)"}}, "free"),
+        ({"kind": "custom", "weights": SKEW, "equations": {"y": "-y / 2"}}, "free"),
     ],
 )
 def test_modes_that_the_field_does_not_have_are_not_spoken_of(field: Any, parametrization: Any):
-    """Real ones, +γ/2 ± iω, −3γ/2 ± iω, and those of which nothing is known."""
+    """Real ones, +γ/2 ± iω, −3γ/2 ± iω, unknown ones, some between ±γ/2, −γ/2 without A."""
     p = program(field, parametrization, integrator="euler", time={"horizon": 2, "steps": 40})
     assert not [f for f in analyse(p) if "γ/2" in f.claim]
 
