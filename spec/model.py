@@ -1,13 +1,14 @@
 """The spec: what a user writes, as a tree of frozen nodes."""
 
-from typing import Annotated, ClassVar, Literal
+from sys import float_info
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .data import Data
 from .initializers import Initializer
 from .integrators import Euler, Integrator
-from .node import Family, Node, Root, Why
+from .node import Family, Node, Root, Why, refuse
 from .parametrizations import Free, Parametrization
 from .readouts import Readout
 from .regularizers import Regularizer
@@ -78,6 +79,13 @@ class Time(Node):
         Literal["per-step", "linear", "shared"],
         Field(description="how the weights of the field depend on time"),
     ] = "per-step"
+
+    @model_validator(mode="after")
+    def _has_a_step(self) -> Self:
+        if self.step < float_info.min:
+            message = f"h = T/N is too small for a number: {self.horizon:g}/{self.steps}"
+            raise refuse("E102", message, loc=("horizon",))
+        return self
 
     @property
     def step(self) -> float:

@@ -1,10 +1,11 @@
 """Regularizers on raw weights, as text in the grammar. Haber & Ruthotto (2017), section 4."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from .node import Family, Why
+from .diagnostics import quote
+from .node import Family, Why, refuse
 
 
 class Regularizer(Family, title="regularizer"):
@@ -29,6 +30,14 @@ class Regularizer(Family, title="regularizer"):
         Field(ge=0, description="factor α"),
         Why("a negative α rewards what it should penalize"),
     ]
+
+    @model_validator(mode="after")
+    def _names_each_weight_once(self) -> Self:
+        for i, name in enumerate(self.of):
+            if name in self.of[:i]:
+                message = f"{quote(name)} is named twice"
+                raise refuse("E109", message, loc=("of", i), help="a larger alpha weighs more")
+        return self
 
 
 class WeightDecay(Regularizer, kind="weight-decay"):

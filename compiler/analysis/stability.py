@@ -222,7 +222,7 @@ def _on_imaginary_axis(problem: Problem, numbers: Numbers) -> Finding:
 def _damped_euler(problem: Problem, numbers: Numbers) -> Finding:
     """|1 + h λ| ≤ 1 for λ = −γ/2 ± iω means |λ|² ≤ γ/h, or ω² ≤ γ/h − γ²/4: most at γ = 2/h."""
     gamma, h = _gamma(problem), problem.h
-    room, limit = gamma / h - gamma**2 / 4, sqrt(gamma / h)
+    room, limit = gamma * (1 / h - gamma / 4), sqrt(gamma / h)  # γ² may overflow
     span = problem.spec.span("model", "parametrization", "gamma")
     claim = f"forward Euler amplifies every mode -γ/2 ± iω: h γ = {h * gamma:.3g} > 4"
     if room >= 0:

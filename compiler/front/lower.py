@@ -11,7 +11,7 @@ from ..ir.expr import variable
 from ..ir.problem import Block, Loc, Problem, RawWeight
 from ..ir.types import Size, columns
 from . import equations as eqs
-from . import objective, weights
+from . import objective, ranges, weights
 from .blocks import blocks_of
 from .facts import Facts
 from .refusals import Refusals
@@ -60,6 +60,7 @@ def _lower_described(
     raw = [w.raw for w in layer]
     all_weights = [*raw, *lift_weights, *(readout.weights if readout else ())]
     _check_unique(all_weights, refusals)
+    ranges.check(spec, refusals)
     if complete:
         weights.check(all_weights, spec, refusals)
     penalties = objective.penalties(spec, all_weights, refusals) if complete else ()

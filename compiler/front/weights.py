@@ -13,6 +13,7 @@ from ..ir.operations import time_axis
 from ..ir.problem import LETTERS, LayerWeight, Loc, RawWeight
 from ..ir.types import Axis, Shape, Size
 from .equations import FIELD, Declared
+from .ranges import largest
 from .refusals import Refusals
 
 MOST_ELEMENTS = 500_000_000
@@ -96,14 +97,6 @@ def _check_initializer(
         refusals.add("E210", f"identity is for matrices, {weight.name} is none", *loc)
     if isinstance(initializer, Values):
         _check_values(weight, initializer, loc, refusals)
-    for key, value in initializer.to_plain().items():
-        if isinstance(value, float) and abs(value) > _largest(refusals):
-            refusals.add("E102", f"{key} is beyond the range of {refusals.spec.dtype}", *loc, key)
-
-
-def _largest(refusals: Refusals) -> float:
-    """The largest number of the spec's dtype."""
-    return float(np.finfo(refusals.spec.dtype).max)
 
 
 def _check_values(
@@ -117,7 +110,7 @@ def _check_values(
         return
     if values.dtype.kind not in "if" or not np.isfinite(values).all():
         refusals.add("E210", f"the values of {weight.name} are not all finite numbers", *here)
-    elif np.abs(values).max(initial=0) > _largest(refusals):
+    elif np.abs(values).max(initial=0) > largest(refusals):
         message = f"the values of {weight.name} are beyond the range of {refusals.spec.dtype}"
         refusals.add("E102", message, *here)
     elif values.shape not in (weight.step_shape, weight.shape):
