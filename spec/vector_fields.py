@@ -53,7 +53,7 @@ class Equations:
     blocks: dict[str, int]
     weights: tuple[Weight, ...]
     right_hand_sides: dict[str, str]
-    hamiltonian: str = ""
+    hamiltonian: str | None = None
     order: int = 1
     locs: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
     """Where in the spec a text stands, for the texts that a user wrote (by block, or `H`)."""
@@ -243,4 +243,4 @@ class Custom(VectorField, kind="custom"):
             block: (*here, "equations", block) for block in right
         }
         locs["H"] = (*here, "hamiltonian")
-        return Equations(blocks, weights, right, self.hamiltonian or "", locs=locs)
+        return Equations(blocks, weights, right, self.hamiltonian, locs=locs)

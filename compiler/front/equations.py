@@ -154,8 +154,8 @@ def field_of(
     """The right-hand sides, typed; for a Hamiltonian y' = ∂H/∂z, z' = −∂H/∂y."""
     states = {name: block.variable for name, block in blocks.items()}
     scope = {d.declaration.name: as_operator(d.variable) for d in declared} | states | {"t": t}
-    if equations.hamiltonian:
-        return _from_hamiltonian(equations, states, scope, refusals)
+    if equations.hamiltonian is not None:
+        return _from_hamiltonian(equations.hamiltonian, equations, states, scope, refusals)
     sides = {
         block: _side(text, block, equations, states, scope, refusals)
         for block, text in equations.right_hand_sides.items()
@@ -167,7 +167,7 @@ def field_of(
 def check_syntax(equations: Equations, refusals: Refusals) -> None:
     """What can be said of the user's texts while the weights they name are not known."""
     texts = dict(equations.right_hand_sides)
-    if equations.hamiltonian:
+    if equations.hamiltonian is not None:
         texts["H"] = equations.hamiltonian
     for what, text in texts.items():
         try:
@@ -233,6 +233,7 @@ def _require_finite(value: Expr, text: str) -> None:
 
 
 def _from_hamiltonian(
+    text: str,
     equations: Equations,
     states: Mapping[str, Expr],
     scope: Mapping[str, Expr],
@@ -240,14 +241,14 @@ def _from_hamiltonian(
 ) -> Field:
     if set(states) != {"y", "z"}:
         return Field()
-    H = _text(equations.hamiltonian, "H", equations, scope, refusals)
+    H = _text(text, "H", equations, scope, refusals)
     if H is None:
         return Field()
     if H.shape or not H.type.batched:
         message = f"H is {H.type}" if H.shape else "H does not depend on the state"
         help = "a Hamiltonian is a scalar function of the blocks: sum(...), y.T @ y / 2"
-        error = ExpressionError("E303", message, 0, len(equations.hamiltonian), help)
-        refusals.add_expression(error, equations.hamiltonian, *equations.locs["H"])
+        error = ExpressionError("E303", message, 0, len(text), help)
+        refusals.add_expression(error, text, *equations.locs["H"])
         return Field()
     y, z = states["y"], states["z"]
     # the same number for all examples, so no sum over the batch can come of it
@@ -256,9 +257,9 @@ def _from_hamiltonian(
     sides = {"y": _as_state(dH_dz, y, z), "z": _as_state(simplify(-dH_dy), z, y)}
     try:
         for side in sides.values():
-            _require_finite(side, equations.hamiltonian)
+            _require_finite(side, text)
     except ExpressionError as error:
-        refusals.add_expression(error, equations.hamiltonian, *equations.locs["H"])
+        refusals.add_expression(error, text, *equations.locs["H"])
     return Field(sides, H)
 
 

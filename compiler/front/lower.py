@@ -87,7 +87,7 @@ def _lower_described(
 
 def _rhs_loc(described: Equations, block: str) -> Loc:
     """The equation of a block where the user wrote one, else the field of the catalogue."""
-    return described.locs.get("H" if described.hamiltonian else block, eqs.FIELD)
+    return described.locs.get(block if described.hamiltonian is None else "H", eqs.FIELD)
 
 
 def _features(spec: Spec, facts: Facts, y: Block, refusals: Refusals) -> Size:
@@ -192,7 +192,7 @@ def _is_not_separable(blocks: dict[str, Block], field: eqs.Field) -> bool:
 
 def _check_blocks_have_equations(described: Equations, refusals: Refusals) -> None:
     blocks, here = set(described.blocks), ("model", "vector_field")
-    if described.hamiltonian:
+    if described.hamiltonian is not None:
         if blocks != {"y", "z"} or len(set(described.blocks.values())) > 1:
             message = "a Hamiltonian field has the blocks y and z, of one size"
             refusals.add("E213", message, *here, "hamiltonian")

@@ -111,6 +111,13 @@ def test_equations_or_a_hamiltonian_but_not_both_and_not_none():
     assert "either equations or a hamiltonian" in errors(both)[0][1]
 
 
+def test_an_empty_hamiltonian_is_an_empty_expression_and_nothing_else():
+    empty = errors('hamiltonian: ""', "{y: 3, z: 3}")
+    assert [(code, message) for code, message, _ in empty] == [
+        (code, message) for code, message, _ in errors('equations: {y: "", z: "y"}', "{y: 3, z: 3}")
+    ]
+
+
 FALSE_FOLLOW_UPS = """\
 wellposed: 1
 name: t

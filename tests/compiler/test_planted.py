@@ -40,7 +40,9 @@ def _field(patch: Patch, kind: str) -> None:
     def wrong(*args: Any) -> Equations:
         right = describe(*args)
         sides = {block: _text(text) for block, text in right.right_hand_sides.items()}
-        return replace(right, right_hand_sides=sides, hamiltonian=_text(right.hamiltonian))
+        return replace(
+            right, right_hand_sides=sides, hamiltonian=_text(right.hamiltonian or "") or None
+        )
 
     patch.setattr(member, "describe", wrong)
 
