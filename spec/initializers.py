@@ -6,9 +6,10 @@ in time (as Meganet.m does, Haber & Ruthotto's own program); `repeat: false` dra
 
 from dataclasses import dataclass
 from math import isinf
+from sys import float_info
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from .node import Family, refuse
 
@@ -123,12 +124,24 @@ class Uniform(Random, kind="uniform"):
         return self
 
 
+def _without_long_integers(values: Any) -> Any:
+    """Integers that 64 bits do not hold as floats: NumPy makes no array of numbers of them."""
+    if isinstance(values, list | tuple):
+        return [_without_long_integers(value) for value in values]
+    is_long = isinstance(values, int) and not -(2**63) <= values < 2**63
+    return float(values) if is_long and abs(values) <= float_info.max else values
+
+
 class Values(Initializer, kind="values"):
     """θ given by value: nested lists, either one step's weight (repeated) or the whole stack."""
 
     examples: ClassVar[tuple[str, ...]] = ("{kind: values, values: [[0, 1], [-1, 0]]}",)
 
-    values: Annotated[Any, Field(description="nested lists: the weight of one step, or of all")]
+    values: Annotated[
+        Any,
+        AfterValidator(_without_long_integers),
+        Field(description="nested lists: the weight of one step, or of all"),
+    ]
 
     def draw(self) -> Draw:
         return Draw("array", (self.values,))

@@ -275,7 +275,10 @@ _pending_plugins: list[EntryPoint] | None = None
 
 
 def _load_plugins() -> None:
-    """Import the modules that the entry points name, once, at the first look into a registry."""
+    """Import the modules that the entry points name, once, at the first look into a registry.
+
+    One that cannot be loaded stays pending: every later look tells of it too.
+    """
     global _pending_plugins
     if _pending_plugins is None:
         _pending_plugins = list(entry_points(group=PLUGINS))
@@ -284,6 +287,7 @@ def _load_plugins() -> None:
         try:
             plugin.load()
         except (Exception, SystemExit) as error:  # whatever a third party's import may raise
+            _pending_plugins.append(plugin)
             said = f"{type(error).__name__}: {error}"
             message = f"plugin {plugin.name} ({plugin.value}) cannot be loaded: {said}"
             raise SpecError(Diagnostic("E015", message, None)) from error

@@ -27,7 +27,8 @@ class Parametrization(Family, title="parametrization"):
     def numbers(self) -> dict[str, float]:
         """The keys that are numbers, which the expression may name."""
         given = {name: getattr(self, name) for name in type(self).model_fields}
-        return {n: v for n, v in given.items() if isinstance(v, int | float) and v is not True}
+        numbers = {n: v for n, v in given.items() if isinstance(v, int | float)}
+        return {n: v for n, v in numbers.items() if not isinstance(v, bool)}
 
 
 class Free(Parametrization, kind="free"):

@@ -100,6 +100,18 @@ def test_a_key_is_no_number_of_the_programs_own(key: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_a_key_that_is_true_or_false_is_no_number(given: bool) -> None:
+    class Switched(Parametrization, kind="switched"):
+        square = True
+        on: bool = given
+
+        def expression(self, raw: str) -> str:
+            return f"{raw} - {raw}.T" if self.on else raw
+
+    assert Switched().numbers() == {}
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 

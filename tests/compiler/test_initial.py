@@ -99,6 +99,14 @@ def test_values_are_one_steps_weight_or_the_whole_stack():
     assert shared.shape == (3, 3)
 
 
+def test_integers_longer_than_64_bits_are_values():
+    """`1e23` written out; beyond float64 they are no numbers."""
+    step = [[10**23, -(2**63) - 1, 3], [4, 5, 6], [7, 8, 2**64]]
+    assert (weights(K={"kind": "values", "values": step})["K"] == np.array(step, float)).all()
+    with pytest.raises(SpecError, match="not all finite"):
+        weights(b={"kind": "values", "values": [10**400, 0, 0]})
+
+
 def test_streams_do_not_depend_on_each_other_but_on_seed_and_name():
     found, again = weights(seed=5), weights(seed=5, b="normal", W="zeros")
     assert (found["K"] == again["K"]).all()
