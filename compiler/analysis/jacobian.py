@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..ir.expr import Expr
 from ..ir.problem import Problem
 from ..passes.words import Column, Diagonal, Factor, Matrix, Number, Part, Row, Words
 from ..reference.reference import Reference
-from ..semantics.evaluate import evaluate
+from ..semantics.evaluate import Evaluator
 from .spectrum import jacobian_words
 
 Array = NDArray[Any]
@@ -41,16 +41,16 @@ def jacobians(
 ) -> Array:
     """∂f/∂y (J, s, n, n) at the states trajectory[j] (s, n) of the given steps."""
     problem, words = compiled.problem, jacobian_words(compiled.problem)
-    reference = Reference(compiled.module)
-    found = []
-    for j in map(int, steps):
-        values = _values(problem, reference, weights, trajectory[j].T, j)
-        blocks = [
-            [_matrix(words[of, by], values, n, m, len(trajectory[j])) for by, m in _sizes(problem)]
-            for of, n in _sizes(problem)
-        ]
-        found.append(np.block(blocks))
-    return np.stack(found)
+    reference, factors = Reference(compiled.module), Factors(*words.values())
+    values = factors(
+        [_values(problem, reference, weights, trajectory[j].T, j) for j in map(int, steps)]
+    )
+    batch = (len(steps), trajectory.shape[1])
+    blocks = [
+        [matrices(words[of, by], values, batch, (n, m)) for by, m in _sizes(problem)]
+        for of, n in _sizes(problem)
+    ]
+    return np.block(blocks)
 
 
 def _sizes(problem: Problem) -> list[tuple[str, int]]:
@@ -86,11 +86,45 @@ def layer_at(
     return {w.variable: given[w.name] for w in problem.layer if w.name in given}
 
 
-def _matrix(words: Words, values: Values, rows: int, columns: int, examples: int) -> Array:
-    """A sum of words as matrices (s, rows, columns), one for each example."""
-    total = np.zeros((examples, rows, columns))
+class Factors:
+    """The numbers in the factors of words, of which parts that they share are computed once."""
+
+    def __init__(self, *sums: Words) -> None:
+        factors = (factor for words in sums for word in words for factor in word.factors)
+        self.roots = list(dict.fromkeys(e for factor in factors for e in _in(factor)))
+        self.evaluator = Evaluator(*self.roots)
+
+    def __call__(self, steps: Sequence[Values]) -> Values:
+        """Values of the factors' expressions, one for each step, given those of the variables."""
+        found = zip(*map(self.evaluator, steps), strict=True)
+        return {e: np.stack(of_steps) for e, of_steps in zip(self.roots, found, strict=True)}
+
+
+def _in(factor: Factor) -> tuple[Expr, ...]:
+    """The expression of a factor, if it has one."""
+    match factor:
+        case Matrix():
+            return (factor.operator,)
+        case Diagonal():
+            return (factor.d,)
+        case Number():
+            return (factor.value,)
+        case Row():
+            return () if factor.r is None else (factor.r,)
+        case Column():
+            return () if factor.c is None else (factor.c,)
+        case Part():
+            return ()
+
+
+def matrices(words: Words, values: Values, batch: tuple[int, int], shape: tuple[int, int]) -> Array:
+    """A sum of words as matrices (J, s, rows, columns), one for each step and example.
+
+    `values` are those of its `Factors`, `batch` is (J, s), `shape` (rows, columns).
+    """
+    total = np.zeros((*batch, *shape))
     for word in words:
-        product = np.broadcast_to(np.eye(columns), (examples, columns, columns))
+        product = np.broadcast_to(np.eye(shape[1]), (1, batch[1], shape[1], shape[1]))
         for factor in reversed(word.factors):
             product = _applied(factor, values, product)
         total = total + word.sign * product
@@ -98,36 +132,35 @@ def _matrix(words: Words, values: Values, rows: int, columns: int, examples: int
 
 
 def _applied(factor: Factor, values: Values, product: Array) -> Array:
-    """factor · product, for matrices (s, m, n)."""
+    """factor · product, for matrices (J, s, m, n)."""
     match factor:
         case Matrix():
-            return evaluate(factor.operator, values) @ product
+            return values[factor.operator][:, None] @ product
         case Diagonal():
-            return _per_example(evaluate(factor.d, values)) * product
+            return _per_example(values[factor.d]) * product
         case Number():
-            return _per_example(np.atleast_2d(evaluate(factor.value, values))) * product
+            number = values[factor.value]
+            return _per_example(number.reshape(len(number), 1, -1)) * product
         case Row():
-            r = 1.0 if factor.r is None else _per_example(evaluate(factor.r, values))
-            return (r * product).sum(axis=1, keepdims=True)
+            r = 1.0 if factor.r is None else _per_example(values[factor.r])
+            return (r * product).sum(axis=2, keepdims=True)
         case Column():
-            c = np.ones((1, factor.size, 1))
-            return (
-                c if factor.c is None else _per_example(evaluate(factor.c, values)) * c
-            ) * product
+            ones = np.ones((factor.size, 1))
+            return (ones if factor.c is None else _per_example(values[factor.c]) * ones) * product
         case Part():
             return _part(factor, product)
 
 
 def _per_example(columns: Array) -> Array:
-    """Columns (n, s) as (s, n, 1); one that all share as (1, n, 1)."""
-    return columns.T[..., None]
+    """Columns (J, n, s) as (J, s, n, 1); one that all examples share as (J, 1, n, 1)."""
+    return np.swapaxes(columns, 1, 2)[..., None]
 
 
 def _part(part: Part, product: Array) -> Array:
     if not part.padded:
-        return product[:, part.start : part.stop]
-    padded = np.zeros((len(product), part.total, product.shape[2]))
-    padded[:, part.start : part.stop] = product
+        return product[:, :, part.start : part.stop]
+    padded = np.zeros((*product.shape[:2], part.total, product.shape[3]))
+    padded[:, :, part.start : part.stop] = product
     return padded
 
 

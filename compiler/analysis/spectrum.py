@@ -28,6 +28,9 @@ from .structure import (
     structure,
 )
 
+READABLE = 16
+"""Products that are written out, of one sum."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -64,13 +67,20 @@ def jacobian_words(problem: Problem) -> dict[tuple[str, str], Words]:
 
 
 def in_text(problem: Problem) -> list[str]:
-    """`∂y'/∂y = diag tanh'(K y + b) · K`, for every pair of blocks that is not zero."""
+    """`∂y'/∂y = diag tanh'(K y + b) · K`, for every pair of blocks that is not zero.
+
+    A sum that nobody would read is told of by its length.
+    """
     try:
         found = jacobian_words(problem)
     except NotLinearized:
         return []
     mark = "'" * problem.order
-    return [f"∂{of}{mark}/∂{by} = {in_words(words)}" for (of, by), words in found.items() if words]
+    return [f"∂{of}{mark}/∂{by} = {_text(words)}" for (of, by), words in found.items() if words]
+
+
+def _text(words: Words) -> str:
+    return in_words(words) if len(words) <= READABLE else f"a sum of {len(words)} products"
 
 
 def spectrum(problem: Problem) -> Spectrum | None:

@@ -47,7 +47,7 @@ def by_use(outputs: Sequence[tuple[Expr, Expr]], wrt: Sequence[Expr]) -> list[li
     for output, g in outputs:
         found.setdefault(output, []).append(g)
     order = list(walk(*found))
-    needed = _depends_on(order, set(wrt))
+    needed = depends_on(order, set(wrt))
     for node in reversed(order):
         if node not in found or node not in needed or not node.args:
             continue
@@ -65,7 +65,8 @@ def sum_of(parts: Sequence[Expr]) -> Expr:
     return reduce(add, parts)
 
 
-def _depends_on(order: list[Expr], sources: set[Expr]) -> set[Expr]:
+def depends_on(order: list[Expr], sources: set[Expr]) -> set[Expr]:
+    """The nodes of `order`, operands first, that depend on one of the sources."""
     found: set[Expr] = set()
     for node in order:
         if node in sources or any(arg in found for arg in node.args):

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from math import inf
 
 from ..ir.elementary import FUNCTIONS
-from ..ir.expr import Expr, build, constant, is_constant, variables, walk
+from ..ir.expr import Expr, build, constant, is_constant, walk
 from ..ir.operations import ELEMENTWISE_FUNCTIONS
 from ..ir.types import Size
-from .derive import derivative
+from .derive import depends_on, derivative
 from .simplify import simplify
 from .words import Column, Diagonal, Factor, Matrix, Number, Part, Row, Word, Words
 
@@ -23,9 +23,11 @@ class NotLinearized(TypeError):
 
 def linearize(e: Expr, y: Expr) -> Words:
     """∂e/∂y as a sum of words. Raises NotLinearized."""
+    order = list(walk(e))
+    needed = depends_on(order, {y})
     known: dict[Expr, Words] = {}
-    for node in walk(e):
-        if y not in variables(node):
+    for node in order:
+        if node not in needed:
             known[node] = ()
         elif node is y:
             known[node] = (Word(),)

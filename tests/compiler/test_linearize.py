@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from specs import Case, allowed, structural
+from specs import Case, allowed, random_weights, structural
 
-from wellposed.compiler.analysis.jacobian import _matrix
+from wellposed.compiler.analysis import jacobian as jacobian_module
+from wellposed.compiler.analysis.jacobian import Factors, matrices
 from wellposed.compiler.analysis.spectrum import in_text
 from wellposed.compiler.ir.expr import Expr, build, variable, variables
 from wellposed.compiler.ir.operators import arrays, as_operator
@@ -20,7 +21,7 @@ from wellposed.compiler.passes.linearize import NotLinearized, linearize
 from wellposed.compiler.passes.traces import closed_flops, squared_norm, trace
 from wellposed.compiler.passes.words import Words, in_words, jvp, product_flops, vjp
 from wellposed.compiler.promises.checked import value_checked
-from wellposed.compiler.semantics.evaluate import evaluate
+from wellposed.compiler.semantics.evaluate import Evaluator, evaluate
 
 Array = np.ndarray
 n, m, s = 3, 4, 5
@@ -92,6 +93,11 @@ def close(found: Array, expected: Array) -> bool:
     return bool(np.abs(found - expected).max() <= 1e-13 * max(np.abs(expected).max(), 1e-300))
 
 
+def jacobian(words: Words) -> Array:
+    """∂e/∂y (s, n, n) by its words."""
+    return matrices(words, Factors(words)([VALUES]), (1, s), (n, n))[0]
+
+
 def value_of(e: Expr | None, values: dict[Expr, Array] = VALUES) -> Array:
     return np.zeros(()) if e is None else evaluate(arrays(e), values)
 
@@ -100,7 +106,7 @@ def value_of(e: Expr | None, values: dict[Expr, Array] = VALUES) -> Array:
 def test_words_are_the_jacobian(text: str):
     words = linearize(field(text), y)
     assert TEXTS[text] in (in_words(words), "")
-    assert close(_matrix(words, VALUES, n, n, s), differences(field(text)))
+    assert close(jacobian(words), differences(field(text)))
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -151,6 +157,30 @@ def test_what_is_no_word_is_told_of():
         linearize(build("softmax", y), y)
 
 
+def test_the_factors_of_all_words_are_computed_once_for_each_step(monkeypatch: pytest.MonkeyPatch):
+    """However many products a sum has."""
+    made: list[int] = []
+
+    class Counted(Evaluator):
+        def every(self, *args: Any, **options: Any) -> list[Array]:
+            made.append(len(self.order))
+            return super().every(*args, **options)
+
+    monkeypatch.setattr(jacobian_module, "Evaluator", Counted)
+    case = Case("coupled-H").compiled()
+    weights = random_weights(case.problem)
+    path = np.zeros((case.problem.steps + 1, 2, case.problem.size))
+    jacobian_module.jacobians(case, weights, path, np.arange(case.problem.steps))
+    assert len(made) == case.problem.steps
+
+
+def test_a_sum_that_nobody_would_read_is_told_of_by_its_length():
+    product = " * ".join(f"sin({k} * y)" for k in range(2, 19))
+    field = {"kind": "custom", "equations": {"y": product}}
+    (text,) = in_text(Case("one-block").problem(vector_field=field))
+    assert text == "∂y'/∂y = a sum of 17 products"
+
+
 # --- cost -------------------------------------------------------------------------------------
 
 
@@ -193,10 +223,10 @@ MISTAKES: dict[str, tuple[str, Callable[..., Any], str]] = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_wrong_rule_is_seen(name: str, monkeypatch: pytest.MonkeyPatch):
     op, wrong, text = MISTAKES[name]
-    assert close(_matrix(linearize(field(text), y), VALUES, n, n, s), differences(field(text)))
+    assert close(jacobian(linearize(field(text), y)), differences(field(text)))
     monkeypatch.setitem(linearizing._RULES, op, wrong)
     with value_checked(None):
-        found = _matrix(linearize(field(text), y), VALUES, n, n, s)
+        found = jacobian(linearize(field(text), y))
     assert not close(found, differences(field(text)))
 
 
