@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .elementary import FUNCTIONS
-from .expr import Expr, is_constant
+from .expr import Expr, is_constant, is_number
 
-SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
+SUM, REACH, PRODUCT, SIGN, POWER, ATOM = range(1, 7)
+"""Precedences. REACH is that of `Σ y` and `a / b`: a factor behind them would belong to them."""
 
 GREEK = {
     **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η"},
@@ -17,6 +18,7 @@ GREEK = {
 """Letters by their names, as keys of the language and names of constants have them."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_NUMERALS = "0123456789½"
 _NAMES = {"log_softmax": "log softmax"} | {
     name: function.symbol for name, function in FUNCTIONS.items() if function.symbol
 }
@@ -77,22 +79,17 @@ def _print(e: Expr) -> tuple[str, int]:
         case "add" | "sub":
             a, b = e.args
             sign = "+" if e.op == "add" else "−"
-            return f"{_wrapped(a, SUM)} {sign} {_wrapped(b, PRODUCT)}", SUM
+            return f"{_wrapped(a, SUM)} {sign} {_wrapped(b, REACH)}", SUM
         case "neg":
-            return f"−{_wrapped(e.args[0], PRODUCT)}", SIGN
+            return f"−{_wrapped(e.args[0], REACH)}", min(SIGN, _print(e.args[0])[1])
         case "mul" | "matmul":
             return _product(e), PRODUCT
         case "div":
-            a, b = e.args
-            if is_constant(b, 2) and is_constant(a, 1):
-                return "½", ATOM
-            if is_constant(b, 2):
-                return f"½ {_wrapped(a, POWER)}", PRODUCT
-            return f"{_wrapped(a, PRODUCT)} / {_wrapped(b, POWER)}", PRODUCT
+            return _quotient(*e.args)
         case "pow":
             return _power(e), POWER
         case "sum" | "inner_sum" | "reduce":
-            return f"Σ {_wrapped(e.args[0], ATOM)}", PRODUCT
+            return f"Σ {_wrapped(e.args[0], ATOM)}", REACH
         case "slice":
             start, stop = e.attributes
             return f"{_wrapped(e.args[0], ATOM)}[{start}:{stop}]", ATOM
@@ -123,11 +120,23 @@ def _wrapped(e: Expr, least: int) -> str:
 
 
 def _product(e: Expr) -> str:
-    """Juxtaposition; `·` where two numbers or two elementwise vectors would run together."""
+    """Juxtaposition; `⊙` between vectors, `·` between numbers, which would run together."""
     a, b = e.args
     left, right = _wrapped(a, PRODUCT), _wrapped(b, POWER)
-    elementwise = e.op == "mul" and bool(a.shape) and bool(b.shape)
-    return f"{left} ⊙ {right}" if elementwise else f"{left} {right}"
+    if e.op == "mul" and a.shape and b.shape:
+        return f"{left} ⊙ {right}"
+    last = left.rsplit(" ", 1)[-1].lstrip("-−")
+    between = " · " if last[0] in _NUMERALS and right[0] in _NUMERALS else " "
+    return f"{left}{between}{right}"
+
+
+def _quotient(a: Expr, b: Expr) -> tuple[str, int]:
+    """`½ a`, but `3 / 2`; else `a / b`."""
+    if is_constant(b, 2) and is_constant(a, 1):
+        return "½", ATOM
+    if is_constant(b, 2) and not (is_number(a) and mathematics(a)[0] in _NUMERALS):
+        return f"½ {_wrapped(a, POWER)}", PRODUCT
+    return f"{_wrapped(a, REACH)} / {_wrapped(b, POWER)}", REACH
 
 
 def _power(e: Expr) -> str:
