@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf
 
 from ..ir.expr import Expr, is_number
+from ..ir.operators import without_sign
 from ..semantics.evaluate import evaluate
 
 
@@ -53,7 +54,7 @@ def structure(e: Expr) -> Structure:
         case "mul" | "div":
             return _scaled(e)
         case "matmul":
-            sign, product = split_sign(e)
+            sign, product = without_sign(e)
             return POSITIVE.scaled(sign) if is_transpose(*product.args) else UNKNOWN
         case "add" | "sub":
             return _sum(e)
@@ -102,14 +103,3 @@ def signed_terms(e: Expr, sign: int = 1) -> list[tuple[int, Expr]]:
 
 def is_transpose(a: Expr, b: Expr) -> bool:
     return (a.op == "transpose" and a.args[0] is b) or (b.op == "transpose" and b.args[0] is a)
-
-
-def split_sign(e: Expr) -> tuple[int, Expr]:
-    """(−1, M) for −M, also for (−Mᵀ) @ N, which parses as a product with a negative left."""
-    if e.op == "neg":
-        sign, inner = split_sign(e.args[0])
-        return -sign, inner
-    if e.op == "matmul":
-        sign, left = split_sign(e.args[0])
-        return sign, left @ e.args[1]
-    return 1, e

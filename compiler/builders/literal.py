@@ -20,6 +20,7 @@ from ..ir.types import columns
 from ..promises.checked import Broken
 from ..promises.claims import SAME, broken, cut, relative_error
 from ..promises.samples import Array, Nodes, Values, draws, finite_size, some_function
+from .field import rhs_name
 from .layer import Layer, moved
 
 States = dict[str, Array]
@@ -76,8 +77,8 @@ def _field(step: Function, problem: Problem, layer: Layer, values: Values) -> Fi
 
 
 def _call(problem: Problem, block: str, parameters: Sequence[Expr]) -> Expr:
-    mark = {1: f"d{block}_dt", 2: f"d2{block}_dt2"}[problem.order]
-    return call(mark, parameters, columns(problem.blocks[block].shape))
+    name = rhs_name(problem, block)
+    return call(name, parameters, columns(problem.blocks[block].shape))
 
 
 def _by_formula(problem: Problem, states: States, f: Field) -> States:

@@ -8,9 +8,10 @@ from operator import add
 
 from ..ir.expr import Expr, build, call, substitute, variable
 from ..ir.module import Function, Result, Role
-from ..ir.problem import Penalty, Problem
+from ..ir.problem import Problem
 from ..ir.text import mathematics
 from ..ir.types import SCALAR, Size, columns, rows
+from .names import penalty_names
 from .path import Body
 
 READOUT = ("model", "readout")
@@ -72,15 +73,6 @@ def penalties(problem: Problem) -> Iterator[Function]:
         )
 
 
-def penalty_names(problem: Problem) -> list[str]:
-    """`weight_decay`, of a second one of its kind `weight_decay_2`."""
-    found: list[str] = []
-    for i, penalty in enumerate(problem.penalties, start=1):
-        kind = penalty.regularizer.kind.replace("-", "_")
-        found.append(kind if kind not in found else f"{kind}_{i}")
-    return found
-
-
 def _regularizer(problem: Problem) -> Function:
     terms = [
         call(name, (w.stack,), SCALAR)
@@ -99,11 +91,6 @@ def _regularizer(problem: Problem) -> Function:
         loc=("regularizers",),
         takes_weights=True,
     )
-
-
-def term(penalty: Penalty, stack: Expr) -> Expr:
-    """The regularizer of one weight as an expression."""
-    return substitute(penalty.value, {penalty.w: stack})
 
 
 # --- loss ------------------------------------------------------------------------------------

@@ -15,6 +15,17 @@ def as_operator(e: Expr) -> Expr:
     return build("dense", e) if e.type.rank == 2 and not e.type.is_operator else e
 
 
+def without_sign(e: Expr) -> tuple[int, Expr]:
+    """(−1, M) for −M, also for (−Mᵀ) @ N, which parses as a product with a negative left."""
+    if e.op == "neg":
+        sign, inner = without_sign(e.args[0])
+        return -sign, inner
+    if e.op == "matmul":
+        sign, left = without_sign(e.args[0])
+        return sign, left @ e.args[1]
+    return 1, e
+
+
 def entries(e: Expr) -> Expr:
     """The array of an operator; all else as it is."""
     return arrays(e) if e.type.is_operator else e

@@ -35,7 +35,8 @@ class Role(StrEnum):
     DATA = "data"
     MOMENTUM = "momentum"
     QUADRATURE = "quadrature"
-    """An integral along the path, which no right-hand side depends on."""
+    """An integral along the path, which no right-hand side depends on. No block is one yet: they
+    come with log-densities and with penalties along the path."""
 
 
 @dataclass(frozen=True, eq=False)

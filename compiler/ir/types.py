@@ -37,6 +37,7 @@ BATCH = Axis("s")
 STEP = Axis("N")
 NODE = STEP.longer()
 OBSERVATION = Axis("L")
+"""The times at which data is observed. No value has it yet: it comes with time series."""
 Sizes = Mapping[str, int]
 """The length of every axis by its name."""
 

@@ -19,7 +19,8 @@ from ..promises.samples import Array, Nodes, draws, finite_size
 from ..semantics.meaning import MEANING
 from .syntax import Syntax, parse
 
-LEAVES = ("variable", "weight", "constant", "identity_operator", "dense")
+IN_SCOPE = ("variable", "weight", "constant", "identity_operator", "dense")
+"""What the names of a text may stand for where the promise is asked."""
 _OPERATORS: dict[str, Callable[[Array, Array], Array]] = {
     "+": np.add,
     "-": np.subtract,
@@ -32,7 +33,7 @@ _OPERATORS: dict[str, Callable[[Array, Array], Array]] = {
 
 def text_kept(result: Expr, text: str, scope: Mapping[str, Expr]) -> Iterator[Broken]:
     """Asked of texts about variables and numbers; others are parts of what a rule makes."""
-    if any(e.op not in LEAVES for e in scope.values()):
+    if any(e.op not in IN_SCOPE for e in scope.values()):
         return
     error = broken((text, result, *scope.items()), SAME, lambda: _error(result, text, scope))
     if error is not None:

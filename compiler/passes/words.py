@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import inf, prod
 
 from ..ir.expr import Expr, build
+from ..ir.operators import without_sign
 from ..ir.text import mathematics
 from ..ir.types import Size
 from .simplify import simplify
@@ -105,7 +106,7 @@ class Word:
     def after(self, factor: Factor) -> Word:
         """factor · word."""
         if isinstance(factor, Matrix):
-            sign, operator = _without_sign(factor.operator)
+            sign, operator = without_sign(factor.operator)
             return Word((Matrix(operator), *self.factors), sign * self.sign)
         return Word((factor, *self.factors), self.sign)
 
@@ -118,17 +119,6 @@ class Word:
 
 
 Words = tuple[Word, ...]
-
-
-def _without_sign(operator: Expr) -> tuple[int, Expr]:
-    """(−1, M) for −M, also for (−Mᵀ) N, which parses as a product with a negative left."""
-    if operator.op == "neg":
-        sign, inner = _without_sign(operator.args[0])
-        return -sign, inner
-    if operator.op == "matmul":
-        sign, left = _without_sign(operator.args[0])
-        return sign, left @ operator.args[1]
-    return 1, operator
 
 
 def in_words(words: Words) -> str:
