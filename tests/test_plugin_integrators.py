@@ -170,33 +170,59 @@ def test_a_formula_is_made_of_the_tableau() -> None:
 # --- what is refused -----------------------------------------------------------------------------
 
 
-def refused(plain: Plain, folder: Path) -> str:
-    """The message of a spec in a file, which points at its integrator."""
+def refused(plain: Plain, folder: Path) -> tuple[str, str]:
+    """The message of a spec in a file, which points at its integrator, and what it proposes."""
     path = folder / "s.yaml"
     path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     with pytest.raises(SpecError) as caught:
         load(path)
     (found,) = caught.value.diagnostics
     assert found.span is not None and "integrator" in found.span.text
-    return f"{found.code} {found.message}"
+    return f"{found.code} {found.message}", found.help
 
 
 def test_a_splitting_takes_separable_fields_alone(tmp_path: Path) -> None:
-    message = refused(Case("coupled-H", integrator="strang").plain(), tmp_path)
+    message, help = refused(Case("coupled-H", integrator="strang").plain(), tmp_path)
     assert message.startswith("E202 strang takes a field y' = f(t, z), z' = g(t, y)")
+    methods = "euler, midpoint, heun, rk4, ralston, ralston-3, kutta-3 or three-eighths"
+    assert sorted(words(help)) == sorted(words(f"use {methods}"))
 
 
 def test_linear_weights_end_with_the_step(tmp_path: Path) -> None:
     """Forest and Ruth's second kick is at t + 1.35 h."""
-    message = refused(
+    message, _ = refused(
         Case("hamiltonian", integrator="forest-ruth", mode="linear").plain(), tmp_path
     )
     assert message == "E202 forest-ruth looks beyond its step, linear weights end with it"
 
 
 def test_a_method_of_first_order_takes_no_second_order_field(tmp_path: Path) -> None:
-    message = refused(Case("second-order", integrator="ralston").plain(), tmp_path)
+    message, help = refused(Case("second-order", integrator="ralston").plain(), tmp_path)
     assert message == "E202 second-order goes with leapfrog, not ralston"
+    assert help == "use leapfrog"
+
+
+@pytest.mark.parametrize("field", ["layer", "hamiltonian"])
+def test_what_is_proposed_takes_the_field(field: str, tmp_path: Path) -> None:
+    """All methods of first order, a splitting where the field is separable."""
+    message, help = refused(Case(field, integrator="leapfrog").plain(), tmp_path)
+    assert message == f"E202 leapfrog takes a second-order field, {field} is of first order"
+    proposed = words(help)
+    assert set(ORDERS) < set(proposed)
+    assert set(SPLITTINGS).issubset(proposed) == ("verlet" in proposed) == (field == "hamiltonian")
+    for kind in set(proposed) - {"use", "or"}:
+        load_case(Case(field, integrator=kind).plain(), tmp_path)
+
+
+def words(text: str) -> list[str]:
+    return text.replace(",", "").split()
+
+
+def load_case(plain: Plain, folder: Path) -> None:
+    """Raises SpecError where the method does not take the field."""
+    path = folder / "s.yaml"
+    path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+    load(path)
 
 
 def test_an_order_that_a_tableau_does_not_have_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...spec.diagnostics import Diagnostic, SpecError
+from ...spec.integrators import Integrator
 from ...spec.model import Spec
 from ...spec.parametrizations import Free, HamiltonianBlock
 from ...spec.readouts import Classifier, Regression
@@ -14,7 +15,7 @@ from . import equations as eqs
 from . import objective, ranges, weights
 from .blocks import blocks_of
 from .facts import Facts
-from .refusals import Refusals
+from .refusals import Refusals, either
 
 
 def lower(spec: Spec, facts: Facts) -> Problem:
@@ -168,17 +169,14 @@ def _check_integrator(
     here = ("model", "integrator")
     _check_blocks_have_equations(described, refusals)
     if described.order != integrator.field_order:
+        methods = _methods(described.order, _is_separable(blocks, field))
+        message = f"{integrator.kind} takes a second-order field, {kind} is of first order"
         if described.order == 2:
-            message, help = f"{kind} goes with leapfrog, not {integrator.kind}", "leapfrog"
-        else:
-            message = f"{integrator.kind} takes a second-order field, {kind} is of first order"
-            help = "use euler, midpoint, heun, rk4" + (
-                ", verlet" if "z" in described.blocks else ""
-            )
-        refusals.add("E202", message, *here, help=help)
+            message = f"{kind} goes with {methods}, not {integrator.kind}"
+        refusals.add("E202", message, *here, help=f"use {methods}")
     elif integrator.needs_separable and _is_not_separable(blocks, field):
         message = f"{integrator.kind} takes a field y' = f(t, z), z' = g(t, y), {kind} is none"
-        refusals.add("E202", message, *here, help="use euler, midpoint, heun or rk4")
+        refusals.add("E202", message, *here, help=f"use {_methods(1, separable=False)}")
     elif spec.model.time.weights == "linear" and not all(0 <= c <= 1 for c in integrator.places()):
         message = f"{integrator.kind} looks beyond its step, linear weights end with it"
         refusals.add("E202", message, *here, help="time: {weights: per-step} or shared")
@@ -186,8 +184,17 @@ def _check_integrator(
 
 def _is_not_separable(blocks: dict[str, Block], field: eqs.Field) -> bool:
     """False too where a right-hand side is missing: that is an error of its own."""
-    states = {name: block.variable for name, block in blocks.items()}
-    return set(field.rhs) == set(blocks) and not eqs.is_separable(field.rhs, states)
+    return set(field.rhs) == set(blocks) and not _is_separable(blocks, field)
+
+
+def _is_separable(blocks: dict[str, Block], field: eqs.Field) -> bool:
+    return eqs.is_separable(field.rhs, {name: block.variable for name, block in blocks.items()})
+
+
+def _methods(order: int, separable: bool) -> str:
+    """The kinds of methods that take such a field, those of plugins too: `heun, rk4 or verlet`."""
+    members = [m for m in Integrator.members().values() if m.field_order == order]
+    return either(m.kind for m in members if separable or not m.needs_separable)
 
 
 def _check_blocks_have_equations(described: Equations, refusals: Refusals) -> None:

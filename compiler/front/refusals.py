@@ -43,6 +43,12 @@ class Refusals:
             raise SpecError(self.found)
 
 
+def either(words: Iterable[str]) -> str:
+    """`euler, heun or rk4`."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def _inside(span: Span | None, text: str, start: int, end: int) -> Span | None:
     """The part of a span that holds text[start:end]; all of it where the YAML text differs."""
     if span is None:
