@@ -12,10 +12,14 @@ from types import ModuleType
 from wellposed.backends import registry
 from wellposed.spec.integrators import Integrator
 from wellposed.spec.parametrizations import Parametrization
+from wellposed.spec.regularizers import Regularizer
+from wellposed.spec.vector_fields import VectorField
 
 REGISTRIES: tuple[dict, ...] = (
     Integrator._registry,
     Parametrization._registry,
+    Regularizer._registry,
+    VectorField._registry,
     registry._BACKENDS,
 )
 

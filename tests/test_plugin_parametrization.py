@@ -13,8 +13,9 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 
 from installed import installed
-from specs import Case, Plain, random_weights
+from specs import Case, Plain, batch, random_weights
 
+from wellposed import compile
 from wellposed.backends.registry import get
 from wellposed.checking.checks import RUNGS
 from wellposed.checking.inline import run_fast
@@ -25,7 +26,9 @@ from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.reference import Reference
 from wellposed.spec.diagnostics import SpecError
 from wellposed.spec.model import Spec
-from wellposed.spec.parametrizations import Parametrization
+from wellposed.spec.parametrizations import Antisymmetric, Parametrization
+from wellposed.spec.regularizers import Regularizer
+from wellposed.spec.vector_fields import Equations, VectorField, Weight
 
 PLUGIN = Path(__file__).parent / "plugins" / "damped.py"
 DAMPED = {"kind": "damped", "gamma": 0.1, "scale": 2.0}
@@ -110,6 +113,60 @@ def test_a_key_that_is_true_or_false_is_no_number(given: bool) -> None:
             return f"{raw} - {raw}.T" if self.on else raw
 
     assert Switched().numbers() == {}
+
+
+def same_in_every_backend(given: Spec) -> str:
+    """The text of the torch program; gradients are those of the reference."""
+    model, (x, targets) = compile(given, "numpy"), batch(compiled(given).problem)
+    weights = random_weights(compiled(given).problem)
+    expected = model.gradient(weights, x, targets)
+    for backend in ("torch", "jax"):
+        pytest.importorskip(backend)
+        found = compile(given, backend).gradient(weights, x, targets)
+        for name, gradient in expected.items():
+            np.testing.assert_allclose(found[name], gradient, rtol=1e-9, atol=1e-12)
+    return compile(given, "torch").source
+
+
+FUNCTIONS = ["step", "dy_dt", "loss-and-gradient", "3 d"]
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_a_kind_may_be_called_as_a_function_of_the_program(kind: str) -> None:
+    class Named(Parametrization, kind=kind):
+        square = True
+
+        def expression(self, raw: str) -> str:
+            return f"({raw} - {raw}.T) / 2"
+
+    class Penalty(Regularizer, kind=kind):
+        expression = "alpha * sum(w ** 4)"
+        formula = "α Σ w⁴"
+
+    plain = Case(integrator="rk4").plain(
+        parametrization=kind, regularizers=[{"kind": kind, "of": ["K", "W"], "alpha": 0.1}]
+    )
+    same_in_every_backend(Spec.model_validate(plain))
+
+
+def test_weights_of_a_field_with_other_keys_are_made_by_other_functions() -> None:
+    class Both(VectorField, kind="both"):
+        takes_parametrization = False
+
+        def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+            gammas = {"K1": 0.1, "K2": 0.4, "K3": 0.1}
+            weights = (Weight(n, ("y", "y"), Antisymmetric(gamma=g)) for n, g in gammas.items())
+            return Equations(blocks, tuple(weights), {"y": "K1 @ tanh(K2 @ y) + K3 @ y"})
+
+    given = Spec.model_validate(Case("one-block").plain(vector_field="both"))
+    text = same_in_every_backend(given)
+    assert "\nGAMMA = 0.1  # γ\n" in text and "\nGAMMA_K2 = 0.4  # γ of K2\n" in text
+    assert text.count("def antisymmetric(") == text.count("def antisymmetric_K2(") == 1
+    raw = random_weights(compiled(given).problem)
+    made = Reference(compiled(given).module).run("layer_weights", raw)
+    for (name, K), found, gamma in zip(list(raw.items())[:3], made, (0.1, 0.4, 0.1), strict=True):
+        expected = (K - K.transpose(0, 2, 1) - gamma * np.eye(3)) / 2
+        np.testing.assert_allclose(found, expected, rtol=1e-14, err_msg=name)
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..ir.expr import Expr, build, call, substitute, variable
 from ..ir.module import Function, Result, Role
 from ..ir.problem import LayerWeight, Problem
 from ..ir.text import equations, mathematics
 from ..ir.types import columns, stored
-
-
-def rhs_name(problem: Problem, block: str) -> str:
-    """`dy_dt`, or `d2y_dt2` for a second-order field."""
-    return f"d{block}_dt" if problem.order == 1 else f"d2{block}_dt2"
+from .names import parametrization_names, rhs_name
 
 
 def right_hand_sides(problem: Problem) -> Iterator[Function]:
@@ -44,17 +40,10 @@ def rhs(
 def parametrizations(problem: Problem) -> Iterator[Function]:
     """One function for every way in which the weights of a layer are made of raw ones."""
     seen: set[str] = set()
-    for weight in problem.layer:
-        name = parametrization_name(weight)
-        if not weight.is_raw and name not in seen:
+    for weight, name in parametrization_names(problem).items():
+        if name not in seen:
             seen.add(name)
             yield _parametrization(weight, name)
-
-
-def parametrization_name(weight: LayerWeight) -> str:
-    """`antisymmetric`; of a weight with a parametrization of its own `antisymmetric_A`."""
-    kind = weight.parametrization.kind.replace("-", "_")
-    return f"{kind}_{weight.name}" if weight.is_custom else kind
 
 
 def _parametrization(weight: LayerWeight, name: str) -> Function:
@@ -73,12 +62,13 @@ def _parametrization(weight: LayerWeight, name: str) -> Function:
     )
 
 
-def made(weight: LayerWeight, raw: Expr) -> Expr:
-    """The weight of a layer, or of all layers at once, made of the raw one."""
+def made(names: Mapping[LayerWeight, str], weight: LayerWeight, raw: Expr) -> Expr:
+    """The weight of a layer, or of all layers at once, made of the raw one by the function that
+    `names` has for it."""
     if weight.is_raw:
         return raw
     value = _array(substitute(weight.definition, {weight.raw.variable: raw}))
-    return call(parametrization_name(weight), (raw,), value.type)
+    return call(names[weight], (raw,), value.type)
 
 
 def _array(made: Expr) -> Expr:

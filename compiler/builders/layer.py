@@ -28,13 +28,16 @@ class Layer:
     method, at t_j + c h; all others once."""
 
     entries: tuple[Entry, ...]
+    is_linear: bool
+    """Are the weights linear in time?"""
     groups: dict[Fraction, Group] = field(default_factory=dict)
     """Where there are several stages, each is a group of its own."""
 
     def of(self, weights: tuple[LayerWeight, ...], stage: Fraction) -> list[Expr]:
-        """The variables of these weights at a stage."""
+        """The variables of these weights at a stage; a KeyError where they are not taken there."""
         known = {(e.weight, e.stage): e.variable for e in self.entries}
-        return [known.get((w, stage)) or known[w, Fraction(0)] for w in weights]
+        taken = stage if self.is_linear else Fraction(0)
+        return [known[weight, taken] for weight in weights]
 
     def group(self, entry: Entry) -> Group | None:
         return self.groups.get(entry.stage)
@@ -52,7 +55,8 @@ def layer_of(problem: Problem) -> Layer:
     ]
     several = len(stages) > 1
     groups = {s: Group(_place(s), "Layer") for s in stages} if several else {}
-    return Layer(tuple(_entry(w, s, several) for w, s in entries), groups)
+    is_linear = problem.mode == "linear"
+    return Layer(tuple(_entry(w, s, several) for w, s in entries), is_linear, groups)
 
 
 def _taken(problem: Problem) -> set[tuple[str, Fraction]]:

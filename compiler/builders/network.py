@@ -11,11 +11,12 @@ from ..ir.module import Constant, Function, Header, Module, Signature
 from ..ir.problem import LETTERS, LayerWeight, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
 from ..ir.types import STEP, Size
+from ..ir.verify import InvalidModule
 from . import field, objective, path
 from .layer import layer_of
+from .names import PUBLIC
 from .step import step
 
-PUBLIC = ("trajectory", "vector_field", "forward", "regularizer", "loss")
 WEIGHTS_IN_TIME = {
     "per-step": "one weight for each step",
     "linear": "linear in time between N + 1 nodes",
@@ -25,7 +26,7 @@ WEIGHTS_IN_TIME = {
 
 def build(problem: Problem, claims: Sequence[str]) -> Module:
     """The module of a problem; `claims` are what its head says of stability."""
-    functions = {f.name: f for f in _functions(problem)}
+    functions = _by_name(_functions(problem))
     time = problem.spec.model.time
     return Module(
         name=problem.name,
@@ -45,6 +46,14 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         names=problem.names,
         sizes={STEP.name: time.steps},
     )
+
+
+def _by_name(functions: Iterator[Function]) -> dict[str, Function]:
+    found: dict[str, Function] = {}
+    for function in functions:
+        if found.setdefault(function.name, function) is not function:
+            raise InvalidModule(f"two functions are called {function.name}")
+    return found
 
 
 def _functions(problem: Problem) -> Iterator[Function]:
@@ -79,20 +88,19 @@ def _constants(problem: Problem) -> Iterator[Constant]:
 def _numbers(problem: Problem) -> Iterator[Constant]:
     """γ, α and their like, in the order in which they are used; h is defined by T and N."""
     seen = {"H"}
-    roots = [(w.definition, _of_weight(w)) for w in problem.layer]
-    roots += [(p.value, p.regularizer.kind) for p in problem.penalties]
-    for root, what in roots:
+    roots = [(w.definition, w.name, f"_{w.name}") for w in problem.layer]
+    roots += [(p.value, p.regularizer.kind, "") for p in problem.penalties]
+    for root, what, mark in roots:
         for e in walk(root):
             if e.op == "constant" and e.attributes[1] not in ("", *seen):
                 value, name = e.attributes
                 assert isinstance(value, int | float)
                 seen.add(str(name))
                 comment = f"{constant_symbol(str(name).partition('_')[0])}"
-                yield Constant(str(name), value, f"{comment}{what and ' of '}{what}")
-
-
-def _of_weight(weight: LayerWeight) -> str:
-    return weight.name if weight.is_custom else ""
+                # a number that all weights share is of none of them
+                yield Constant(
+                    str(name), value, comment + f" of {what}" * (f"{mark}_" in f"{name}_")
+                )
 
 
 # --- header ----------------------------------------------------------------------------------
@@ -149,12 +157,12 @@ def _definitions(problem: Problem) -> Iterator[str]:
 
 def _keys(weight: LayerWeight) -> str:
     """`, γ = 0.1`: the keys that the definition names."""
-    used = {e.attributes[1] for e in walk(weight.definition) if e.op == "constant"}
+    used = {str(e.attributes[1]) for e in walk(weight.definition) if e.op == "constant"}
     numbers = weight.parametrization.numbers().items()
     return "".join(
         f", {GREEK.get(key, key)} = {number(value)}"
         for key, value in numbers
-        if key.upper() in used or f"{key.upper()}_{weight.name}" in used
+        if key.upper() in used or any(n.startswith(f"{key.upper()}_{weight.name}") for n in used)
     )
 
 

@@ -12,6 +12,7 @@ from ..ir.text import definition, mathematics
 from ..ir.types import STEP, Size, Type, rows
 from .field import made, rhs
 from .layer import Layer, at_stage
+from .names import parametrization_names
 from .step import STATE, VELOCITY, carried, start
 
 TIME = ("model", "time")
@@ -50,10 +51,10 @@ def _of_stacks(group: Group, type: Type) -> Group:
 
 def layer_weights(problem: Problem, layer: Layer) -> Function:
     """The weights of all steps, as steps take them."""
-    results = []
+    results, names = [], parametrization_names(problem)
     for entry in layer.entries:
         raw = at_stage(problem, entry.weight.raw.stack, entry.stage)
-        value = as_layer(made(entry.weight, raw))
+        value = as_layer(made(names, entry.weight, raw))
         results.append(Result(entry.variable.name, value, layer.group(entry) or LAYER))
     return Function(
         name="layer_weights",
@@ -81,12 +82,13 @@ def _weights_doc(problem: Problem) -> str:
 
 def weights_at(problem: Problem) -> Function:
     """The weights at any time t."""
-    t, H = variable("t"), problem.H
+    t, H, names = variable("t"), problem.H, parametrization_names(problem)
     body = Body()
     j = body.named("j", build("step_of", t, H, attributes=(Size(problem.steps, STEPS),)))
     theta = body.named("theta", t / H - j) if problem.mode == "linear" else None
     results = [
-        Result(w.name, as_layer(made(w, _at(w.raw.stack, j, theta))), LAYER) for w in problem.layer
+        Result(w.name, as_layer(made(names, w, _at(w.raw.stack, j, theta))), LAYER)
+        for w in problem.layer
     ]
     what = "Weights interpolated at t" if theta else "The weights of step j, t_j ≤ t < t_{j+1}"
     return Function(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 
 from ...spec.parametrizations import HamiltonianBlock
 from ...spec.vector_fields import Equations, Extent, Weight
@@ -50,11 +51,15 @@ def declare(
     equations: Equations, blocks: Mapping[str, Block], refusals: Refusals
 ) -> list[Declared]:
     """The weights that the equations name: shapes resolved, parametrizations checked."""
-    found = (_declare(w, blocks, refusals) for w in equations.weights)
+    numbers: dict[str, int | float] = {b.size.name: b.size.value for b in blocks.values()}
+    found = (_declare(w, blocks, numbers, refusals) for w in equations.weights)
     return [declared for declared in found if declared is not None]
 
 
-def _declare(weight: Weight, blocks: Mapping[str, Block], refusals: Refusals) -> Declared | None:
+def _declare(
+    weight: Weight, blocks: Mapping[str, Block], numbers: dict[str, int | float], refusals: Refusals
+) -> Declared | None:
+    """`numbers` are those that have a name; the keys of the parametrization are added."""
     sizes = _sizes(weight, blocks, refusals)
     if weight.loc != FIELD:
         _check_custom(weight, blocks, refusals)
@@ -63,7 +68,7 @@ def _declare(weight: Weight, blocks: Mapping[str, Block], refusals: Refusals) ->
     shape = tuple(size.value for size in sizes)
     raw = variable(weight.raw, stored(shape))
     made = columns(shape, batch=False) if len(shape) == 1 else stored(shape)
-    definition = _definition(weight, raw, sizes)
+    definition = _definition(weight, raw, sizes, numbers)
     return Declared(weight, sizes, variable(weight.name, made), raw, definition)
 
 
@@ -125,23 +130,28 @@ def _dimensions(weight: Weight) -> str:
     return f"{weight.name} maps between different spaces: {names}" if names else ""
 
 
-def _definition(weight: Weight, raw: Expr, sizes: tuple[Size, ...]) -> Expr:
+def _definition(
+    weight: Weight, raw: Expr, sizes: tuple[Size, ...], numbers: dict[str, int | float]
+) -> Expr:
     """The text of the parametrization; it may name the keys of the parametrization, and I."""
     kind = weight.parametrization
     scope = {"K": as_operator(raw)}
     if kind.square:
         scope["I"] = identity(sizes[0])
     for key, value in kind.numbers().items():
-        scope[key] = constant(value, _constant_name(key, weight))
+        scope[key] = constant(value, _constant_name(key, value, weight, numbers))
     return elaborate(kind.expression("K"), scope, catalogue=True)
 
 
-def _constant_name(key: str, weight: Weight) -> str:
+def _constant_name(
+    key: str, value: int | float, weight: Weight, numbers: dict[str, int | float]
+) -> str:
     """What a program calls the number of a key: by the weight too, where several weights have one
     of their own, or where a program has another number of that name."""
-    name = key.upper()
+    name, own = key.upper(), f"{key.upper()}_{weight.name}"
     is_known = weight.loc == FIELD and name.partition("_")[0] not in NUMBERS
-    return name if is_known else f"{name}_{weight.name}"
+    wanted = chain([name] * is_known, [own], (f"{own}_{i}" for i in count(2)))
+    return next(found for found in wanted if numbers.setdefault(found, value) == value)
 
 
 def field_of(

@@ -22,6 +22,7 @@ from specs import Case, sample
 
 from wellposed.checking.selftest.mutations import CHANGES, OTHERS, Mutation
 from wellposed.compiler.builders import step
+from wellposed.compiler.builders.layer import layer_of
 from wellposed.compiler.ir.expr import Expr
 from wellposed.compiler.ir.module import Let, Module
 from wellposed.compiler.ir.verify import InvalidModule, verify
@@ -152,6 +153,15 @@ def test_a_wrong_step_breaks_its_promise(name: str, monkeypatch: Patch):
     monkeypatch.setattr(owner, attribute, wrong)
     assert violations(spec)[0].pass_ == "step"
     assert seen(case)
+
+
+def test_weights_are_taken_where_the_mode_says_and_nowhere_else():
+    linear, steps = LINEAR.problem(), TIMED.problem()
+    at_stages, at_start = layer_of(linear), layer_of(steps)
+    third = Fraction(1, 3)
+    with pytest.raises(KeyError):
+        at_stages.of(linear.layer, third)
+    assert at_start.of(steps.layer, third) == at_start.of(steps.layer, Fraction(0))
 
 
 # --- mutants of modules -----------------------------------------------------------------------
