@@ -99,7 +99,16 @@ def _power(node: Expr, g: Expr) -> tuple[Expr | None, Expr | None]:
     base, exponent = node.args
     if is_constant(exponent, 0):
         return None, None
-    return g * exponent * base ** (exponent - 1), g * node * build("log", base)
+    return g * exponent * base ** (exponent - 1), g * slope_by_exponent(node)
+
+
+def slope_by_exponent(power: Expr) -> Expr:
+    """∂ xᵖ/∂p = xᵖ log x. At x = 0 it is xᵖ log 1: the limit 0 for p > 0, as in both frameworks."""
+    base, _ = power.args
+    if base.op == "constant" and base.attributes[0] != 0:
+        return power * build("log", base)
+    is_zero = 1 - build("abs", build("sign", base))
+    return power * build("log", base + is_zero)
 
 
 def _matmul(node: Expr, g: Expr) -> tuple[Expr | None, Expr]:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from math import inf
 
 from ..ir.elementary import FUNCTIONS
-from ..ir.expr import Expr, build, constant, is_constant, walk
+from ..ir.expr import Expr, constant, is_constant, walk
 from ..ir.operations import ELEMENTWISE_FUNCTIONS
 from ..ir.types import Size
-from .derive import depends_on, derivative
+from .derive import depends_on, derivative, slope_by_exponent
 from .simplify import simplify
 from .words import Column, Diagonal, Factor, Matrix, Number, Part, Row, Word, Words
 
@@ -112,7 +112,7 @@ def _power(node: Expr, words: list[Words]) -> Words:
             words_of_base, factor = _after(Column(None, size), words[0]), Diagonal(d)
         found = _after(factor, words_of_base)
     if words[1]:
-        found = (*found, *_scaled(node, exponent, words[1], node * build("log", base)))
+        found = (*found, *_scaled(node, exponent, words[1], slope_by_exponent(node)))
     return found
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nodes import NODES, OPERATORS, array, column, leaves, n, other, row, s, vector
+from specs import Case
 
+import wellposed
 from wellposed.compiler.ir.expr import Expr, build, variable
 from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS
 from wellposed.compiler.ir.operators import arrays
@@ -132,3 +134,38 @@ def test_cotangents_of_several_outputs_add_up():
     assert found is not None
     values = {v: np.full((n, s), number) for v, number in ((g, 1.0), (k, 10.0), (column, 0.0))}
     assert (evaluate(found, values) == 34).all()
+
+
+BASES = [2.0, 1.0, 0.0, 0.5, 1e-300]
+"""At 0 the slope by the exponent is xᵖ log x = 0 · −∞, whose limit is 0."""
+
+
+def test_the_slope_of_a_power_by_its_exponent_is_that_of_torch_where_the_base_is_zero():
+    torch = pytest.importorskip("torch")
+    x, p = variable("x", columns((len(BASES),), batch=False)), variable("p")
+    for power, exponent in ((x**p, 1.5), (x**p, 0.5), (build("abs", x) ** p, 3.0)):
+        (found,) = derive.by_use([(power, x)], [p])
+        values = {x: np.array(BASES)[:, None], p: np.asarray(exponent)}
+        bases = torch.tensor(BASES, dtype=torch.float64)
+        by = torch.tensor(exponent, dtype=torch.float64, requires_grad=True)
+        (bases * bases.abs() ** by).sum().backward()
+        (whole,) = found
+        np.testing.assert_allclose(evaluate(whole, values), by.grad, rtol=1e-14)
+
+
+@pytest.mark.parametrize("text", ["abs(y) ** b", "y ** b * 0.5 ** b"])
+def test_so_are_the_gradients_of_networks(text: str):
+    """The state of the first step has a component that is exactly 0."""
+    field = {"kind": "custom", "weights": {"b": {"shape": []}}, "equations": {"y": text}}
+    spec = Case("one-block", integrator="euler").spec(
+        vector_field=field, initializers={"b": {"kind": "constant", "value": 1.5}}
+    )
+    x, targets = np.array([[1.0, 0.0, 2.0]]), np.array([1])
+    reference = wellposed.compile(spec, "numpy")
+    weights = reference.init()
+    expected = reference.gradient(weights, x, targets)["b"]
+    assert np.isfinite(expected).all()
+    for backend in ("torch", "jax"):
+        pytest.importorskip(backend)
+        found = wellposed.compile(spec, backend).gradient(weights, x, targets)["b"]
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
