@@ -141,6 +141,8 @@ class Result:
     name: str
     value: Expr
     group: Group | None = None
+    by: str = ""
+    """What it is the cotangent of, where it is one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +166,8 @@ class Function:
     generic: bool = False
     pullback_of: str = ""
     """The function whose cotangents it computes, where it does that."""
+    cotangents: Mapping[Expr, str] = field(default_factory=dict)
+    """Its variables that are cotangents, each with the name of what it is the cotangent of."""
     numbers: tuple[Expr, ...] = ()
     """Parameters that are numbers of Python: times that a caller gives."""
     groups: Mapping[Expr, Group] = field(default_factory=dict)

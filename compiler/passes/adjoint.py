@@ -105,6 +105,7 @@ class _Pullback:
         self.adjoint, self.primal, self.wanted, self.name = adjoint, primal, wanted, name
         self.body: list[Let] = []
         self.bars: dict[Expr, list[Expr]] = {}
+        self.cotangents: dict[Expr, str] = {}
         weights = adjoint.weights_of(primal)
         self.sources = [*(primal.params[i] for i in wanted), *weights]
         self.active = set(self.sources)
@@ -112,13 +113,13 @@ class _Pullback:
     def function(self, *, value: bool = False) -> Function:
         """With the results of the function itself before the cotangents, if they are wanted."""
         primal = self.primal
-        seeds = tuple(variable(f"{r.name}_bar", r.value.type) for r in primal.results)
+        seeds = tuple(self._cotangent(r.name, r.value) for r in primal.results)
         values = [self._lifted(result.value) for result in self._forward()]
         results = self._bound(values) if value else []
         self._pull(list(zip(values, seeds, strict=True)))
         for back in reversed(self.tape):
             self._back(back)
-        results += [Result(f"{e.name}_bar", self._bar(e)) for e in self.sources]
+        results += [Result(_bar_name(e.name), self._bar(e), by=e.name) for e in self.sources]
         return Function(
             name=self.name,
             role=primal.role,
@@ -130,6 +131,7 @@ class _Pullback:
             subject=primal.subject,
             takes_weights=primal.takes_weights,
             pullback_of=primal.name,
+            cotangents=self.cotangents,
             groups=primal.groups,
         )
 
@@ -245,9 +247,15 @@ class _Pullback:
         if len(found) == 1 and not found[0].args:
             return found[0]
         stored = [build("rounded", part) for part in found] if len(found) > 1 else found
-        target = variable(f"{e.name}_bar", e.type)
+        target = self._cotangent(e.name, e)
         self.body.append(let(target, sum_of(stored)))
         self.bars[e] = [target]
+        return target
+
+    def _cotangent(self, of: str, like: Expr) -> Expr:
+        """A new variable for the cotangent of what has that name."""
+        target = variable(_bar_name(of), like.type)
+        self.cotangents[target] = of
         return target
 
     def _back_through_call(self, statement: Let, call: Call) -> None:
@@ -258,18 +266,19 @@ class _Pullback:
             return
         pullback = self.adjoint.pullback(call.function, wanted)
         args = (*call.args, *(self._bar(target) for target in statement.targets))
-        targets = tuple(variable(r.name, r.value.type) for r in pullback.results)
+        targets = tuple(self._cotangent(r.by, r.value) for r in pullback.results)
         self.body.append(Let(targets, Call(pullback.name, args)))
-        for e, bar in zip(of, targets, strict=True):
-            self.bars.setdefault(e, []).append(bar)
+        for e, found in zip(of, targets, strict=True):
+            self.bars.setdefault(e, []).append(found)
 
     def _back_through_scan(self, statement: Let, scan: Scan) -> None:
         back = _ReversedScan(self.adjoint, statement, scan, self.active)
         seeds = [self._bar(target) if target in self.bars else None for target in statement.targets]
         found = back.statement(self.paths[statement], seeds)
         self.body.append(found)
-        for e, bar in zip(back.of, found.targets[-len(back.of) :], strict=True):
-            self.bars.setdefault(e, []).append(bar)
+        for e, target in zip(back.of, found.targets[-len(back.of) :], strict=True):
+            self.bars.setdefault(e, []).append(target)
+            self.cotangents[target] = _name(e)
 
 
 class _ReversedScan:
@@ -325,7 +334,7 @@ class _ReversedScan:
         states = [variable(f"{_name(e)}_start", e.type) for e in self.scan.init]
         return (
             *(states if self.is_undone else ()),
-            *(variable(f"{_name(e)}_bar", e.type) for e in self.of),
+            *(variable(_bar_name(_name(e)), e.type) for e in self.of),
         )
 
     def _back(self) -> str:
@@ -344,7 +353,7 @@ class _ReversedScan:
         more = _renamed(step.params[:n], "_here") if self.scan.path else ()
         split = len(step.results) - self.scan.sums
         outs, sums = (
-            tuple(variable(f"{r.name}_bar", r.value.type) for r in results)
+            tuple(variable(_bar_name(r.name), r.value.type) for r in results)
             for results in (step.results[n:split], step.results[split:])
         )
         body: list[Let] = []
@@ -354,18 +363,24 @@ class _ReversedScan:
         body.append(Let(found, Call(self.pullback.name, args)))
         carry = [g + here for g, here in zip(found, more, strict=False)] if more else found[:n]
         first, second = ((*states, *bars), ()) if self.is_undone else (bars, states)
-        results = (*(before if self.is_undone else ()), *carry, *found[n:])
-        names = [*(e.name for e in (before if self.is_undone else ())), *(e.name for e in found)]
+        undone = before if self.is_undone else ()
+        results = [Result(e.name, e) for e in undone]
+        pulled = zip(self.pullback.results, (*carry, *found[n:]), strict=True)
+        results += [replace(r, value=value) for r, value in pulled]
+        of = [p.name for p in step.params[:n]] * (2 if more else 1)
+        of += [r.name for r in step.results[n:]] + [r.by for r in self.pullback.results]
+        cotangents = zip((*bars, *more, *outs, *sums, *found), of, strict=True)
         return self.adjoint.add(
             Function(
                 name=self.adjoint.fresh(f"{step.name}_back"),
                 role=step.role,
                 params=(*first, *second, *entries, *more, *outs, *consts, *sums),
                 body=tuple(body),
-                results=tuple(Result(n, e) for n, e in zip(names, results, strict=True)),
+                results=tuple(results),
                 doc=(f"One step back through `{step.name}`.",),
                 loc=step.loc,
                 pullback_of=step.name,
+                cotangents=dict(cotangents),
             )
         )
 
@@ -383,6 +398,11 @@ class _ReversedScan:
         before = _renamed(states)
         body.append(Let(before, Call(name, (*states, *entries, *consts))))
         return before
+
+
+def _bar_name(name: str) -> str:
+    """What the cotangent of a variable is called."""
+    return f"{name}_bar"
 
 
 def _renamed(params: Sequence[Expr], suffix: str = "") -> tuple[Expr, ...]:

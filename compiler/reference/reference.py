@@ -80,7 +80,7 @@ class Reference:
         module, name = with_pullback(self.module, function.name, wanted)
         run, held = Interpreter(module), _doubles(weights)
         found = run.run(name, [*given, *map(_double, bars)], held)
-        names = (r.name.removesuffix("_bar") for r in module.functions[name].results)
+        names = (r.by for r in module.functions[name].results)
         named = list(zip(names, found, strict=True))[len(wanted) :]
         return found[: len(wanted)], dict(named)
 

@@ -7,7 +7,7 @@ the dtype of a training, so that what overflows there overflows here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from ..semantics.evaluate import Evaluator
 from ..semantics.interpreter import Evaluated, Interpreter
 from ..semantics.meaning import Array
 
-BAR = "_bar"
 Weights = Mapping[str, Array]
 
 
@@ -34,11 +33,13 @@ class Place:
     layer: int | None = None
     by: str = ""
     """In the gradient: what the part is differentiated by."""
+    role: Role | None = None
+    """That of the function; None for what is in no function: data, norms, an optimizer."""
 
     @property
     def is_in_step(self) -> bool:
         """Does it belong to the step of a layer: a right-hand side, or a line of the method?"""
-        return self.layer is not None and self.equation.startswith(("field ", "step"))
+        return self.layer is not None and self.role in (Role.FIELD, Role.STEP)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,8 @@ class Stage:
     """Variables before they were rounded, where that is known."""
     arguments: Mapping[Expr, Expr] = field(default_factory=dict)
     """What the parameters of a generic function stand for."""
+    by: tuple[str, ...] = ()
+    """In a gradient: what each result is the cotangent of, empty where it is none."""
 
     def node(self, i: int) -> Expr:
         """A node, in terms of what the function was called on."""
@@ -64,10 +67,7 @@ class Stage:
 
     def place_of(self, result: int) -> Place:
         """The place of a result: in a gradient each is by another variable."""
-        place, name = self.place, self.names[result]
-        if not place.by:
-            return place
-        return Place(place.equation, place.loc, place.layer, name.removesuffix(BAR))
+        return replace(self.place, by=self.by[result]) if self.by else self.place
 
 
 def traced(
@@ -127,19 +127,18 @@ def _stage(module: Module, e: Evaluated) -> Stage:
     function = e.function
     primal = module.functions.get(function.pullback_of, function)
     layer = e.steps[-1] + 1 if e.steps else None
-    is_backward = bool(function.pullback_of) and any(n.endswith(BAR) for n in e.targets)
-    place = Place(primal.equation, primal.loc, layer, "…" if is_backward else "")
-    text = _text(primal, e, is_backward)
-    return Stage(place, text, e.targets, e.evaluator, e.values, arguments=e.arguments)
+    place = Place(primal.equation, primal.loc, layer, role=primal.role)
+    text = _text(primal, e)
+    return Stage(place, text, e.targets, e.evaluator, e.values, arguments=e.arguments, by=e.by)
 
 
-def _text(primal: Function, e: Evaluated, is_backward: bool) -> str:
+def _text(primal: Function, e: Evaluated) -> str:
     """The equation that the function is of; else what was evaluated."""
     if primal.role is Role.FIELD:
         return primal.doc[0].rstrip(".")
     roots = [e.evaluator.order[i] for i in e.evaluator.results]
     names = e.targets
-    if is_backward:
+    if any(e.by):
         roots, names = list(primal.values), tuple(r.name for r in primal.results)
     pairs = zip(names, (substitute(root, e.arguments) for root in roots), strict=False)
     return "; ".join(f"{name} = {mathematics(root)}" for name, root in pairs)

@@ -33,6 +33,8 @@ class Evaluated:
     values: list[Array]
     steps: tuple[int, ...]
     arguments: Mapping[Expr, Expr]
+    by: tuple[str, ...]
+    """What each result is the cotangent of; empty where it is none."""
 
     @property
     def results(self) -> list[Array]:
@@ -56,6 +58,14 @@ class _Line:
         if isinstance(self.let.value, Expr):
             return tuple(target.name for target in self.let.targets)
         return tuple(e.name if e.attributes else e.op for e in self.let.operands)
+
+    def by(self, function: Function) -> tuple[str, ...]:
+        """What each of them is the cotangent of."""
+        if self.let is None:
+            return tuple(result.by for result in function.results)
+        is_bound = isinstance(self.let.value, Expr)
+        known = self.let.targets if is_bound else self.let.operands
+        return tuple(function.cotangents.get(e, "") for e in known)
 
 
 class Interpreter:
@@ -118,9 +128,9 @@ class Interpreter:
         done = line.evaluator.every(values, called, self.narrowed)
         if self.observer is not None and line.evaluator.order:
             steps = tuple(self._steps)
-            names = line.names(function)
+            names, by = line.names(function), line.by(function)
             given = self._arguments if function.generic else {}
-            self.observer(Evaluated(function, names, line.evaluator, done, steps, given))
+            self.observer(Evaluated(function, names, line.evaluator, done, steps, given, by))
         return [done[i] for i in line.evaluator.results]
 
     def _results(

@@ -12,7 +12,7 @@ from wellposed.compiler.analysis.modes import Modes, modes_at
 from wellposed.compiler.pipeline import Compiled, compiled
 from wellposed.compiler.reference.first_bad import BadNumber, Largest, first_bad
 from wellposed.compiler.reference.reference import Reference
-from wellposed.compiler.reference.trace import Stage, traced
+from wellposed.compiler.reference.trace import Place, Stage, traced
 from wellposed.spec.model import Spec
 
 
@@ -48,6 +48,43 @@ def test_values_are_rounded_to_the_dtype() -> None:
     assert all((v == v.astype(np.float32)).all() for v in values if v.dtype.kind == "f")
     exact = Reference(found.module).gradient(weights, x, targets)["K"]
     assert 1e-12 < np.abs(slopes["K"] - exact).max() / np.abs(exact).max() < 1e-5
+
+
+@pytest.mark.parametrize("mode", ["per-step", "shared"])
+def test_what_a_place_says_hangs_on_no_name(mode: str) -> None:
+    """Blocks and weights called y_bar, step_bar are what they are under other names, a stage each:
+    a forward one is not taken for a cotangent, nor one of y_bar for one of y."""
+    first, second = (_places(mode, *names) for names in (("qq", "ww"), ("y_bar", "step_bar")))
+    assert len(first) == len(second) > 20
+    for (name, place), (_, other) in zip(first, second, strict=True):
+        assert place.by == (name.removesuffix("_bar") if name.endswith("_bar") else "")
+        by = place.by.replace("qq", "y_bar").replace("ww", "step_bar")
+        assert (by, place.role) == (other.by, other.role)
+        assert place.layer == other.layer and place.is_in_step == other.is_in_step
+    in_step = [place for _, place in second if place.is_in_step]
+    assert {"y", "y_bar", "step_bar"} <= {place.by for place in in_step}
+    assert {place.equation for place in in_step} == {"step", "field y", "field y_bar"}
+
+
+def _places(mode: str, block: str, weight: str) -> list[tuple[str, Place]]:
+    """Name and place of every result of a run and its gradient, in order."""
+    weights = {"K": {"shape": ["y", "y"]}, weight: {"shape": ["y"]}}
+    model = {
+        "state": {"y": 2, block: 2},
+        "vector_field": {
+            "kind": "custom",
+            "weights": weights,
+            "equations": {"y": f"K @ {block}", block: f"tanh(K.T @ y + {weight})"},
+        },
+        "integrator": "heun",
+        "time": {"horizon": 1, "steps": 2, "weights": mode},
+        "readout": {"kind": "classifier", "classes": 2},
+    }
+    found = compiled(Spec.model_validate({"wellposed": 1, "name": "n", "model": model}))
+    values, (x, targets) = random_weights(found.problem), batch(found.problem)
+    stages: list[Stage] = []
+    traced(found.module, values, x, targets, "float64", stages.append)
+    return [(n, stage.place_of(i)) for stage in stages for i, n in enumerate(stage.names)]
 
 
 def test_a_number_that_is_absorbed_is_not_to_blame() -> None:
