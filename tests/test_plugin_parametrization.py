@@ -13,14 +13,16 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 
 from installed import installed
-from specs import Case, Plain, batch, random_weights
+from specs import Case, Plain, all_pairs, batch, random_weights, regularizers
 
 from wellposed import compile
+from wellposed.backends.program import ALWAYS
 from wellposed.backends.registry import get
 from wellposed.checking.checks import RUNGS
 from wellposed.checking.inline import run_fast
 from wellposed.checking.ladder import check
 from wellposed.compiler.analysis.describe import describe
+from wellposed.compiler.front.equations import NUMBERS
 from wellposed.compiler.front.load import load
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.reference import Reference
@@ -101,6 +103,15 @@ def test_a_key_is_no_number_of_the_programs_own(key: str) -> None:
     found = get("torch").load(made.module, text).vector_field(weights, 0.1, y)
     expected = Reference(made.module).vector_field(weights, 0.1, y)
     np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def test_the_names_of_a_programs_own_numbers_are_all_known() -> None:
+    """Of every shape of program, the keys of parametrizations aside."""
+    found = set(ALWAYS)
+    for case in all_pairs():
+        made = case.compiled(regularizers=regularizers(case.problem())).module
+        found |= {constant.name.partition("_")[0] for constant in made.constants}
+    assert found - {"GAMMA"} == NUMBERS
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -194,6 +205,18 @@ def test_it_is_for_square_weights(tmp_path: Path) -> None:
     plain = Case("hamiltonian").plain(state={"y": 2, "z": 3}, parametrization=DAMPED)
     message = _refused(plain, tmp_path, "kind: damped")
     assert message == "damped needs a square operator, K is 2×3"
+
+
+def test_it_is_proposed_where_another_does_not_go() -> None:
+    weights = {"A": {"shape": ["y", "y"], "parametrization": "hamiltonian"}}
+    field = {"kind": "custom", "weights": weights, "equations": {"y": "A @ y"}}
+    with pytest.raises(SpecError) as caught:
+        compiled(Spec.model_validate(Case("one-block").plain(vector_field=field)))
+    (found,) = caught.value.diagnostics
+    assert found.message == "hamiltonian is a parametrization of layer"
+    proposed = found.help.replace(",", "").split()
+    assert {"free", "antisymmetric", "negative-gram", "damped"} <= set(proposed)
+    assert "hamiltonian" not in proposed
 
 
 def _refused(plain: Plain, folder: Path, at: str) -> str:

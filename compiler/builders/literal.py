@@ -20,8 +20,8 @@ from ..ir.types import columns
 from ..promises.checked import Broken
 from ..promises.claims import SAME, broken, cut, relative_error
 from ..promises.samples import Array, Nodes, Values, draws, finite_size, some_function
-from .field import rhs_name
 from .layer import Layer, moved
+from .names import rhs_name
 
 States = dict[str, Array]
 Field = Callable[[str, Fraction, Mapping[str, Array]], Array]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
 
-from ...spec.parametrizations import HamiltonianBlock
+from ...spec.parametrizations import HamiltonianBlock, Parametrization
 from ...spec.vector_fields import Equations, Extent, Weight
 from ..ir.expr import Expr, build, constant, identity, variable, variables
 from ..ir.operators import as_operator
@@ -19,7 +19,7 @@ from ..passes.derive import gradient
 from ..passes.simplify import simplify
 from ..semantics.evaluate import not_finite
 from .names import refusal
-from .refusals import Refusals
+from .refusals import Refusals, either
 
 FIELD = ("model", "vector_field")
 NUMBERS = frozenset(
@@ -113,8 +113,10 @@ def _fits(weight: Weight, sizes: tuple[Size, ...], refusals: Refusals) -> bool:
     kind = weight.parametrization
     loc = ("model", "parametrization") if weight.loc == FIELD else (*weight.loc, "parametrization")
     if isinstance(kind, HamiltonianBlock) and weight.loc != FIELD:
-        help = "here: free, antisymmetric, negative-gram"
-        refusals.add("E203", "hamiltonian is a parametrization of layer", *loc, help=help)
+        members = Parametrization.members().items()
+        others = either(name for name, m in members if not issubclass(m, HamiltonianBlock))
+        message = f"{kind.kind} is a parametrization of layer"
+        refusals.add("E203", message, *loc, help=f"use {others}")
         return False
     shape = [size.value for size in sizes]
     if kind.square and (len(shape) != 2 or shape[0] != shape[1]):
