@@ -14,31 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from ..ir.expr import Expr, build, rewrite, substitute, variable, variables
 from ..ir.module import Call, Function, Let, Module, Result, Scan, let, used_weights
 from ..promises import claims
 from ..promises.checked import checked
 from .derive import by_use, sum_of
-from .invert import inverse
 from .prune import without_dead_statements
+from .reversed_scan import Keep, ReversedScan, bar_name, name_of
 
 LOSS_GRADIENT = "loss_and_gradient"
-
-
-class Keep(Enum):
-    """What a scan keeps for its way back."""
-
-    STATES = "the states before every step"
-    NOTHING = "nothing: a step is undone from what it gave"
 
 
 @checked("adjoint", claims.gradient_kept)
 def with_loss_gradient(module: Module, keep: Keep = Keep.STATES) -> Module:
     """The module with `loss_and_gradient(x, targets, loss_bar)` → the loss, then for every raw
     weight loss_bar · ∂ loss/∂ θ."""
-    adjoint = _Adjoint(module, keep)
+    adjoint = Adjoint(module, keep)
     function = _Pullback(adjoint, module.functions["loss"], (), LOSS_GRADIENT).function(value=True)
     adjoint.add(without_dead_statements(function))
     return module.with_functions({**module.functions, **adjoint.made})
@@ -46,13 +38,13 @@ def with_loss_gradient(module: Module, keep: Keep = Keep.STATES) -> Module:
 
 def with_pullback(module: Module, function: str, wanted: tuple[int, ...]) -> tuple[Module, str]:
     """The module with the pullback of one function for its parameters at `wanted`, and its name."""
-    adjoint = _Adjoint(module, Keep.STATES)
+    adjoint = Adjoint(module, Keep.STATES)
     name = adjoint.pullback(function, wanted).name
     return module.with_functions({**module.functions, **adjoint.made}), name
 
 
 @dataclass
-class _Adjoint:
+class Adjoint:
     """The pullbacks of a module that are made so far, callees first."""
 
     module: Module
@@ -100,7 +92,7 @@ class _Pullback:
     """The pullback of one function, as it is written."""
 
     def __init__(
-        self, adjoint: _Adjoint, primal: Function, wanted: tuple[int, ...], name: str
+        self, adjoint: Adjoint, primal: Function, wanted: tuple[int, ...], name: str
     ) -> None:
         self.adjoint, self.primal, self.wanted, self.name = adjoint, primal, wanted, name
         self.body: list[Let] = []
@@ -119,7 +111,7 @@ class _Pullback:
         self._pull(list(zip(values, seeds, strict=True)))
         for back in reversed(self.tape):
             self._back(back)
-        results += [Result(_bar_name(e.name), self._bar(e), by=e.name) for e in self.sources]
+        results += [Result(bar_name(e.name), self._bar(e), by=e.name) for e in self.sources]
         return Function(
             name=self.name,
             role=primal.role,
@@ -254,7 +246,7 @@ class _Pullback:
 
     def _cotangent(self, of: str, like: Expr) -> Expr:
         """A new variable for the cotangent of what has that name."""
-        target = variable(_bar_name(of), like.type)
+        target = variable(bar_name(of), like.type)
         self.cotangents[target] = of
         return target
 
@@ -272,146 +264,13 @@ class _Pullback:
             self.bars.setdefault(e, []).append(found)
 
     def _back_through_scan(self, statement: Let, scan: Scan) -> None:
-        back = _ReversedScan(self.adjoint, statement, scan, self.active)
+        back = ReversedScan(self.adjoint, statement, scan, self.active)
         seeds = [self._bar(target) if target in self.bars else None for target in statement.targets]
         found = back.statement(self.paths[statement], seeds)
         self.body.append(found)
         for e, target in zip(back.of, found.targets[-len(back.of) :], strict=True):
             self.bars.setdefault(e, []).append(target)
-            self.cotangents[target] = _name(e)
-
-
-class _ReversedScan:
-    """The scan over the steps from the last to the first that pulls cotangents back.
-
-    Its step takes the cotangents of the states behind a step and the states before it, and with
-    them what the step was given. Where nothing is kept, the states are carried too, and undone.
-    """
-
-    def __init__(self, adjoint: _Adjoint, statement: Let, scan: Scan, active: set[Expr]) -> None:
-        self.adjoint, self.scan, self.targets = adjoint, scan, statement.targets
-        self.step = adjoint.function(scan.step)
-        self.n, self.m = len(scan.init), len(scan.init) + len(scan.xs)
-        self.xs = [i for i, x in enumerate(scan.xs) if x in active]
-        self.consts = [i for i, c in enumerate(scan.consts) if c in active]
-        moving = (*(self.n + i for i in self.xs), *(self.m + i for i in self.consts))
-        self.pullback = adjoint.pullback(scan.step, (*range(self.n), *moving))
-        self.is_undone = adjoint.keep is Keep.NOTHING
-        self.of = [
-            *scan.init,
-            *(scan.xs[i] for i in self.xs),
-            *(scan.consts[i] for i in self.consts),
-        ]
-
-    def statement(self, paths: Sequence[Expr], seeds: Sequence[Expr | None]) -> Let:
-        """The scan; its last targets are the cotangents of `of`.
-
-        `paths` are the states at all nodes, `seeds` the cotangents of the scan's results.
-        """
-        scan, n = self.scan, self.n
-        split = len(self.targets) - scan.sums
-        given = zip(seeds, self.targets, strict=True)
-        bars = [build("zeros_like", e) if g is None else g for g, e in given]
-        ends, start, along = self.targets[:n], bars[:n], ()
-        if scan.path:
-            ends, start = (tuple(build("last", e) for e in es) for es in (ends, start))
-            along = tuple(build("head", g) for g in bars[:n])
-        before = () if self.is_undone else tuple(build("head", path) for path in paths)
-        found = Scan(
-            step=self._back(),
-            init=(*(ends if self.is_undone else ()), *start),
-            xs=(*before, *scan.xs, *along, *bars[n:split]),
-            consts=(*scan.consts, *bars[split:]),
-            axis=scan.axis,
-            length=scan.length,
-            reverse=not scan.reverse,
-            sums=len(self.consts),
-        )
-        return Let(self._bound(found), found)
-
-    def _bound(self, scan: Scan) -> tuple[Expr, ...]:
-        """Targets: the undone states, the cotangents of starts, entries and constants."""
-        states = [variable(f"{_name(e)}_start", e.type) for e in self.scan.init]
-        return (
-            *(states if self.is_undone else ()),
-            *(variable(_bar_name(_name(e)), e.type) for e in self.of),
-        )
-
-    def _back(self) -> str:
-        key = self.step.name, self.pullback.name, self.scan.path
-        if key not in self.adjoint.backs:
-            self.adjoint.backs[key] = self._step()
-        return self.adjoint.backs[key]
-
-    def _step(self) -> str:
-        """The step function of the reversed scan, its parameters as a scan hands them on."""
-        step, n, m = self.step, self.n, self.m
-        states, entries, consts = (
-            _renamed(params) for params in (step.params[:n], step.params[n:m], step.params[m:])
-        )
-        bars = _renamed(step.params[:n], "_bar")
-        more = _renamed(step.params[:n], "_here") if self.scan.path else ()
-        split = len(step.results) - self.scan.sums
-        outs, sums = (
-            tuple(variable(_bar_name(r.name), r.value.type) for r in results)
-            for results in (step.results[n:split], step.results[split:])
-        )
-        body: list[Let] = []
-        before = self._undo(states, entries, consts, body) if self.is_undone else states
-        found = tuple(variable(r.name, r.value.type) for r in self.pullback.results)
-        args = (*before, *entries, *consts, *bars, *outs, *sums)
-        body.append(Let(found, Call(self.pullback.name, args)))
-        carry = [g + here for g, here in zip(found, more, strict=False)] if more else found[:n]
-        first, second = ((*states, *bars), ()) if self.is_undone else (bars, states)
-        undone = before if self.is_undone else ()
-        results = [Result(e.name, e) for e in undone]
-        pulled = zip(self.pullback.results, (*carry, *found[n:]), strict=True)
-        results += [replace(r, value=value) for r, value in pulled]
-        of = [p.name for p in step.params[:n]] * (2 if more else 1)
-        of += [r.name for r in step.results[n:]] + [r.by for r in self.pullback.results]
-        cotangents = zip((*bars, *more, *outs, *sums, *found), of, strict=True)
-        return self.adjoint.add(
-            Function(
-                name=self.adjoint.fresh(f"{step.name}_back"),
-                role=step.role,
-                params=(*first, *second, *entries, *more, *outs, *consts, *sums),
-                body=tuple(body),
-                results=tuple(results),
-                doc=(f"One step back through `{step.name}`.",),
-                loc=step.loc,
-                pullback_of=step.name,
-                cotangents=dict(cotangents),
-            )
-        )
-
-    def _undo(
-        self,
-        states: tuple[Expr, ...],
-        entries: tuple[Expr, ...],
-        consts: tuple[Expr, ...],
-        body: list[Let],
-    ) -> tuple[Expr, ...]:
-        """The states before a step, from those behind it."""
-        name = f"un{self.step.name}"
-        if name not in self.adjoint.made:
-            self.adjoint.add(inverse(self.step, self.n, name))
-        before = _renamed(states)
-        body.append(Let(before, Call(name, (*states, *entries, *consts))))
-        return before
-
-
-def _bar_name(name: str) -> str:
-    """What the cotangent of a variable is called."""
-    return f"{name}_bar"
-
-
-def _renamed(params: Sequence[Expr], suffix: str = "") -> tuple[Expr, ...]:
-    """New variables like these."""
-    return tuple(variable(f"{p.name}{suffix}", p.type) for p in params)
-
-
-def _name(e: Expr) -> str:
-    return e.name if e.op in ("variable", "weight") else "x"
+            self.cotangents[target] = name_of(e)
 
 
 def _doc(primal: Function, names: Sequence[str]) -> str:

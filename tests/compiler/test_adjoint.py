@@ -12,7 +12,7 @@ from specs import Case, all_pairs, batch, random_weights, regularizers
 from wellposed.backends import registry
 from wellposed.compiler.ir.module import Module
 from wellposed.compiler.ir.verify import verify
-from wellposed.compiler.passes import adjoint, invert
+from wellposed.compiler.passes import invert, reversed_scan
 from wellposed.compiler.passes.adjoint import LOSS_GRADIENT, Keep, with_loss_gradient
 from wellposed.compiler.passes.invert import NotInvertible, inverse
 from wellposed.compiler.passes.segments import segmented
@@ -115,7 +115,7 @@ def test_an_inverse_with_a_wrong_sign_is_seen(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_scan_that_pulls_back_in_the_wrong_order_is_seen(monkeypatch: pytest.MonkeyPatch):
-    right = adjoint._ReversedScan.statement
+    right = reversed_scan.ReversedScan.statement
 
     def wrong(self: Any, *args: Any) -> Any:
         from dataclasses import replace
@@ -125,7 +125,7 @@ def test_a_scan_that_pulls_back_in_the_wrong_order_is_seen(monkeypatch: pytest.M
 
     found, weights, given = example(Case())
     expected = gradient(with_loss_gradient(found.module), weights, given)
-    monkeypatch.setattr(adjoint._ReversedScan, "statement", wrong)
+    monkeypatch.setattr(reversed_scan.ReversedScan, "statement", wrong)
     with value_checked(None):
         assert apart(gradient(with_loss_gradient(found.module), weights, given), expected) > 1e-3
 
