@@ -139,8 +139,7 @@ def _applied(factor: Factor, values: Values, product: Array) -> Array:
         case Diagonal():
             return _per_example(values[factor.d]) * product
         case Number():
-            number = values[factor.value]
-            return _per_example(number.reshape(len(number), 1, -1)) * product
+            return _per_example(values[factor.value]) * product
         case Row():
             r = 1.0 if factor.r is None else _per_example(values[factor.r])
             return (r * product).sum(axis=2, keepdims=True)
@@ -152,7 +151,10 @@ def _applied(factor: Factor, values: Values, product: Array) -> Array:
 
 
 def _per_example(columns: Array) -> Array:
-    """Columns (J, n, s) as (J, s, n, 1); one that all examples share as (J, 1, n, 1)."""
+    """Columns (J, n, s) as (J, s, n, 1); one that all examples share as (J, 1, n, 1). Numbers, one
+    for each step or example, are columns of one entry."""
+    if columns.ndim < 3:
+        columns = columns.reshape(len(columns), 1, -1)
     return np.swapaxes(columns, 1, 2)[..., None]
 
 

@@ -66,6 +66,8 @@ TEXTS: dict[str, str] = {
     "y * sum(tanh(K @ y))": "",
     "exp(-y ** 2) * cos(t)": "",
     "sum(b) * b": "0",
+    "0.1 * y + tanh(y) * sum(b)": "",
+    "cos(t) * y": "",
     "sin(K @ tanh(K @ y))": "diag sin'(K tanh(K y)) · K · diag tanh'(K y) · K",
 }
 

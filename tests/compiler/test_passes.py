@@ -11,6 +11,7 @@ from nodes import NODES, leaves
 from promises import caught
 from specs import Case, all_pairs
 
+from wellposed.checking.selftest import plant
 from wellposed.compiler.front.load import examples, load
 from wellposed.compiler.ir.elementary import DERIVATIVES
 from wellposed.compiler.ir.expr import Expr, build, constant, variable
@@ -22,6 +23,7 @@ from wellposed.compiler.language.elaborate import elaborate
 from wellposed.compiler.passes import adjoint, derive, materialize, prune, simplify
 from wellposed.compiler.promises.checked import PassError, value_checked
 from wellposed.compiler.violations import violations
+from wellposed.spec.model import Spec
 
 Patch = pytest.MonkeyPatch
 
@@ -34,6 +36,44 @@ def test_the_examples_break_no_promise(path: Any):
 @pytest.mark.parametrize("case", all_pairs()[::3], ids=str)
 def test_the_grid_breaks_no_promise(case: Case):
     assert violations(case.spec()) == []
+
+
+STEEP = {
+    # a difference of the loss across a kink says nothing of its gradient
+    "relu": {
+        "state": 3,
+        "vector_field": {"kind": "parabolic", "activation": "relu"},
+        "time": {"horizon": 3.7, "steps": 4},
+        "integrator": "rk4",
+        "readout": {"kind": "classifier", "classes": 4},
+    },
+    # and this one is itself right to 1e-6 only
+    "cubic": {
+        "state": 2,
+        "vector_field": {"kind": "hamiltonian", "activation": "cubic"},
+        "time": {"horizon": 20, "steps": 3},
+        "integrator": "verlet",
+        "readout": "regression",
+    },
+}
+
+
+def steep(name: str) -> Spec:
+    task = "regression" if name == "cubic" else "classification"
+    plain = {"wellposed": 1, "name": "net", "task": task, "model": STEEP[name]}
+    return Spec.model_validate(plain)
+
+
+@pytest.mark.parametrize("name", STEEP)
+def test_the_gradient_of_a_steep_loss_keeps_its_promise(name: str):
+    assert violations(steep(name)) == []
+
+
+@pytest.mark.parametrize("name", STEEP)
+def test_a_wrong_gradient_of_a_steep_loss_is_seen(name: str):
+    place = "compiler.passes.reversed_scan:ReversedScan.statement"
+    with plant.edited(place, "not scan.reverse", "scan.reverse"):
+        assert [v.pass_ for v in violations(steep(name))] == ["adjoint"]
 
 
 # --- laws of algebra --------------------------------------------------------------------------
