@@ -51,13 +51,14 @@ class Needs:
 class Words:
     """What the expressions of one function call what is around them.
 
-    `name` is how a variable or a raw weight is written, `constant` a named number, `call` a call,
-    `own` a function of the program's own; `like` is an array at hand, `fresh` gives a new name.
-    `stacked` transposes the last two axes.
+    `name` is how a variable or a raw weight is written, `constant` a named number, `size` a number
+    of components, `call` a call, `own` a function of the program's own; `like` is an array at hand,
+    `fresh` gives a new name. `stacked` transposes the last two axes.
     """
 
     name: Callable[[Expr], str]
     constant: Callable[[str], str]
+    size: Callable[[Size], str]
     call: Callable[[Expr], Doc]
     own: Callable[[str], str]
     like: Callable[[], str]
@@ -176,7 +177,7 @@ class Expressions:
         if len(terms) > 2:
             return chain([(sign, self._wrapped(term, PRODUCT)) for sign, term in terms])
         if self._opens_up(e):
-            template = self._row(e).template(e, self._size)
+            template = self._row(e).template(e, self.words.size)
             return (self.doc(e.args[0]), template.replace("{0:atom}", ""))
         return self.text(e)
 
@@ -232,7 +233,7 @@ class Expressions:
         if is_number(e) and e.op not in ("eye",):
             return self._of_number(e), ATOM
         row = self._row(e)
-        template = row.template(e, self._size)
+        template = row.template(e, self.words.size)
         if template == "{0}":
             return self._print(e.args[0])
         return self._filled_template(template, e, {}), row.precedence
@@ -247,7 +248,7 @@ class Expressions:
         return row
 
     def _filled(self, row: str, e: Expr, words: Mapping[str, Callable[[], str]]) -> str:
-        template = self.dialect.rows[row].template(e, self._size)
+        template = self.dialect.rows[row].template(e, self.words.size)
         return self._filled_template(template, e, words)
 
     def _filled_template(
@@ -258,14 +259,6 @@ class Expressions:
 
     def _helper(self, e: Expr) -> str:
         return self.words.own(self.dialect.rows[e.op].helper)
-
-    def _size(self, size: Size) -> str:
-        return self.words.constant(size.name) if size.name.isidentifier() else self._sum_of(size)
-
-    def _sum_of(self, size: Size) -> str:
-        """A sum of sizes with names, `STATES + MOMENTA`; a number without one."""
-        parts = size.name.split(" + ") if size.name else []
-        return " + ".join(map(self.words.constant, parts)) if parts else str(size.value)
 
     def _of_number(self, e: Expr) -> str:
         """A function of numbers alone, which no framework needs to see."""
@@ -281,7 +274,7 @@ class Expressions:
         text = self.text(number)
         words = self._of_shape(e)
         row = "zeros" if is_constant(number, 0) else "full"
-        template = self.dialect.rows[row].template(e, self._size)
+        template = self.dialect.rows[row].template(e, self.words.size)
         known = {"like": lambda: self._like(e), **words}
         return filled(template, lambda i, least: text, known)
 
@@ -293,7 +286,7 @@ class Expressions:
     def _of_shape(self, e: Expr) -> dict[str, Callable[[], str]]:
         """The dimensions of the array: of columns the components first."""
         sizes = e.attributes if e.op == "broadcast" else tuple(map(Size, e.shape))
-        shape = [self._size(s) for s in sizes if isinstance(s, Size)]
+        shape = [self.words.size(s) for s in sizes if isinstance(s, Size)]
         like = _like_in(e)
         examples = "1" if like is None else f"{self._like(e)}.shape[{_batch_axis(_turned(like))}]"
         is_rows = e.type.layout is Layout.ROWS

@@ -43,6 +43,7 @@ class FunctionPrinter:
             Words(
                 name=self._name,
                 constant=program.constant,
+                size=program.size,
                 call=self._call,
                 own=program.own,
                 like=self._like,

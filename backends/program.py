@@ -69,10 +69,10 @@ class ProgramPrinter(ABC):
 
     def size(self, size: Size) -> str:
         """A number of components by its name, or as the sum `STATES + 1`; else the number."""
-        parts = size.name.split(" + ")
-        if not all(part in self._own or part.isdecimal() for part in parts):
+        terms = size.terms or (size,)
+        if not all(term.name in self._own or not term.name for term in terms):
             return str(size.value)
-        return " + ".join(part if part.isdecimal() else self.constant(part) for part in parts)
+        return " + ".join(self.constant(t.name) if t.name else str(t.value) for t in terms)
 
     def alias(self, group: Group) -> str:
         """The type that is written for a group; the program then has a line for it."""

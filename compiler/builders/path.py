@@ -283,15 +283,10 @@ def _split(problem: Problem, body: Body, across: Expr) -> dict[str, Expr]:
     found: dict[str, Expr] = {}
     at = Size(0)
     for name, block in problem.blocks.items():
-        stop = _added(at, block.size)
+        stop = at + block.size if at.value else block.size
         found[name] = body.named(name, build("slice", whole, attributes=(at, stop)))
         at = stop
     return found
-
-
-def _added(a: Size, b: Size) -> Size:
-    """The sum of two sizes, in words of the program."""
-    return b if not a.value else Size(a.value + b.value, f"{a} + {b}")
 
 
 def functions(problem: Problem, layer: Layer) -> Iterator[Function]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import chain, count
+from operator import add
 
 from ...spec.parametrizations import HamiltonianBlock, Parametrization
 from ...spec.vector_fields import Equations, Extent, Weight
@@ -96,8 +98,7 @@ def _size(extent: Extent, blocks: Mapping[str, Block]) -> Size | None:
         return blocks[extent].size if extent in blocks else None
     parts = [_size(part, blocks) for part in extent]
     found = [part for part in parts if part is not None]
-    together = Size(sum(part.value for part in found), " + ".join(map(str, found)))
-    return together if len(found) == len(parts) else None
+    return reduce(add, found) if len(found) == len(parts) else None
 
 
 def _check_custom(weight: Weight, blocks: Mapping[str, Block], refusals: Refusals) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .expr import Number, walk
 from .module import Function, Module, Scan
@@ -22,7 +22,7 @@ def _numbers(module: Module) -> Iterator[tuple[str, str, Number]]:
     """(where it stands, name, number) of every constant and size that has a name."""
     yield from (("the constants", c.name, c.value) for c in module.constants)
     for weight in module.weights:
-        yield from ((weight.name, size.name, size.value) for size in weight.sizes if size.name)
+        yield from ((weight.name, *found) for found in _of_sizes(weight.sizes))
     for function in module.functions.values():
         yield from ((function.name, *found) for found in _within(function))
 
@@ -37,6 +37,9 @@ def _within(function: Function) -> Iterator[tuple[str, Number]]:
             assert isinstance(value, int | float)
             if name:
                 yield str(name), value
+    yield from _of_sizes(size for size in sizes if isinstance(size, Size))
+
+
+def _of_sizes(sizes: Iterable[Size]) -> Iterator[tuple[str, Number]]:
     for size in sizes:
-        if isinstance(size, Size) and size.name:
-            yield size.name, size.value
+        yield from ((term.name, term.value) for term in size.terms or (size,) if term.name)

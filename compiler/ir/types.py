@@ -49,13 +49,19 @@ def length(axis: Axis, sizes: Sizes) -> int:
 
 @dataclass(frozen=True)
 class Size:
-    """A number of components, by the name that a program calls it, if it has one."""
+    """A number of components, by the name that a program calls it, if it has one; or the sum of
+    such numbers, its `terms`."""
 
     value: int
     name: str = ""
+    terms: tuple[Size, ...] = ()
+
+    def __add__(self, other: Size) -> Size:
+        terms = (*(self.terms or (self,)), *(other.terms or (other,)))
+        return Size(self.value + other.value, terms=terms)
 
     def __str__(self) -> str:
-        return self.name or str(self.value)
+        return " + ".join(map(str, self.terms)) or self.name or str(self.value)
 
 
 class Layout(StrEnum):
