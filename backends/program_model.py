@@ -1,8 +1,8 @@
-"""What the models of all programs share: arguments are checked, functions are found by name."""
+"""What the models of all programs share: functions are found by name, and asked one by one."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -10,24 +10,17 @@ from typing import Any
 import numpy as np
 
 from ..compiler.ir.module import Function, Group, Module
+from .checked_model import CheckedModel
 from .dialect import Dialect
 from .grouping import parts
 from .load import load_module
-from .model import (
-    Array,
-    Targets,
-    Weights,
-    checked_rows,
-    checked_targets,
-    checked_time,
-    checked_weights,
-)
+from .model import Array, Targets, Weights
 from .optimizers import Updater
 from .program import program_names
 from .stepper import Stepper
 
 
-class ProgramModel(ABC):
+class ProgramModel(CheckedModel):
     """A loaded program; `native` is its module. A backend says how its functions are called and
     where the gradient comes from."""
 
@@ -41,31 +34,12 @@ class ProgramModel(ABC):
     def init(self, seed: int | None = None) -> dict[str, Array]:
         return self.native.init() if seed is None else self.native.init(seed)
 
-    def forward(self, weights: Weights, x: Array, /) -> Array:
-        return self.array("forward", weights, self._rows(x))
-
-    def trajectory(self, weights: Weights, x: Array, /) -> Array:
-        return self.array("trajectory", weights, self._rows(x))
-
-    def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
-        y = checked_rows(y, self.module.signature.size, "y", self.dtype)
-        return self.array("vector_field", weights, checked_time(t), y)
-
     def regularizer(self, weights: Weights, /) -> float:
         if not self.module.has_penalties:
             return 0.0
         return float(self.array("regularizer", weights))
 
-    def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float:
-        x = self._rows(x)
-        return float(self.array("loss", weights, x, self._targets(targets, x)))
-
-    def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
-        x = self._rows(x)
-        return self._gradient(self._weights(weights), x, self._targets(targets, x))
-
     def array(self, function: str, weights: Weights, *arguments: Any) -> Array:
-        """What a function of the program returns, just as it does."""
         return self.direct(function, self._weights(weights), *arguments)
 
     def direct(self, function: str, weights: Weights, *arguments: Any) -> Array:
@@ -100,15 +74,6 @@ class ProgramModel(ABC):
         """What a function of the program is looked up in: the module, or a class in it."""
         return self.native
 
-    def _weights(self, weights: Weights) -> dict[str, Array]:
-        return checked_weights(self.module, weights, self.dtype)
-
-    def _rows(self, x: Array) -> Array:
-        return checked_rows(x, self.module.signature.features, "x", self.dtype)
-
-    def _targets(self, targets: Targets, x: Array) -> Array:
-        return checked_targets(self.module, targets, len(x), self.dtype)
-
     @abstractmethod
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> Stepper:
         """The run-time half of training on these examples."""
@@ -122,10 +87,6 @@ class ProgramModel(ABC):
         self, name: str, weights: dict[str, Array] | None, arguments: list[Any]
     ) -> list[Array]:
         """A function of the program, with weights if it takes them: all arrays that it gives."""
-
-    @abstractmethod
-    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
-        """∂ loss / ∂ θ of the program."""
 
 
 def nested(function: Function, args: Sequence[Any]) -> list[Any]:

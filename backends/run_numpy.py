@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..compiler.ir.module import Function, Module
 from ..compiler.reference.reference import Reference
-from .model import (
-    Array,
-    Model,
-    Targets,
-    Weights,
-    checked_rows,
-    checked_targets,
-    checked_time,
-    checked_weights,
-)
+from .checked_model import CheckedModel
+from .model import Array, Model, Targets, Weights
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
 from .stepper import Proposal, Stepper
@@ -32,7 +25,7 @@ def load(module: Module, source: str, device: str, dtype: str) -> NumpyModel:
     return NumpyModel(module, source)
 
 
-class NumpyModel:
+class NumpyModel(CheckedModel):
     """The reference with its arguments checked as those of the other backends are."""
 
     backend, device, dtype = "numpy", "cpu", DTYPE
@@ -44,26 +37,11 @@ class NumpyModel:
     def init(self, seed: int | None = None) -> dict[str, Array]:
         return self.reference.init(seed)
 
-    def forward(self, weights: Weights, x: Array, /) -> Array:
-        return self.reference.forward(self._weights(weights), self._rows(x))
-
-    def trajectory(self, weights: Weights, x: Array, /) -> Array:
-        return self.reference.trajectory(self._weights(weights), self._rows(x))
-
-    def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
-        y = checked_rows(y, self.module.signature.size, "y", DTYPE)
-        return self.reference.vector_field(self._weights(weights), checked_time(t), y)
-
     def regularizer(self, weights: Weights, /) -> float:
         return float(self.reference.regularizer(self._weights(weights)))
 
-    def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float:
-        x = self._rows(x)
-        return float(self.reference.loss(self._weights(weights), x, self._targets(targets, x)))
-
-    def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
-        x = self._rows(x)
-        return self.reference.gradient(self._weights(weights), x, self._targets(targets, x))
+    def array(self, function: str, weights: Weights, *arguments: Any) -> Array:
+        return np.asarray(getattr(self.reference, function)(self._weights(weights), *arguments))
 
     def offers(self, function: Function) -> bool:
         return True
@@ -79,14 +57,8 @@ class NumpyModel:
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> NumpyStepper:
         return NumpyStepper(self, updater, x, targets)
 
-    def _weights(self, weights: Weights) -> dict[str, Array]:
-        return checked_weights(self.module, weights, DTYPE)
-
-    def _rows(self, x: Array) -> Array:
-        return checked_rows(x, self.module.signature.features, "x", DTYPE)
-
-    def _targets(self, targets: Targets, x: Array) -> Array:
-        return checked_targets(self.module, targets, len(x), DTYPE)
+    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
+        return self.reference.gradient(weights, x, targets)
 
 
 class NumpyStepper(Stepper):

@@ -1,0 +1,60 @@
+"""What all models share: arguments are checked, then a function is asked for its value."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from ..compiler.ir.module import Module
+from .model import (
+    Array,
+    Targets,
+    Weights,
+    checked_rows,
+    checked_targets,
+    checked_time,
+    checked_weights,
+)
+
+
+class CheckedModel(ABC):
+    """The functions of the Model protocol, of a module in a dtype. Raises ArgumentError for weights
+    and data that do not fit."""
+
+    module: Module
+    dtype: str
+
+    def forward(self, weights: Weights, x: Array, /) -> Array:
+        return self.array("forward", weights, self._rows(x))
+
+    def trajectory(self, weights: Weights, x: Array, /) -> Array:
+        return self.array("trajectory", weights, self._rows(x))
+
+    def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
+        y = checked_rows(y, self.module.signature.size, "y", self.dtype)
+        return self.array("vector_field", weights, checked_time(t), y)
+
+    def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float:
+        x = self._rows(x)
+        return float(self.array("loss", weights, x, self._targets(targets, x)))
+
+    def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
+        x = self._rows(x)
+        return self._gradient(self._weights(weights), x, self._targets(targets, x))
+
+    def _weights(self, weights: Weights) -> dict[str, Array]:
+        return checked_weights(self.module, weights, self.dtype)
+
+    def _rows(self, x: Array) -> Array:
+        return checked_rows(x, self.module.signature.features, "x", self.dtype)
+
+    def _targets(self, targets: Targets, x: Array) -> Array:
+        return checked_targets(self.module, targets, len(x), self.dtype)
+
+    @abstractmethod
+    def array(self, function: str, weights: Weights, *arguments: Any) -> Array:
+        """What a function returns, just as it does; the weights are checked."""
+
+    @abstractmethod
+    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
+        """∂ loss / ∂ θ."""
