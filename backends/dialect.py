@@ -136,6 +136,40 @@ def sums(axis: str, keep: str) -> dict[str, Row]:
     return {"sum": Row(whole), "inner_sum": Row(inner), "reduce": Row(reduced)}
 
 
+def softmaxes(owner: str, axis: str, imports: tuple[str, ...] = ()) -> dict[str, Row]:
+    """The rows of softmax and its logarithm over the components, functions of an owner."""
+
+    def over(node: Expr, named: Named) -> str:
+        return f"{owner}.{node.op}({{0}}, {axis}={component_axis(node)})"
+
+    return dict.fromkeys(("softmax", "log_softmax"), Row(over, imports=imports))
+
+
+def joined(function: str, axis: str) -> Row:
+    """The row of blocks of components one below the other."""
+
+    def blocks(node: Expr, named: Named) -> str:
+        at = component_axis(node)
+        parts = ", ".join(f"{{{i}}}" for i in range(len(node.args)))
+        return f"{function}([{parts}]{f', {axis}={at}' * (at > 0)})"
+
+    return Row(blocks)
+
+
+def size_of(node: Expr) -> Size:
+    """The one size that a node is of."""
+    (size,) = node.attributes
+    assert isinstance(size, Size)
+    return size
+
+
+def padding(node: Expr) -> tuple[int, int]:
+    """How many zeros `pad` puts before the components, and how many behind them."""
+    before, total = node.attributes
+    assert isinstance(before, Size) and isinstance(total, Size)
+    return before.value, total.value - before.value - node.args[0].shape[0]
+
+
 def _range(start: str, stop: str) -> str:
     """`a:b`, with spaces around the colon where an end is more than a name."""
     if " " not in start + stop:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from ..compiler.ir.expr import Expr
-from .dialect import COMMON, PRODUCT, Dialect, Named, Row, component_axis
+from .dialect import COMMON, PRODUCT, Dialect, Row, softmaxes
 from .numpy_rows import numpy_rows
-
-
-def _rows(node: Expr, named: Named) -> str:
-    return f"jax.nn.{node.op}({{0}}, axis={component_axis(node)})"
-
 
 JAX = Dialect(
     name="jax",
@@ -17,6 +11,7 @@ JAX = Dialect(
     array="Array",
     rows=COMMON
     | numpy_rows("jnp")
+    | softmaxes("jax.nn", "axis")
     | {
         "relu": Row("jax.nn.relu({0})"),
         "sigmoid": Row("jax.nn.sigmoid({0})"),
@@ -26,8 +21,6 @@ JAX = Dialect(
         "ndtr": Row("jax.scipy.special.ndtr({0})"),
         # jnp.abs has the derivative 1 at 0, torch and the reference have 0
         "abs": Row("{0:product} * jnp.sign({0})", PRODUCT),
-        "softmax": Row(_rows),
-        "log_softmax": Row(_rows),
         "put": Row("jnp.zeros_like({2}).at[{1}].set({0})"),
     },
     reserved=frozenset({"jax", "jnp", "Array", "Weights"}),

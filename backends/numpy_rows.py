@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from ..compiler.ir.expr import Expr
 from ..compiler.ir.operations import ELEMENTWISE_FUNCTIONS
-from ..compiler.ir.types import Layout, Size
+from ..compiler.ir.types import Layout
 from .dialect import (
     PRODUCT,
     Named,
     Row,
-    component_axis,
     is_columns,
+    joined,
+    padding,
     path_length,
     rest,
+    size_of,
     sums,
 )
 
@@ -24,21 +26,16 @@ def numpy_rows(np: str) -> dict[str, Row]:
     def pad(node: Expr, named: Named) -> str:
         return f"{np}.pad({{0}}, {_widths(node)})"
 
-    def concat(node: Expr, named: Named) -> str:
-        axis = component_axis(node)
-        parts = ", ".join(f"{{{i}}}" for i in range(len(node.args)))
-        return f"{np}.concatenate([{parts}]{f', axis={axis}' * (axis > 0)})"
-
     def broadcast(node: Expr, named: Named) -> str:
         is_row = node.type.layout is Layout.ROWS and len(node.shape) == 1
         value = "{0:atom}[..., None]" if is_row else "{0}"
         return f"{np}.broadcast_to({value}, {_spread(node)})"
 
     def eye(node: Expr, named: Named) -> str:
-        return f"{np}.eye({named(_size(node))}, dtype={{like}}.dtype)"
+        return f"{np}.eye({named(size_of(node))}, dtype={{like}}.dtype)"
 
     def times(node: Expr, named: Named) -> str:
-        return f"{{0:product}} * {np}.arange({named(_size(node))}, dtype={{like}}.dtype)"
+        return f"{{0:product}} * {np}.arange({named(size_of(node))}, dtype={{like}}.dtype)"
 
     zero = f"{np}.zeros_like({{0:atom}}[:1])"
     flat = "{0:atom}.reshape(-1, *{0:atom}.shape[2:])"
@@ -48,7 +45,7 @@ def numpy_rows(np: str) -> dict[str, Row]:
         **{name: Row(f"{np}.{name}({{0}})") for name in ELEMENTWISE_FUNCTIONS},
         "heaviside": Row(f"{np}.heaviside({{0}}, 0.0)"),
         "pad": Row(pad),
-        "concat": Row(concat),
+        "concat": joined(f"{np}.concatenate", "axis"),
         "append": Row(f"{np}.concatenate([{{0}}, {last}])"),
         "broadcast": Row(broadcast),
         "pad_last": Row(f"{np}.concatenate([{{0}}, {zero}])"),
@@ -70,10 +67,7 @@ def numpy_rows(np: str) -> dict[str, Row]:
 
 def _widths(node: Expr) -> str:
     """What is put before and behind, axis by axis."""
-    before, total = node.attributes
-    assert isinstance(before, Size) and isinstance(total, Size)
-    after = total.value - before.value - node.args[0].shape[0]
-    none, own = "(0, 0)", f"({before.value}, {after})"
+    none, own = "(0, 0)", str(padding(node))
     path = [none] * path_length(node)
     widths = [*path, own, none] if is_columns(node) else [*path, *[none] * node.type.batched, own]
     return f"({', '.join(widths)}{',' * (len(widths) == 1)})"
@@ -93,9 +87,3 @@ def _spread(node: Expr) -> str:
 def _segments(node: Expr, named: Named) -> str:
     *_, count, each = node.attributes
     return f"{{0:atom}}[: {count} * {each}].reshape({count}, {each}, *{{0:atom}}.shape[1:])"
-
-
-def _size(node: Expr) -> Size:
-    (size,) = node.attributes
-    assert isinstance(size, Size)
-    return size

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from ..compiler.ir.expr import Expr
 from ..compiler.ir.operations import ELEMENTWISE_FUNCTIONS
-from ..compiler.ir.types import Layout, Size
+from ..compiler.ir.types import Layout
 from .dialect import (
     COMMON,
     PRODUCT,
     Dialect,
     Named,
     Row,
-    component_axis,
     is_columns,
+    joined,
+    padding,
     rest,
+    size_of,
+    softmaxes,
     sums,
 )
 
@@ -21,17 +24,8 @@ F = ("import torch.nn.functional as F",)
 
 
 def _pad(node: Expr, named: Named) -> str:
-    before, total = node.attributes
-    assert isinstance(before, Size) and isinstance(total, Size)
-    after = total.value - before.value - node.args[0].shape[0]
-    behind = "0, 0, " * is_columns(node)
-    return f"F.pad({{0}}, ({behind}{before.value}, {after}))"
-
-
-def _concat(node: Expr, named: Named) -> str:
-    axis = component_axis(node)
-    parts = ", ".join(f"{{{i}}}" for i in range(len(node.args)))
-    return f"torch.cat([{parts}]{f', dim={axis}' * (axis > 0)})"
+    before, after = padding(node)
+    return f"F.pad({{0}}, ({'0, 0, ' * is_columns(node)}{before}, {after}))"
 
 
 def _broadcast(node: Expr, named: Named) -> str:
@@ -43,20 +37,13 @@ def _broadcast(node: Expr, named: Named) -> str:
     return f"{{0:atom}}.expand({before}{node.shape[0]}, {'-1' if node.type.batched else '1'})"
 
 
-def _rows(node: Expr, named: Named) -> str:
-    return f"torch.{node.op}({{0}}, dim={component_axis(node)})"
-
-
 def _eye(node: Expr, named: Named) -> str:
-    (size,) = node.attributes
-    assert isinstance(size, Size)
-    return f"torch.eye({named(size)}, dtype={{like}}.dtype, device={{like}}.device)"
+    return f"torch.eye({named(size_of(node))}, dtype={{like}}.dtype, device={{like}}.device)"
 
 
 def _times(node: Expr, named: Named) -> str:
-    (steps,) = node.attributes
-    assert isinstance(steps, Size)
-    numbers = f"torch.arange({named(steps)}, dtype={{like}}.dtype, device={{like}}.device)"
+    steps = named(size_of(node))
+    numbers = f"torch.arange({steps}, dtype={{like}}.dtype, device={{like}}.device)"
     return f"{{0:product}} * {numbers}"
 
 
@@ -71,6 +58,7 @@ TORCH = Dialect(
     array="Tensor",
     rows=COMMON
     | sums("dim", "keepdim")
+    | softmaxes("torch", "dim")
     | {name: Row(f"torch.{name}({{0}})") for name in ELEMENTWISE_FUNCTIONS}
     | {
         # its default threshold of 20 is wrong by 2e-9, more than float64 allows
@@ -81,10 +69,8 @@ TORCH = Dialect(
         "sign": Row("torch.where({0:atom}.isnan(), {0}, torch.sign({0}))"),
         # torch.heaviside has no derivative, this has the derivative 0
         "heaviside": Row("torch.where({0:atom}.isnan(), {0}, torch.relu({0}).sign())"),
-        "softmax": Row(_rows),
-        "log_softmax": Row(_rows),
         "pad": Row(_pad, imports=F),
-        "concat": Row(_concat),
+        "concat": joined("torch.cat", "dim"),
         "append": Row("torch.cat([{0}, {1:atom}.expand(1, {0:atom}.shape[1])])"),
         "broadcast": Row(_broadcast),
         "pad_last": Row("torch.cat([{0}, torch.zeros_like({0:atom}[:1])])"),

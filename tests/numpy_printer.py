@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wellposed.backends.dialect import COMMON, PRODUCT, Dialect, Named, Row, component_axis
+from wellposed.backends.dialect import COMMON, PRODUCT, Dialect, Row, softmaxes
 from wellposed.backends.document import Doc, bracket
 from wellposed.backends.functions import FunctionPrinter
 from wellposed.backends.model import Array, Targets, Weights
@@ -23,7 +23,6 @@ from wellposed.backends.program import ProgramPrinter, Section
 from wellposed.backends.program_model import ProgramModel, flat
 from wellposed.backends.registry import Backend, BackendError, register
 from wellposed.backends.run_numpy import NumpyStepper
-from wellposed.compiler.ir.expr import Expr
 from wellposed.compiler.ir.module import Function, Let, Module, Scan
 from wellposed.compiler.passes.adjoint import LOSS_GRADIENT, with_loss_gradient
 
@@ -50,24 +49,19 @@ def scan(step, state, entries, consts, length, *, back=False, path=False, sums=0
 '''
 
 
-def _rows(node: Expr, named: Named) -> str:
-    return f"special.{node.op}({{0}}, axis={component_axis(node)})"
-
-
 NUMPY = Dialect(
     name=NAME,
     title="NumPy",
     array="Array",
     rows=COMMON
     | numpy_rows("np")
+    | softmaxes("special", "axis", SPECIAL)
     | {
         "relu": Row("np.maximum({0}, 0)"),
         "sigmoid": Row("special.expit({0})", imports=SPECIAL),
         "softplus": Row("np.logaddexp({0}, 0)"),
         "gelu": Row("{0:product} * special.ndtr({0})", PRODUCT, SPECIAL),
         "ndtr": Row("special.ndtr({0})", imports=SPECIAL),
-        "softmax": Row(_rows, imports=SPECIAL),
-        "log_softmax": Row(_rows, imports=SPECIAL),
         "put": Row("{helper}({0}, {1}, {2})", helper="put"),
     },
     reserved=frozenset({"Array", "Weights", "scan", "special"}),
