@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from ..compiler.ir.expr import Expr, variables
 from ..compiler.ir.module import Call, Function, Group, Let, Scan
+from ..compiler.ir.naming import free, numbered
 from .document import INDENT, WIDTH, Doc, bracket, flat, laid_out
 from .expressions import Expressions, NotPrinted, Words
 from .grouping import handed_on, last_uses, parts, result_parts, roots
-from .names import free, numbered
 
 if TYPE_CHECKING:
     from .program import ProgramPrinter

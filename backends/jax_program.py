@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from ..compiler.ir.expr import Expr
 from ..compiler.ir.module import Function, Let, Module, Scan
+from ..compiler.ir.naming import numbered
 from ..compiler.ir.types import array_shape
 from . import main_block
 from .dialect import Dialect
 from .document import INDENT, Doc, bracket, docstring
 from .functions import FunctionPrinter
 from .jax_dialect import JAX
-from .names import numbered
 from .program import ProgramPrinter, Section
 
 

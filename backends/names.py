@@ -11,6 +11,7 @@ import keyword
 from collections.abc import Iterable
 
 from ..compiler.ir.module import Module
+from ..compiler.ir.naming import free
 from .dialect import Dialect
 
 PROTOCOL = ("init", "forward", "trajectory", "vector_field", "regularizer", "loss", "main")
@@ -29,22 +30,6 @@ class Names:
         name = free(wanted, self.taken)
         self.taken.add(name)
         return name
-
-
-def free(wanted: str, taken: Iterable[str]) -> str:
-    """`wanted`, or with underscores behind it until no one else is called so."""
-    name = wanted
-    while name in taken:
-        name += "_"
-    return name
-
-
-def numbered(wanted: str, taken: Iterable[str]) -> str:
-    """`wanted`, or with a number behind it: `y_2`."""
-    name, i = wanted, 2
-    while name in taken:
-        name, i = f"{wanted}_{i}", i + 1
-    return name
 
 
 def fixed(dialect: Dialect) -> set[str]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 
 from ..ir.expr import Expr, substitute, weight
+from ..ir.naming import free
 from ..ir.problem import LayerWeight, Problem
 from ..ir.types import stored
+from ..passes.adjoint import LOSS_GRADIENT
 
 PUBLIC = ("trajectory", "vector_field", "forward", "regularizer", "loss")
 OTHERS = ("step", "layer_weights", "weights_at", "initial_state", "final_state")
-PASSES = ("loss_and_gradient",)
+PASSES = (LOSS_GRADIENT,)
 """Functions that passes add."""
 
 
@@ -35,7 +37,7 @@ def parametrization_names(problem: Problem) -> dict[LayerWeight, str]:
         key = (each.name if each.is_custom else kind, made)
         if key not in names:
             is_first = not each.is_custom and all(known != kind for known, _ in names)
-            names[key] = _free(kind if is_first else f"{kind}_{each.name}", taken)
+            names[key] = _take(kind if is_first else f"{kind}_{each.name}", taken)
         found[each] = names[key]
     return found
 
@@ -53,7 +55,7 @@ def penalty_names(problem: Problem) -> list[str]:
     kinds: set[str] = set()
     for i, penalty in enumerate(problem.penalties, start=1):
         kind = _word(penalty.regularizer.kind)
-        found.append(_free(kind if kind not in kinds else f"{kind}_{i}", taken))
+        found.append(_take(kind if kind not in kinds else f"{kind}_{i}", taken))
         kinds.add(kind)
     return found
 
@@ -68,9 +70,8 @@ def _word(kind: str) -> str:
     return word if word.isidentifier() else f"_{word}"
 
 
-def _free(wanted: str, taken: set[str]) -> str:
-    """The name itself where it is free, else with underscores behind it; it is taken then."""
-    while wanted in taken:
-        wanted += "_"
-    taken.add(wanted)
-    return wanted
+def _take(wanted: str, taken: set[str]) -> str:
+    """A name that is free, and then no more."""
+    name = free(wanted, taken)
+    taken.add(name)
+    return name

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from ..ir.expr import Expr, build, rewrite, substitute, variable, variables
 from ..ir.module import Call, Function, Let, Module, Result, Scan, let, used_weights
+from ..ir.naming import numbered
 from ..promises import claims
 from ..promises.checked import checked
 from .derive import by_use, sum_of
@@ -75,10 +76,7 @@ class Adjoint:
 
     def fresh(self, wanted: str) -> str:
         """A name that no function has."""
-        name, i = wanted, 2
-        while name in self.made or name in self.module.functions:
-            name, i = f"{wanted}_{i}", i + 1
-        return name
+        return numbered(wanted, {*self.made, *self.module.functions})
 
     def weights_of(self, function: Function) -> list[Expr]:
         """The raw weights that a function uses, in the module's order."""
