@@ -20,6 +20,7 @@ from ..compiler.pipeline import Compiled
 from .compare import Array, Leaves, Standard
 from .probes import INITIAL, Probes
 from .quantities import Answers
+from .tolerances import EPSILON
 
 DISTANCE = 100.0
 """Two programs part anew with every rounding, where one that starts an ulp away parts once. Over
@@ -27,7 +28,6 @@ the shipped examples the distance was at most 4 self-drifts, over random specs a
 LIMIT = 1e-3
 FLOOR = 1e-3
 """A weight that is small against the largest is compared on this part of the largest's scale."""
-EPSILON = float(np.finfo(np.float64).eps)
 DRIFT = "self-drift"
 
 
@@ -95,7 +95,7 @@ def standards(own: Leaves, peer: Leaves) -> dict[str, Standard]:
     """
     length = min(len(own[DRIFT]), len(peer[DRIFT]))
     drifts = np.maximum(own[DRIFT][:length], peer[DRIFT][:length])
-    allowed = DISTANCE * np.maximum.accumulate(np.maximum(drifts, EPSILON))
+    allowed = DISTANCE * np.maximum.accumulate(np.maximum(drifts, EPSILON["float64"]))
     found: dict[str, Standard] = {}
     for mark in sorted({int(n.partition("/")[0]) for n in peer if n != DRIFT}):
         leaves = {n: w for n, w in peer.items() if n.startswith(f"{mark}/")}

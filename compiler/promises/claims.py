@@ -5,7 +5,7 @@ Only promises that were broken are reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -66,12 +66,19 @@ def gradient_kept(result: Module, module: Module, *_: object) -> Iterator[Broken
 def _gradient_error(module: Module, loss: Function) -> float:
     """The relative error of ⟨gradient, v⟩. Near a kink, or where a loss is not finite, nothing is
     known, and another draw counts."""
-    errors: list[float] = []
-    for seed in range(DRAWS):
-        errors.append(_gradient_error_at(module, loss, np.random.default_rng(seed)))
-        if errors[-1] <= DIFFERENCES:
+    generators = map(np.random.default_rng, range(DRAWS))
+    best = _best(_gradient_error_at(module, loss, rng) for rng in generators)
+    return 0.0 if np.isnan(best) else best
+
+
+def _best(errors: Iterable[float]) -> float:
+    """The first error that is small enough, else the least; NaN where nothing is known of any."""
+    found: list[float] = []
+    for error in errors:
+        found.append(error)
+        if error <= DIFFERENCES:
             break
-    return 0.0 if np.isnan(errors).all() else float(np.nanmin(errors))
+    return float(np.nan if np.isnan(found).all() else np.nanmin(found))
 
 
 def _gradient_error_at(module: Module, loss: Function, rng: np.random.Generator) -> float:
@@ -87,12 +94,17 @@ def _gradient_error_at(module: Module, loss: Function, rng: np.random.Generator)
 
     _, *found = run.run("loss_and_gradient", [*given, np.asarray(1.0)], weights)
     pulled = sum(float((g * v[w.name]).sum()) for g, w in zip(found, module.weights, strict=True))
-    near, far, farthest = (at(k * STEP) - at(-k * STEP) for k in (1, 2, 4))
-    slope, coarse = (8 * near - far) / (12 * STEP), (8 * far - farthest) / (24 * STEP)
+    slope, coarse = _quotient(at, STEP), _quotient(at, 2 * STEP)
     size = max(abs(slope), abs(pulled), 1e-3 * abs(at(0.0))) or 1.0
     if not np.isfinite([slope, coarse]).all():
         return np.nan
     return max(0.0, abs(pulled - slope) - abs(slope - coarse)) / size
+
+
+def _quotient(at: Callable[[float], float], step: float) -> float:
+    """The slope at 0 by five-point differences: right to O(step⁴)."""
+    near, far = at(step) - at(-step), at(2 * step) - at(-2 * step)
+    return (8 * near - far) / (12 * step)
 
 
 def _is_long(module: Module, function: Function) -> bool:
@@ -186,17 +198,17 @@ def _slope_error(
     bars = [g for _, g in outputs]
     run = Nodes(*(f for f, _ in outputs), *bars, *(part for _, part in parts))
     ahead = Nodes(*(f for f, _ in outputs))
+
+    def error(values: Values) -> float:
+        here = run(values)
+        if not all(_fits(here[part], part, x, values[x]) for x, part in parts):
+            return np.inf
+        return _slope_error_at(here, ahead, values, outputs, parts, list(found))
+
     for drawn in draws(*run.order, *found, times=2):
-        errors: list[float] = []
-        for values in drawn:
-            here = run(values)
-            if not all(_fits(here[part], part, x, values[x]) for x, part in parts):
-                return np.inf
-            errors.append(_slope_error_at(here, ahead, values, outputs, parts, list(found)))
-            if errors[-1] <= DIFFERENCES:
-                break
-        if not np.isnan(errors).all():
-            return float(np.nanmin(errors))
+        best = _best(map(error, drawn))
+        if not np.isnan(best):
+            return best
     return 0.0
 
 
@@ -219,8 +231,7 @@ def _slope_error_at(
         return sum(float((done[f] * g).sum()) for f, g in bars)
 
     pulled = sum(float((here[part] * directions[x]).sum()) for x, part in parts)
-    near, far = along(STEP) - along(-STEP), along(2 * STEP) - along(-2 * STEP)
-    slope = (8 * near - far) / (12 * STEP)
+    slope = _quotient(along, STEP)
     size = sum(float(np.abs(here[f] * g).sum()) for f, g in bars)
     return abs(pulled - slope) / (max(abs(slope), abs(pulled), 1e-3 * size) or 1.0)
 
