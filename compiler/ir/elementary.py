@@ -46,7 +46,8 @@ class Elementary:
 
 
 FUNCTIONS: dict[str, Elementary] = {
-    # both programs differentiate tanh like that; it costs the digits that a rounding of tanh costs
+    # both programs differentiate tanh and sigmoid like that; it costs the digits that a rounding of
+    # their values costs
     "tanh": Elementary(
         REALS, "1 - tanh(x) ** 2", slopes=(0, 1), antiderivative="softplus(2 * x) - x"
     ),
@@ -59,7 +60,7 @@ FUNCTIONS: dict[str, Elementary] = {
         rounds=False,
     ),
     "sigmoid": Elementary(
-        REALS, "sigmoid(x) * sigmoid(-x)", slopes=(0, 0.25), antiderivative="softplus(x)"
+        REALS, "sigmoid(x) * (1 - sigmoid(x))", slopes=(0, 0.25), antiderivative="softplus(x)"
     ),
     "softplus": Elementary(REALS, "sigmoid(x)", slopes=(0, 1)),
     # x Φ(x), Φ the normal distribution function: Φ(x) + x φ(x)

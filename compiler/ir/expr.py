@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
+from threading import Lock
 from weakref import WeakValueDictionary
 
 from .operations import LEAVES, OPERATIONS
@@ -77,6 +78,7 @@ class Expr:
 Operand = Expr | Number
 
 _known: WeakValueDictionary[tuple[object, ...], Expr] = WeakValueDictionary()
+_making = Lock()
 _numbers = count(1)
 
 
@@ -90,7 +92,10 @@ def _unique(op: str, args: tuple[Expr, ...], attributes: tuple[object, ...], typ
     key = (op, args, repr(attributes), type)
     found = _known.get(key)
     if found is None:
-        found = _known[key] = Expr(op, args, attributes, type)
+        with _making:  # two threads that find none would make two
+            found = _known.get(key)
+            if found is None:
+                found = _known[key] = Expr(op, args, attributes, type)
     return found
 
 

@@ -41,6 +41,15 @@ VALID: dict[str, dict[str, Any]] = {
             "readout": CLASSIFIER,
         }
     },
+    # and so has the slope σ (1 − σ) of a saturated sigmoid
+    "a saturated hypothesis": {
+        "model": {
+            "vector_field": "second-order",
+            "time": {"horizon": 20, "steps": 1},
+            "integrator": "leapfrog",
+            "readout": {**CLASSIFIER, "hypothesis": "logistic", "loss": "least-squares"},
+        }
+    },
     # the pass over the step was held to a tolerance without the size of h²
     "a step of 20": {
         "model": {

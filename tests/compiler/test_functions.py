@@ -109,8 +109,12 @@ SIZES: dict[tuple[str, str, str], Size] = {
     # 1 − tanh², its terms being 1 and tanh² with twice the relative error of tanh
     **{("tanh", what, backend): _TANH_SLOPE for what in (ROW, OWN) for backend in BACKENDS},
     ("tanh", ROW, "numpy"): _TANH_SLOPE,
-    # the frameworks' own σ (1 − σ)
-    **{("sigmoid", OWN, b): lambda x: _sigmoid(x) * (1 + _sigmoid(x)) for b in BACKENDS},
+    # σ (1 − σ), as the frameworks have it themselves
+    **{
+        ("sigmoid", what, b): lambda x: _sigmoid(x) * (1 + _sigmoid(x))
+        for what in (ROW, OWN)
+        for b in ("numpy", *BACKENDS)
+    },
     # JAX's own e^{x − softplus(x)}
     ("softplus", OWN, "jax"): _exponent(_sigmoid),
     **{
