@@ -93,9 +93,7 @@ def _unique(op: str, args: tuple[Expr, ...], attributes: tuple[object, ...], typ
     found = _known.get(key)
     if found is None:
         with _making:  # two threads that find none would make two
-            found = _known.get(key)
-            if found is None:
-                found = _known[key] = Expr(op, args, attributes, type)
+            found = _known.setdefault(key, Expr(op, args, attributes, type))
     return found
 
 
