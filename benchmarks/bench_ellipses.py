@@ -2,8 +2,9 @@
 
 Problem: y' = tanh(K(t) y + b(t)), K antisymmetric, n = 2, forward Euler, softmax cross-entropy, in
 float32, with one weight per step. Timed is the gradient of the loss with respect to all weights
-(forward and backward), in CPU time of one thread, after a check that all programs give the same
-gradient. The programs take turns, so that a change of the machine's clock or load meets all alike.
+(forward and backward), after a check that all programs give the same gradient: on the CPU in CPU
+time of one thread, with `--device cuda` until the device has finished, with matrix products in full
+float32. The programs take turns, so that a change of the machine's clock or load meets all alike.
 
 The libraries are used the fast way: the parametrization is applied once to all steps, the batch is
 the last axis, torchdiffeq gets its grid as step size and not as 1025 output times. diffrax runs
@@ -26,6 +27,7 @@ import numpy as np
 import wellposed
 
 Arrays = dict[str, np.ndarray]
+Clock = Callable[[], float]
 TOLERANCE = 1e-4  # relative, in the 2-norm; float32 over 1024 steps gives about 1e-6
 
 
@@ -37,6 +39,7 @@ class Problem:
     weights: Arrays
     x: np.ndarray
     targets: np.ndarray
+    device: str = "cpu"
 
     @property
     def gamma(self) -> float:
@@ -62,14 +65,16 @@ class Row:
     seconds: list[float] = field(default_factory=list)
 
 
-def ellipses(steps: int, samples: int) -> Problem:
+def ellipses(steps: int, samples: int, states: int, device: str) -> Problem:
     """The shipped example without its regularizers, which the libraries know nothing of."""
-    overrides = [f"model.time.steps={steps}", "model.state=2", "dtype=float32", "regularizers=[]"]
+    sizes = [f"model.time.steps={steps}", f"model.state={states}"]
+    overrides = [*sizes, "dtype=float32", "regularizers=[]"]
     spec = wellposed.load("ellipses-antisymmetric", overrides=overrides)
     x = np.random.default_rng(0).uniform(-1, 1, (samples, 2)).astype(np.float32)
     targets = (x**2 @ np.array([1.0, 4.0]) < 0.5).astype(np.int64)
     weights = wellposed.compile(spec, backend="numpy").init(seed=0)
-    return Problem(spec, {k: w.astype(np.float32) for k, w in weights.items()}, x, targets)
+    held = {k: w.astype(np.float32) for k, w in weights.items()}
+    return Problem(spec, held, x, targets, device)
 
 
 def emitted_jax(problem: Problem) -> Row:
@@ -79,7 +84,7 @@ def emitted_jax(problem: Problem) -> Row:
 
 
 def emitted_torch(problem: Problem) -> Row:
-    network = program(problem, "torch").Network(problem.weights)
+    network = program(problem, "torch").Network(problem.weights).to(problem.device)
     return torch_row("wellposed: torch", network.loss, dict(network.named_parameters()), problem)
 
 
@@ -110,7 +115,7 @@ def diffrax_euler(problem: Problem, checkpoints: int | None, name: str) -> Row:
             t0=0.0,
             t1=problem.horizon,
             dt0=h,
-            y0=x.T,
+            y0=jnp.pad(x.T, ((0, problem.spec.model.state - x.shape[1]), (0, 0))),
             args=(K, weights["b"][..., None]),
             max_steps=steps,
             adjoint=diffrax.RecursiveCheckpointAdjoint(checkpoints),
@@ -128,19 +133,21 @@ def torchdiffeq_euler(problem: Problem) -> Row:
     from torchdiffeq import odeint
 
     h = problem.horizon / problem.steps
-    weights = {k: torch.from_numpy(w).requires_grad_() for k, w in problem.weights.items()}
-    ends = torch.tensor([0.0, problem.horizon])
+    placed = {k: torch.tensor(w, device=problem.device) for k, w in problem.weights.items()}
+    weights = {k: w.requires_grad_() for k, w in placed.items()}
+    ends = torch.tensor([0.0, problem.horizon], device=problem.device)
 
     def loss(x: Any, targets: Any) -> Any:
         K = weights["K"]
-        layers = ((K - K.mT - problem.gamma * torch.eye(K.shape[-1])) / 2).unbind()
+        layers = ((K - K.mT - problem.gamma * torch.eye(K.shape[-1]).to(K)) / 2).unbind()
         biases = weights["b"][..., None].unbind()
 
         def right_hand_side(t: Any, y: Any) -> Any:
             j = round(float(t) / h)
             return torch.tanh(torch.addmm(biases[j], layers[j], y))
 
-        y0 = x.T.contiguous()
+        padding = (0, 0, 0, problem.spec.model.state - x.shape[1])
+        y0 = torch.nn.functional.pad(x.T, padding).contiguous()
         path: Any = odeint(right_hand_side, y0, ends, method="euler", options={"step_size": h})
         logits = path[-1].T @ weights["W"] + weights["mu"]
         return torch.nn.functional.cross_entropy(logits, targets)
@@ -152,7 +159,8 @@ def jax_row(name: str, gradient: Callable[..., Any], problem: Problem) -> Row:
     import jax
 
     compiled, arguments = jax.jit(gradient), (problem.weights, problem.x, problem.targets)
-    on_device = jax.device_put(arguments)
+    device = jax.devices("cpu" if problem.device == "cpu" else "gpu")[0]
+    on_device = jax.device_put(arguments, device)
     return Row(
         name,
         run=lambda: jax.block_until_ready(compiled(*on_device)),
@@ -165,33 +173,40 @@ def torch_row(
 ) -> Row:
     import torch
 
-    x, targets = torch.from_numpy(problem.x), torch.from_numpy(problem.targets)
+    x, targets = (torch.tensor(a, device=problem.device) for a in (problem.x, problem.targets))
+
+    def run() -> Any:
+        gradient = torch.autograd.grad(loss(x, targets), list(weights.values()))
+        if problem.device != "cpu":
+            torch.cuda.synchronize()
+        return gradient
+
     return Row(
         name,
-        run=lambda: torch.autograd.grad(loss(x, targets), list(weights.values())),
-        gradient=lambda result: {k: g.numpy() for k, g in zip(weights, result, strict=True)},
+        run=run,
+        gradient=lambda result: {k: g.cpu().numpy() for k, g in zip(weights, result, strict=True)},
     )
 
 
-def same_gradients(rows: list[Row], reference: Arrays) -> None:
+def same_gradients(rows: list[Row], reference: Arrays, clock: Clock) -> None:
     """Compare with the float64 reference, weight by weight: ‖g − g_ref‖ ≤ TOLERANCE ‖g_ref‖."""
     for row in rows:
-        start = time.process_time()
+        start = clock()
         gradient = row.gradient(row.run())
-        row.first = time.process_time() - start
+        row.first = clock() - start
         for name, expected in reference.items():
             error = np.linalg.norm(gradient[name] - expected) / np.linalg.norm(expected)
             if not error <= TOLERANCE:
                 raise SystemExit(f"{row.name}: gradient of {name} differs by {error:.1e}")
 
 
-def take_turns(rows: list[Row], rounds: int) -> None:
+def take_turns(rows: list[Row], rounds: int, clock: Clock) -> None:
     """One gradient of every program per round; who begins rotates."""
     for i in range(rounds):
         for row in rows[i % len(rows) :] + rows[: i % len(rows)]:
-            start = time.process_time()
+            start = clock()
             row.run()
-            row.seconds.append(time.process_time() - start)
+            row.seconds.append(clock() - start)
 
 
 def spread(values: list[float]) -> str:
@@ -226,14 +241,29 @@ def use_one_thread() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
+def use_full_float32() -> str:
+    """Unlike PyTorch, JAX multiplies in TF32 on a GPU unless it is told; the device's name."""
+    import jax
+    import torch
+
+    jax.config.update("jax_default_matmul_precision", "highest")
+    return f"{torch.cuda.get_device_name()}, torch {torch.__version__}, jax {jax.__version__}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time one gradient of the ellipses loss.")
     parser.add_argument("--steps", type=int, default=1024, help="layers N (default 1024)")
     parser.add_argument("--samples", type=int, default=1000, help="points s (default 1000)")
+    parser.add_argument("--states", type=int, default=2, help="components n (default 2)")
     parser.add_argument("--rounds", type=int, default=15, help="timed gradients (default 15)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
-    use_one_thread()
-    problem = ellipses(options.steps, options.samples)
+    if options.device == "cpu":
+        use_one_thread()
+        where, clock = "one CPU thread", time.process_time
+    else:
+        where, clock = use_full_float32(), time.perf_counter
+    problem = ellipses(options.steps, options.samples, options.states, options.device)
     rows = [
         emitted_jax(problem),
         diffrax_euler(problem, checkpoints=None, name="diffrax"),
@@ -242,11 +272,13 @@ def main() -> None:
         torchdiffeq_euler(problem),
     ]
     model = wellposed.compile(problem.spec, backend="numpy")
-    same_gradients(rows, model.gradient(problem.weights, problem.x, problem.targets))
-    take_turns(rows, options.rounds)
+    reference = model.gradient(problem.weights, problem.x, problem.targets)
+    same_gradients(rows, reference, clock)
+    take_turns(rows, options.rounds, clock)
     print(
-        f"ellipses: n = 2, s = {options.samples}, N = {options.steps}, T = {problem.horizon:g}, "
-        f"float32, one CPU thread, {options.rounds} rounds; × is how many times faster"
+        f"ellipses: n = {options.states}, s = {options.samples}, N = {options.steps}, "
+        f"T = {problem.horizon:g}, float32, {where}, {options.rounds} rounds; "
+        "× is how many times faster"
     )
     print(table(rows))
 

@@ -87,7 +87,7 @@ def test_every_comparison_is_shown_on_demand(cli: Cli) -> None:
         ((), "check needs a SPEC"),
         (("tiny.yaml", "--to", "L9"), "there is no such rung"),
         (("tiny.yaml", "--to", ""), "there is no such rung"),
-        (("tiny.yaml", "--updates", "0"), "greater than or equal to 1"),
+        (("tiny.yaml", "--updates", "0"), "--updates"),
         (("tiny.yaml", "--program", "torch"), "not of the form BACKEND=FILE"),
         (("tiny.yaml", "--program", "numpy=a.py"), "a program is given for numpy"),
         (("tiny.yaml", "-b", "jaxx"), "there is no backend jaxx"),
