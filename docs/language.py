@@ -226,12 +226,22 @@ def parametrizations() -> Iterator[str]:
 
 
 def integrators() -> Iterator[str]:
-    """Kind, name, formula, order, stability on the imaginary axis."""
+    """Kind, name, formula, order for the problem as written, stability on the imaginary axis."""
     rows = (
-        (f"`{k}`", m.name, m.formula, str(m.order), f"{m.imaginary_limit():.4g}")
-        for k, m in Integrator.members().items()
+        (f"`{given}`", m.name, m.formula, str(m.initial_value_order), f"{m.imaginary_limit():.4g}")
+        for kind, member in Integrator.members().items()
+        for given, m in _forms(kind, member)
     )
     yield from _table(("kind", "name", "one step", "order", "largest h ω"), rows)
+
+
+def _forms(kind: str, member: type[Integrator]) -> Iterator[tuple[str, Integrator]]:
+    """A method as it is written, or each of its forms."""
+    field = member.model_fields.get("form")
+    for form in get_args(field.annotation) if field else ():
+        yield f"{{kind: {kind}, form: {form}}}", member.model_validate({"form": form}).method
+    if field is None:
+        yield kind, member()
 
 
 def losses() -> Iterator[str]:

@@ -8,10 +8,12 @@ Differential Equations I", II.1; Hairer, Lubich & Wanner, "Geometric Numerical I
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from . import regions
-from .node import Family
+from .node import Family, Later
 
 if TYPE_CHECKING:
     from .regions import Array
@@ -94,10 +96,10 @@ def _k(i: int) -> str:
 
 
 def _shifted(t: str, c: Fraction) -> str:
-    return f"{t} + {_times_h(c)}" if c else t
+    return f"{t} + {times_h(c)}" if c else t
 
 
-def _times_h(factor: Fraction) -> str:
+def times_h(factor: Fraction) -> str:
     """h, h/2, 2h/3."""
     numerator = "" if factor.numerator == 1 else str(factor.numerator)
     return f"{numerator}h" + ("" if factor.denominator == 1 else f"/{factor.denominator}")
@@ -112,12 +114,12 @@ def _sum(y: str, factors: tuple[Fraction, ...]) -> str:
     if len(terms) == 1:
         (count, k) = terms[0]
         sign = "−" if count < 0 else "+"
-        return f"{y} {sign} {_times_h(Fraction(abs(count), denominator))} {k}"
+        return f"{y} {sign} {times_h(Fraction(abs(count), denominator))} {k}"
     signed = [f"{'−' if n < 0 else '+'} {_multiple(abs(n), k)}" for n, k in terms]
     inside = " ".join(signed).removeprefix("+ ")
     if terms[0][0] < 0:
         inside = inside.replace("− ", "−", 1)
-    return f"{y} + {_times_h(Fraction(1, denominator))} ({inside})"
+    return f"{y} + {times_h(Fraction(1, denominator))} ({inside})"
 
 
 def _multiple(count: int, k: str) -> str:
@@ -132,6 +134,7 @@ class Integrator(Family, title="integrator"):
         "tsit5": "adaptive solvers",
     }
     order: ClassVar[int]
+    """For states whose blocks are all given where the method has them: see `Splitting.lag`."""
     name: ClassVar[str]
     formula: ClassVar[str]
     """One step, in the docstring of an emitted program."""
@@ -139,6 +142,20 @@ class Integrator(Family, title="integrator"):
     """1 for y' = f, 2 for y'' = f."""
     needs_separable: ClassVar[bool] = False
     """Only for y' = f(t, z), z' = g(t, y)?"""
+
+    @property
+    def method(self) -> "Integrator":
+        """What steps: this very method, or the form of it that a key chooses."""
+        return self
+
+    @property
+    def initial_value_order(self) -> int:
+        """The order in y for the problem that a user writes, all blocks given at t = 0."""
+        return self.order
+
+    def accuracy(self, position: str = "y", momentum: str = "z") -> str:
+        """The order in words, with the names of the blocks that move in turn."""
+        return f"order {self.order}"
 
     @classmethod
     def places(cls) -> tuple[Fraction, ...]:
@@ -241,6 +258,21 @@ class Splitting(Integrator):
     lag: ClassVar[Fraction] = Fraction(0)
     """By what part of h the momentum of a state at t_j lies behind its position."""
 
+    @property
+    def initial_value_order(self) -> int:
+        """A momentum that lies behind, and is not moved there before the first step, is wrong by
+        O(h) from the start."""
+        return self.order if self.start == -self.lag else 1
+
+    def accuracy(self, position: str = "y", momentum: str = "z") -> str:
+        """What is true with the momentum given at t = 0, and what with it given where it lies."""
+        if self.initial_value_order == self.order:
+            return super().accuracy(position, momentum)
+        return (
+            f"order {self.initial_value_order} in {position} for {momentum} given at t = 0, "
+            f"order {self.order} for {momentum} given at t = −{times_h(self.lag)}"
+        )
+
     @classmethod
     def places(cls) -> tuple[Fraction, ...]:
         return tuple(move.at for move in cls.moves)
@@ -281,14 +313,51 @@ class Leapfrog(Splitting, kind="leapfrog"):
 
 
 class Verlet(Splitting, kind="verlet"):
-    """z_{j+½} = z_{j−½} + h g_j(y_j), y_{j+1} = y_j + h f_j(z_{j+½}).
+    """Störmer–Verlet for separable fields y' = f(t, z), z' = g(t, y), in one of two forms.
 
-    For separable fields y' = f(t, z), z' = g(t, y).
+    `staggered` (Haber & Ruthotto 2017, section 4): z_{j+½} = z_{j−½} + h g_j(y_j) with
+    z_{−½} = z(0), y_{j+1} = y_j + h f_j(z_{j+½}); the state at t_j is (y_j, z_{j−½}). It is of
+    order 2 for the problem in which z(0) is the value at −h/2, and y of order 1 for the one in
+    which it is that at 0.
+
+    `kick-drift-kick` (Hairer, Lubich & Wanner, Geometric Numerical Integration, I.1.4):
+    z_½ = z_j + (h/2) g(t_j, y_j), y_{j+1} = y_j + h f(t_j + h/2, z_½),
+    z_{j+1} = z_½ + (h/2) g(t_{j+1}, y_{j+1}), all with the weight of step j; of order 2 for
+    (y_j, z_j).
     """
 
-    name: ClassVar[str] = "Störmer–Verlet"
+    examples: ClassVar[tuple[str, ...]] = ("verlet", "{kind: verlet, form: kick-drift-kick}")
+    form: Annotated[
+        Literal["staggered", "kick-drift-kick"],
+        Field(description="how y and z take turns: the order is that of the table"),
+        Later(),
+    ] = "staggered"
+
+    name: ClassVar[str] = "Störmer–Verlet (staggered)"
     order: ClassVar[int] = 2
     formula: ClassVar[str] = "z + h z'(y), then y + h y'(z) with the new z"
     needs_separable: ClassVar[bool] = True
     lag: ClassVar[Fraction] = Fraction(1, 2)
     moves: ClassVar[tuple[Move, ...]] = (KICK, DRIFT)
+
+    @property
+    def method(self) -> Integrator:
+        return self if self.form == "staggered" else KickDriftKick(form=self.form)
+
+
+class KickDriftKick(Verlet):
+    """Verlet's form in which z is where y is."""
+
+    kind: ClassVar[str] = Verlet.kind
+    name: ClassVar[str] = "Störmer–Verlet (kick–drift–kick)"
+    formula: ClassVar[str] = "z + h/2 z'(y), then y + h y'(z), then z + h/2 z'(y) with the new y"
+    lag: ClassVar[Fraction] = Fraction(0)
+    moves: ClassVar[tuple[Move, ...]] = (
+        Move("momentum", Fraction(1, 2), at=Fraction(0)),
+        DRIFT,
+        Move("momentum", Fraction(1, 2), at=Fraction(1)),
+    )
+
+    @property
+    def method(self) -> Integrator:
+        return self

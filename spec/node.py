@@ -49,6 +49,12 @@ class Why:
     text: str
 
 
+@dataclass(frozen=True)
+class Later:
+    """Metadata of a key that came after specs were hashed: at its default it is no part of the
+    content, so that specs, runs and programs of before keep their hash."""
+
+
 def _with_strict_scalars(schema: Any) -> Any:
     """The core schema with `strict` on its scalars; containers stay lax and take YAML's lists."""
     if isinstance(schema, dict):
@@ -88,9 +94,16 @@ class Node(BaseModel):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return _with_strict_scalars(handler(source))
 
-    def to_plain(self) -> dict[str, Any]:
-        """The node as dicts, lists and scalars, defaults included."""
-        return {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+    def to_plain(self, whole: bool = True) -> dict[str, Any]:
+        """The node as dicts, lists and scalars, defaults included; those of `Later` keys only in
+        the whole."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return {n: _plain(v, whole) for n, v in given.items() if whole or not self._is_new(n)}
+
+    def _is_new(self, name: str) -> bool:
+        """Is it a key of `Later` at its default?"""
+        field = type(self).model_fields[name]
+        return Later() in field.metadata and getattr(self, name) == field.default
 
 
 def refuse(
@@ -238,9 +251,9 @@ class Family(Node):
     def _kinds(cls) -> str:
         return f"kinds of {cls.title}: {', '.join(sorted(cls.members()))}"
 
-    def to_plain(self) -> dict[str, Any]:
-        """The node as dicts, lists and scalars, `kind` first, defaults included."""
-        return {"kind": self.kind, **super().to_plain()}
+    def to_plain(self, whole: bool = True) -> dict[str, Any]:
+        """As that of any node, `kind` first."""
+        return {"kind": self.kind, **super().to_plain(whole)}
 
     @model_serializer(mode="plain")
     def _serialize(self) -> dict[str, Any]:
@@ -249,17 +262,17 @@ class Family(Node):
 
 def content_hash(spec: Node) -> str:
     """SHA-256 (64 hex digits, of which 8 are shown) of the spec as canonical JSON."""
-    text = json.dumps(spec.to_plain(), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(spec.to_plain(whole=False), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, whole: bool = True) -> Any:
     if isinstance(value, Node):
-        return value.to_plain()
+        return value.to_plain(whole)
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: _plain(part, whole) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [_plain(part, whole) for part in value]
     return value
 
 

@@ -32,7 +32,7 @@ from wellposed.compiler.passes.derive import RULES
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.semantics.meaning import MEANING
 from wellposed.spec.initializers import Initializer
-from wellposed.spec.integrators import Integrator
+from wellposed.spec.integrators import Integrator, Verlet
 from wellposed.spec.model import Lift, Spec, Time
 from wellposed.spec.parametrizations import Parametrization
 from wellposed.spec.readouts import Classifier, Readout
@@ -49,6 +49,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "vector field": tuple(VectorField.members()),
     "parametrization": tuple(Parametrization.members()),
     "integrator": tuple(Integrator.members()),
+    "form": get_args(Verlet.model_fields["form"].annotation),
     "regularizer": tuple(Regularizer.members()),
     "readout": tuple(Readout.members()),
     "hypothesis": tuple(dict.fromkeys(hypothesis for hypothesis, _ in Classifier.LOSSES)),
@@ -155,6 +156,7 @@ def _kinds(plain: Mapping[str, Any]) -> Iterator[str]:
     yield f"function {field.get('activation', 'identity')}"
     yield f"bias {field.get('bias', 'none')}"
     yield f"integrator {model['integrator']['kind']}"
+    yield from (f"form {form}" for form in [model["integrator"].get("form")] if form)
     yield f"weights {model['time']['weights']}"
     yield f"lift {model['lift']['kind']}"
     made = [w["parametrization"] for w in field.get("weights", {}).values()]

@@ -162,7 +162,22 @@ def _verlet(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Arra
     return {**moved, "y": y["y"] + h * f(0.5, t + h / 2, moved)["y"]}
 
 
-METHODS = {"euler": _euler, "midpoint": _midpoint, "heun": _heun, "rk4": _rk4, "verlet": _verlet}
+def _kick_drift_kick(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
+    first = f(0, t, y)
+    half = {n: v if n == "y" else v + h / 2 * first[n] for n, v in y.items()}
+    moved = {**half, "y": y["y"] + h * f(0.5, t + h / 2, half)["y"]}
+    last = f(1, t + h, moved)
+    return {n: v if n == "y" else v + h / 2 * last[n] for n, v in moved.items()}
+
+
+METHODS = {
+    "euler": _euler,
+    "midpoint": _midpoint,
+    "heun": _heun,
+    "rk4": _rk4,
+    "staggered": _verlet,
+    "kick-drift-kick": _kick_drift_kick,
+}
 
 
 def _path(method: str, f: Field, h: float, N: int, y: dict[str, Array]) -> list[dict[str, Array]]:
@@ -261,7 +276,8 @@ class Network:
         if self.model["lift"]["kind"] == "linear":
             y = self.raw["L"] @ x.T
         start = {n: np.zeros((size, len(x))) for n, size in self.sizes.items()} | {"y": y}
-        path = _path(self.model["integrator"]["kind"], self.field, self.h, self.steps, start)
+        given = self.model["integrator"]
+        path = _path(given.get("form", given["kind"]), self.field, self.h, self.steps, start)
         return np.stack([self._rows(at) for at in path])
 
     def _rows(self, states: States) -> Array:

@@ -37,6 +37,9 @@ SHAPES: dict[str, Plain] = {
     "verlet-linear": regularized(
         Case("double-layer-hamiltonian", "antisymmetric", "verlet", "linear")
     ),
+    "verlet-kicks": Case(
+        "hamiltonian", integrator="kick-drift-kick", mode="linear", bias="scalar"
+    ).plain(),
     # second order
     "leapfrog-steps": regularized(Case("second-order", "negative-gram", "leapfrog", "linear")),
     "leapfrog-shared": Case("second-order", integrator="leapfrog", mode="shared").plain(),

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "softplus", "gelu", "sin", "identity", "cubic")
 PARAMETRIZATIONS = ("free", "antisymmetric", "negative-gram", "hamiltonian")
-INTEGRATORS = ("euler", "midpoint", "heun", "rk4", "leapfrog", "verlet")
+INTEGRATORS = ("euler", "midpoint", "heun", "rk4", "leapfrog", "verlet", "kick-drift-kick")
 MODES = ("per-step", "linear", "shared")
 BIASES = ("vector", "scalar", "none")
 CATALOGUE = (
@@ -114,7 +114,7 @@ class Case:
             "lift": self.lift,
             "vector_field": self._field(),
             "time": {"horizon": 1.0, "steps": 3, "weights": self.mode},
-            "integrator": self.integrator,
+            "integrator": self._integrator(),
             "readout": head,
         }
         if self.field not in CUSTOM:
@@ -128,6 +128,10 @@ class Case:
         if self.field in TWO_BLOCKS or stacked:
             return {"y": 3, "z": 3}
         return 3
+
+    def _integrator(self) -> str | Plain:
+        is_form = self.integrator == "kick-drift-kick"
+        return {"kind": "verlet", "form": self.integrator} if is_form else self.integrator
 
     def _parametrization(self) -> str | Plain:
         if self.parametrization != "antisymmetric":
@@ -187,7 +191,7 @@ def allowed(case: Case) -> bool:
         return False  # mlp takes none, and the first weight of three-blocks is not square
     if (case.integrator == "leapfrog") != (case.field == "second-order"):
         return False
-    return case.integrator != "verlet" or stacked or case.field in SEPARABLE
+    return case.integrator not in INTEGRATORS[-2:] or stacked or case.field in SEPARABLE
 
 
 @cache

@@ -2,9 +2,10 @@
 
 With errors e(h) = ‖y_h(T) − y(T)‖ the observed order is log₂ e(h)/e(h/2); y(T) is SciPy's DOP853
 for the reference's vector field, so that a wrong tableau is seen although reference and programs
-share it. For `verlet` with z_{−½} = z(0) the exact solution is the one through
-z(0) + (h/2) g(0, y(0)), of which z_{−½} is the value at −h/2 up to h²; leapfrog's equation y'' = f
-is solved as the system of y and y'.
+share it; leapfrog's equation y'' = f is solved as the system of y and y'.
+
+Staggered `verlet` is held to two claims: y is of order 1 for the solution through (y(0), z(0)), and
+of order 2 for the one through z(0) + (h/2) g(0, y(0)), of which z(0) is the value at −h/2 up to h².
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ..quantities import Answers
 from .refined import is_smooth, loaded, longest, refined, smooth_weights, starts
 
 LEAF = "smooth/observed order"
+STAGGERED = "smooth/observed order of the staggered problem"
 ALLOWED = 0.1
 SETTLED = 0.05
 """Estimates near their limit by halves: the last is as far from it as from the one before."""
@@ -44,13 +46,23 @@ def applies(case: Compiled, probes: Probes) -> bool:
 
 def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The order seen at the last halving: programs of JAX take half a second each to compile."""
-    return {LEAF: np.asarray(orders(errors(model, case, halvings=1))[-1])}
+    found = errors(model, case, halvings=1)
+    return {leaf: np.asarray(orders(part)[-1]) for leaf, part in found.items()}
 
 
 def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
-    """The declared order of the integrator, where the field lets it be seen."""
+    """The orders that the integrator claims, where the field lets them be seen."""
     found = errors(registry.get("numpy").load(case.module, ""), case, halvings=2)
-    return {LEAF: standard(case.problem.integrator.order, found)}
+    return {leaf: standard(claims(case)[leaf], part) for leaf, part in found.items()}
+
+
+def claims(case: Compiled) -> dict[str, int]:
+    """The order for the problem as it is written, and where it is another one the staggered one."""
+    method = case.problem.integrator
+    as_written = {LEAF: method.initial_value_order}
+    if method.initial_value_order == method.order:
+        return as_written
+    return as_written | {STAGGERED: method.order}
 
 
 def standard(declared: int, found: Array) -> Standard:
@@ -72,18 +84,21 @@ def orders(found: Array) -> Array:
         return np.log2(found[:-1] / found[1:])
 
 
-def errors(model: Model, case: Compiled, halvings: int) -> Array:
-    """‖y_h(T) − y(T)‖/‖y(T)‖ for h = T/N, N from coarse to fine."""
+def errors(model: Model, case: Compiled, halvings: int) -> dict[str, Array]:
+    """‖y_h(T) − y(T)‖/‖y(T)‖ of every claim for h = T/N, N from coarse to fine."""
     T = longest(case)
     finest = FINEST.get(case.problem.integrator.order, LAST)
     counts = [finest >> i for i in reversed(range(halvings + 1))]
     cases = [refined(case, T, n) for n in counts]
     with np.errstate(all="ignore"):
-        exact = _exact(cases[-1], [c.module.h for c in cases])
         paths = [loaded(c, model).trajectory(smooth_weights(c), starts(c)) for c in cases]
         found = [_compared(c, path[-1]) for c, path in zip(cases, paths, strict=True)]
-        pairs = zip(found, exact, strict=True)
-        return np.array([np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs])
+        exact = _exact(cases[-1], [c.module.h for c in cases], list(claims(case)))
+        return {leaf: np.array(list(map(_error, found, ends))) for leaf, ends in exact.items()}
+
+
+def _error(found: Array, exact: Array) -> float:
+    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
 
 
 def lag(case: Compiled) -> float:
@@ -97,19 +112,21 @@ def _compared(case: Compiled, states: Array) -> Array:
     return states[:, : case.problem.sizes["y"]] if lag(case) else states
 
 
-def _exact(case: Compiled, steps: list[float]) -> list[Array]:
-    """The exact states at T that methods with these h near."""
+def _exact(case: Compiled, steps: list[float], leaves: list[str]) -> dict[str, list[Array]]:
+    """The exact states at T that methods with these h near, for every claim."""
     weights = smooth_weights(case)
-    rows = [_start(case, weights, h) for h in steps]
-    ends = solved(case, weights, np.concatenate(rows))
-    return [_compared(case, part) for part in np.split(ends, len(steps))]
+    rows = [_start(case, weights, h, leaf) for leaf in leaves for h in steps]
+    ends = np.split(solved(case, weights, np.concatenate(rows)), len(rows))
+    compared = [_compared(case, part) for part in ends]
+    parts = [compared[i : i + len(steps)] for i in range(0, len(rows), len(steps))]
+    return dict(zip(leaves, parts, strict=True))
 
 
-def _start(case: Compiled, weights: Weights, h: float) -> Array:
-    """Rows of states at t = 0, what lies behind moved to that time."""
+def _start(case: Compiled, weights: Weights, h: float, leaf: str) -> Array:
+    """Rows of states at t = 0; in the staggered problem what lies behind is moved to that time."""
     x = starts(case)
     y = np.pad(x, ((0, 0), (0, case.problem.size - x.shape[1])))
-    if lag(case) and case.problem.order == 1:
+    if leaf == STAGGERED:
         g = Reference(case.module).vector_field(weights, 0.0, y)
         y[:, x.shape[1] :] += lag(case) * h * g[:, x.shape[1] :]
     return y

@@ -27,7 +27,7 @@ class Cost:
     """The cost of one example and one gradient, unless said otherwise."""
 
     field_evaluations: int
-    """NFE of a forward pass: every evaluation of a right-hand side of the whole state."""
+    """NFE of a forward pass: how often the right-hand side is evaluated that is most often."""
     forward_flops: int
     gradient_flops: int
     activation_bytes: int
@@ -47,7 +47,7 @@ def cost(module: Module) -> Cost:
     size = BYTES[module.dtype]
     count = sum(w.count for w in module.weights)
     return Cost(
-        field_evaluations=fold(module, whole, _evaluations(module)),
+        field_evaluations=max(fold(module, whole, _calls(f)) for f in module.of_role(Role.FIELD)),
         forward_flops=forward,
         gradient_flops=3 * forward,
         activation_bytes=fold(module, "step", _kept) * module.steps * size,
@@ -83,10 +83,8 @@ def _of_expressions(roots: tuple[Expr, ...], measure: Measure, below: Callable[[
     return called + sum(map(measure, nodes))
 
 
-def _evaluations(module: Module) -> Measure:
-    """Calls of the right-hand side of y: all blocks of a stage together are one evaluation."""
-    names = {f.name for f in module.of_role(Role.FIELD) if f.subject == "y"}
-    return lambda e: int(e.op == "call" and e.name in names)
+def _calls(rhs: Function) -> Measure:
+    return lambda e: int(e.op == "call" and e.name == rhs.name)
 
 
 def _kept(e: Expr) -> int:

@@ -102,7 +102,7 @@ def _plan(compiled: Compiled) -> list[str]:
     problem = compiled.problem
     time = problem.spec.model.time
     integrator = problem.integrator
-    kind = f"{integrator.name}, order {integrator.order}"
+    kind = f"{integrator.name}, {problem.accuracy}"
     if isinstance(integrator, RungeKutta):
         stages = len(integrator.tableau.b)
         kind += f", {stages} stage{'s' if stages > 1 else ''}"

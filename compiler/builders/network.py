@@ -110,7 +110,8 @@ def _header(problem: Problem, claims: Sequence[str]) -> Header:
     rows = [
         ("Vector field", _field(problem)),
         *(("", text) for text in _definitions(problem)),
-        ("Integrator", _integrator(problem)),
+        ("Integrator", f"{problem.integrator.name}, {problem.accuracy}"),
+        ("", _steps(problem)),
         ("Weights", f"{WEIGHTS_IN_TIME[problem.mode]}; {problem.weight_count:,} numbers"),
         *_objective(problem),
         *_labelled("Stability", claims),
@@ -166,11 +167,11 @@ def _keys(weight: LayerWeight) -> str:
     )
 
 
-def _integrator(problem: Problem) -> str:
+def _steps(problem: Problem) -> str:
     time = problem.spec.model.time
     h = f"h = T/N = {number(time.horizon)}/{time.steps} = {time.step:.6g}"
     plural = "s" if time.steps != 1 else ""
-    return f"{problem.integrator.name}, N = {time.steps} step{plural} of {h}"
+    return f"N = {time.steps} step{plural} of {h}"
 
 
 def _objective(problem: Problem) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ...spec.integrators import Splitting, times_h
 from ..ir.expr import Expr, build, constant, substitute, times, variable
 from ..ir.module import Call, Function, Group, Let, Result, Role, Scan, let
 from ..ir.problem import Problem
@@ -170,6 +171,15 @@ def stacked(problem: Problem) -> str:
     return f"({names})" if len(problem.blocks) > 1 else names
 
 
+def _path(problem: Problem) -> str:
+    """`(y, z) at t_0, …, t_N`, and what of it is taken at other times."""
+    integrator, (_, *others) = problem.integrator, problem.blocks
+    nodes = f"{stacked(problem)} at t_0, …, t_N"
+    if not (isinstance(integrator, Splitting) and integrator.lag and others):
+        return nodes
+    return f"{nodes}, {' and '.join(others)} by {times_h(integrator.lag)} behind"
+
+
 def final_state(problem: Problem, lift: Function, weights: Function | None) -> Function:
     """y(T) as columns."""
     x, body = variable("x", rows((problem.features.value,))), Body()
@@ -199,7 +209,7 @@ def trajectory(problem: Problem, lift: Function, weights: Function | None) -> Fu
         params=(x,),
         body=tuple(body.lets),
         results=(Result("states", build("flip", whole)),),
-        doc=(f"{stacked(problem)} at t_0, …, t_N: (N + 1, s, {problem.size}).",),
+        doc=(f"{_path(problem)}: (N + 1, s, {problem.size}).",),
         loc=TIME,
         takes_weights=True,
         groups=body.groups,

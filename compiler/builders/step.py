@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import lcm
 
-from ...spec.integrators import Integrator, RungeKutta, Splitting, Tableau
+from ...spec.integrators import RungeKutta, Splitting, Tableau
 from ..ir.expr import Expr, constant, is_constant, variable
 from ..ir.module import Function, Group, Let, Result, Role, let
 from ..ir.problem import Problem
@@ -51,7 +51,7 @@ def step(problem: Problem, layer: Layer) -> Function:
         params=(*states.values(), *time, *(e.variable for e in layer.entries)),
         body=tuple(body),
         results=tuple(Result(n, e, STATE if several else None) for n, e in after.items()),
-        doc=(_doc(integrator),),
+        doc=(_doc(problem),),
         loc=LOC,
         groups=groups,
     )
@@ -159,8 +159,12 @@ def _moved(y: Expr, increment: Expr | None) -> Expr:
     return y if increment is None else y + increment
 
 
-def _doc(integrator: Integrator) -> str:
-    """Name and formula; a line is broken between equations, not within one."""
+def _doc(problem: Problem) -> str:
+    """Name and formula, and the order where it is another one for the problem as it is written; a
+    line is broken between equations, not within one."""
+    integrator = problem.integrator
     name = integrator.name[:1].upper() + integrator.name[1:]
     parts = [part.replace(" ", UNBROKEN) for part in integrator.formula.split(", k")]
-    return f"{name}: {', k'.join(parts)}.".replace(f";{UNBROKEN}", "; ")
+    text = f"{name}: {', k'.join(parts)}".replace(f";{UNBROKEN}", "; ")
+    differs = integrator.initial_value_order != integrator.order
+    return f"{text}. {problem.accuracy.capitalize()}." if differs else f"{text}."

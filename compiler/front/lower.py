@@ -165,7 +165,7 @@ def _check_integrator(
     field: eqs.Field,
     refusals: Refusals,
 ) -> None:
-    integrator, kind = spec.model.integrator, spec.model.vector_field.kind
+    integrator, kind = spec.model.integrator.method, spec.model.vector_field.kind
     here = ("model", "integrator")
     _check_blocks_have_equations(described, refusals)
     if described.order != integrator.field_order:

@@ -198,7 +198,13 @@ class Problem:
 
     @property
     def integrator(self) -> Integrator:
-        return self.spec.model.integrator
+        return self.spec.model.integrator.method
+
+    @property
+    def accuracy(self) -> str:
+        """The order of the method in words."""
+        position, *momenta = self.blocks
+        return self.integrator.accuracy(position, ", ".join(momenta))
 
     @property
     def steps(self) -> int:

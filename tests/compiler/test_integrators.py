@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from specs import Case, batch, random_weights
 
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.promises.checked import value_checked
 from wellposed.compiler.reference.reference import Reference
+from wellposed.compiler.semantics.interpreter import Interpreter
 from wellposed.spec.integrators import Integrator, RungeKutta, Tableau
 from wellposed.spec.model import Spec
 
 EXPLICIT = ("euler", "midpoint", "heun", "rk4")
-ALL = (*EXPLICIT, "verlet", "leapfrog")
 Array = np.ndarray
 Weights = dict[str, Array]
 
@@ -83,7 +84,30 @@ def test_order_on_a_nonlinear_non_autonomous_problem(integrator: str):
     assert found == pytest.approx(order_of(integrator), abs=0.1)
 
 
-def test_order_of_verlet():
+PENDULUM = {"y": "z", "z": "-sin(y)"}
+"""From y(0) ≠ 0 and z(0) = 0: z'(0) ≠ 0, unlike in fields of which z' = 0 at the start."""
+
+
+@pytest.mark.parametrize(("integrator", "order"), [("verlet", 1), ("kick-drift-kick", 2)])
+def test_order_of_verlet_for_the_problem_as_it_is_written(integrator: str, order: int):
+    """Against SciPy, with z given at t = 0."""
+    T, y = 5.0, X2.T.ravel()
+
+    def rhs(t: float, state: Array) -> Array:
+        return np.concatenate([state[y.size :], -np.sin(state[: y.size])])
+
+    start = np.concatenate([y, np.zeros(y.size)])
+    exact = solve_ivp(rhs, (0, T), start, rtol=1e-12, atol=1e-12).y[: y.size, -1].reshape(2, 2)
+    found = slope(
+        lambda steps: final_y(custom(PENDULUM, {"y": 2, "z": 2}, integrator, steps, T)), exact
+    )
+    assert found == pytest.approx(order, abs=0.1)
+    assert (
+        Case("hamiltonian", integrator=integrator).problem().accuracy.startswith(f"order {order}")
+    )
+
+
+def test_order_of_verlet_where_z_does_not_move_at_the_start():
     """z' = 0 at t = 0, so that z_{−½} = z(0) is exact to h²; elsewhere all depends on t."""
     sides = {"y": "tanh(K @ z + b) * (1 + sin(3 * t))", "z": "-sin(2 * t) * sin(K.T @ y + b)"}
 
@@ -193,35 +217,45 @@ def test_the_imaginary_axis(integrator: str, limit: float):
     assert kind().imaginary_limit() == pytest.approx(limit, abs=2e-4)
 
 
-def test_the_limit_of_the_staggered_methods():
+VERLETS = ("verlet", "kick-drift-kick")
+
+
+@pytest.mark.parametrize("integrator", VERLETS)
+def test_the_limit_of_both_forms_of_verlet(integrator: str):
     """An oscillator with h ω just below 2 stays bounded, just above it does not."""
+    fields, sizes = {"y": "z * 1", "z": "-y * 1"}, {"y": 1, "z": 1}
     for hw, bounded in ((1.99, True), (2.01, False)):
-        reference = custom({"y": "z * 1", "z": "-y * 1"}, {"y": 1, "z": 1}, "verlet", 400, 400 * hw)
+        reference = custom(fields, sizes, integrator, 400, 400 * hw)
         largest = np.abs(final_y(reference, np.ones((1, 1)), {})).max()
         assert (largest < 100) == bounded
-    assert Integrator.members()["verlet"]().imaginary_limit() == 2.0
+    assert Case("hamiltonian", integrator=integrator).problem().integrator.imaginary_limit() == 2.0
+
+
+def test_the_limit_of_leapfrog():
     assert Integrator.members()["leapfrog"]().imaginary_limit() == 2.0
 
 
 # --- geometry -----------------------------------------------------------------------------------
 
 
-def pendulum(steps: int, horizon: float) -> Reference:
-    return custom({"y": "z * 1", "z": "-sin(y)"}, {"y": 1, "z": 1}, "verlet", steps, horizon)
+def pendulum(steps: int, horizon: float, integrator: str = "verlet") -> Reference:
+    return custom({"y": "z * 1", "z": "-sin(y)"}, {"y": 1, "z": 1}, integrator, steps, horizon)
 
 
-def energies(steps: int, horizon: float) -> Array:
-    """Energy of the pendulum at t_j, with z_j = (z_{j−½} + z_{j+½})/2."""
-    y, z = pendulum(steps, horizon).trajectory({}, np.array([[1.2]]))[:, 0].T
-    whole = (z[:-1] + z[1:]) / 2
+def energies(steps: int, horizon: float, integrator: str) -> Array:
+    """Energy of the pendulum at t_j, of the staggered form with z_j = (z_{j−½} + z_{j+½})/2."""
+    found = pendulum(steps, horizon, integrator).trajectory({}, np.array([[1.2]]))
+    y, z = found[:, 0].T
+    whole = (z[:-1] + z[1:]) / 2 if integrator == "verlet" else z[:-1]
     return whole**2 / 2 - np.cos(y[:-1])
 
 
-def test_the_energy_of_verlet_neither_grows_nor_falls():
+@pytest.mark.parametrize("integrator", VERLETS)
+def test_the_energy_of_verlet_neither_grows_nor_falls(integrator: str):
     """Over 50 periods the energy oscillates by O(h²) and does not drift."""
     drift = {}
     for steps in (2000, 4000):
-        found = energies(steps, 320.0)
+        found = energies(steps, 320.0, integrator)
         quarter = len(found) // 4
         spread = np.ptp(found[1:])
         drift[steps] = spread
@@ -248,6 +282,25 @@ def test_verlet_runs_back_to_where_it_came_from():
         z = z + p.h * np.tanh(y @ w["K"] + w["c"])
     np.testing.assert_allclose(y, x, atol=1e-14)
     np.testing.assert_allclose(z, 0 * z, atol=1e-14)
+
+
+def test_kick_drift_kick_is_reversible_and_symplectic():
+    """Of the pendulum: from (y₁, −z₁) a step leads to (y₀, −z₀), and MᵀJM = J for its Jacobian M
+    by the complex step."""
+    reference = pendulum(1, 0.7, "kick-drift-kick")
+
+    def step(y: float, z: float) -> Array:
+        states = np.array([[y]]), np.array([[z]])
+        found = Interpreter(reference.module).run("step", states, {})
+        return np.array([part.item() for part in found])
+
+    before = np.array([1.2, 0.4])
+    after = step(*before)
+    np.testing.assert_allclose(step(after[0], -after[1]), before * [1, -1], rtol=1e-14)
+    e = 1e-30
+    M = np.stack([np.imag(step(*(before + 1j * e * unit))) / e for unit in np.eye(2)], axis=1)
+    J = np.array([[0, 1], [-1, 0]])
+    np.testing.assert_allclose(M.T @ J @ M, J, atol=1e-14)
 
 
 def test_leapfrog_is_reversible():

@@ -2,7 +2,8 @@
 
 Vector field   custom, y ∈ ℝ², q ∈ ℝ²
                A ↦ −Aᵀ A
-Integrator     classical Runge–Kutta 4, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     classical Runge–Kutta 4, order 4
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight shared by all steps; 13 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of A, α = 0.1

@@ -2,7 +2,9 @@
 
 Vector field   custom, y ∈ ℝ³, z ∈ ℝ³, from H = Σ log(cosh(K z + b)) + Σ log(cosh(A y +
                c))
-Integrator     Störmer–Verlet, N = 32 steps of h = T/N = 10/32 = 0.3125
+Integrator     Störmer–Verlet (staggered), order 1 in y for z given at t = 0, order 2
+               for z given at t = −h/2
+               N = 32 steps of h = T/N = 10/32 = 0.3125
 Weights        linear in time between N + 1 nodes; 800 numbers
 Readout        Wᵀ y + μ; 2 classes, logistic, cross-entropy
 Regularizer    smoothness of K, b, A, c, α = 0.0001
@@ -88,7 +90,9 @@ def dz_dt(y: Array, A: Array, c: Array) -> Array:
 
 
 def step(y: Array, z: Array, start: Layer, mid: Layer) -> State:
-    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    """Störmer–Verlet (staggered): z + h z'(y), then y + h y'(z) with the new z.
+    Order 1 in y for z given at t = 0, order 2 for z given at t = −h/2.
+    """
     z = z + H * dz_dt(y, *start)
     y = y + H * dy_dt(z, *mid)
     return y, z
@@ -144,7 +148,7 @@ def final_state(weights: Weights, x: Array) -> Array:
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+    """(y, z) at t_0, …, t_N, z by h/2 behind: (N + 1, s, 6)."""
     y, z = initial_state(weights, x)
     starts, mids = layer_weights(weights)
 

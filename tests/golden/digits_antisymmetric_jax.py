@@ -2,7 +2,8 @@
 
 Vector field   layer, y ∈ ℝ⁶⁴
                K ↦ ½ (K − Kᵀ − γ I), γ = 0.1
-Integrator     forward Euler, N = 8 steps of h = T/N = 2/8 = 0.25
+Integrator     forward Euler, order 1
+               N = 8 steps of h = T/N = 2/8 = 0.25
 Weights        one weight for each step; 33,930 numbers
 Readout        Wᵀ y + μ; 10 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, α = 0.0001

@@ -1,7 +1,8 @@
 """ellipses-resnet: y' = tanh(K y + b),  0 ≤ t ≤ T.
 
 Vector field   layer, y ∈ ℝ²
-Integrator     forward Euler, N = 64 steps of h = T/N = 20/64 = 0.3125
+Integrator     forward Euler, order 1
+               N = 64 steps of h = T/N = 20/64 = 0.3125
 Weights        one weight for each step; 390 numbers
 Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, α = 0.0001

@@ -1,7 +1,9 @@
 """ellipses-verlet: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 ≤ t ≤ T.
 
 Vector field   hamiltonian, y ∈ ℝ², z ∈ ℝ²
-Integrator     Störmer–Verlet, N = 64 steps of h = T/N = 20/64 = 0.3125
+Integrator     Störmer–Verlet (staggered), order 1 in y for z given at t = 0, order 2
+               for z given at t = −h/2
+               N = 64 steps of h = T/N = 20/64 = 0.3125
 Weights        one weight for each step; 518 numbers
 Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, c, α = 0.0001
@@ -77,7 +79,9 @@ def dz_dt(y: Tensor, K: Tensor, c: Tensor) -> Tensor:
 
 
 def step(y: Tensor, z: Tensor, K: Tensor, b: Tensor, c: Tensor) -> State:
-    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    """Störmer–Verlet (staggered): z + h z'(y), then y + h y'(z) with the new z.
+    Order 1 in y for z given at t = 0, order 2 for z given at t = −h/2.
+    """
     z = z + H * dz_dt(y, K, c)
     y = y + H * dy_dt(z, K, b)
     return y, z
@@ -127,7 +131,7 @@ class Network(nn.Module):
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """(y, z) at t_0, …, t_N: (N + 1, s, 4)."""
+        """(y, z) at t_0, …, t_N, z by h/2 behind: (N + 1, s, 4)."""
         y, z = self.initial_state(x)
         layers = self.layer_weights()
         ys, zs = [y], [z]

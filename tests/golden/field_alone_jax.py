@@ -1,7 +1,8 @@
 """field-alone: y' = −Kᵀ z; z' = tanh(K y) − s z; q' = A q + s (Σ y) − t,  0 ≤ t ≤ T.
 
 Vector field   custom, y ∈ ℝ³, z ∈ ℝ², q ∈ ℝ⁴
-Integrator     explicit midpoint, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     explicit midpoint, order 2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        linear in time between N + 1 nodes; 92 numbers
 Stability      nothing is known of the spectrum by construction
 

@@ -1,7 +1,8 @@
 """leapfrog-shared: y'' = tanh(K y + b); y'(0) = 0,  0 ≤ t ≤ T.
 
 Vector field   second-order, y ∈ ℝ³
-Integrator     leapfrog, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     leapfrog, order 2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight shared by all steps; 24 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of W, mu, α = 0.1

@@ -2,7 +2,8 @@
 
 Vector field   second-order, y ∈ ℝ³
                K = −Cᵀ C
-Integrator     leapfrog, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     leapfrog, order 2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        linear in time between N + 1 nodes; 60 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of C, W, α = 0.1

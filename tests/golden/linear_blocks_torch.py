@@ -1,7 +1,8 @@
 """linear-blocks: y' = softplus(K z + b); z' = −softplus(Kᵀ y + c),  0 ≤ t ≤ T.
 
 Vector field   hamiltonian, y ∈ ℝ³, z ∈ ℝ³
-Integrator     classical Runge–Kutta 4, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     classical Runge–Kutta 4, order 4
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        linear in time between N + 1 nodes; 72 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of K, W, α = 0.1

@@ -1,7 +1,8 @@
 """linear-mlp: y' = W₃ tanh(W₂ tanh(W₁ [y; t] + b₁) + b₂) + b₃,  0 ≤ t ≤ T.
 
 Vector field   mlp, y ∈ ℝ³
-Integrator     classical Runge–Kutta 4, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     classical Runge–Kutta 4, order 4
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        linear in time between N + 1 nodes; 268 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of W1, W, α = 0.1

@@ -1,7 +1,8 @@
 """no-weights: y' = sin(t) − y,  0 ≤ t ≤ T.
 
 Vector field   custom, y ∈ ℝ²
-Integrator     forward Euler, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     forward Euler, order 1
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 0 numbers
 Stability      λ(∂f/∂y) = -1 for all weights and states: the symmetric part of ∂f/∂y is
                bounded term by term

@@ -2,7 +2,8 @@
 
 Vector field   layer, y ∈ ℝ⁸
                K ↦ ½ (K − Kᵀ − γ I), γ = 0.1
-Integrator     forward Euler, N = 16 steps of h = T/N = 5/16 = 0.3125
+Integrator     forward Euler, order 1
+               N = 16 steps of h = T/N = 5/16 = 0.3125
 Weights        one weight for each step; 1,197 numbers
 Readout        Wᵀ y + μ; 5 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, α = 0.0001

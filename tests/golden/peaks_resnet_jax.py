@@ -1,7 +1,8 @@
 """peaks-resnet: y' = tanh(K y + b),  0 ≤ t ≤ T.
 
 Vector field   layer, y ∈ ℝ⁸
-Integrator     forward Euler, N = 16 steps of h = T/N = 5/16 = 0.3125
+Integrator     forward Euler, order 1
+               N = 16 steps of h = T/N = 5/16 = 0.3125
 Weights        one weight for each step; 1,197 numbers
 Readout        Wᵀ y + μ; 5 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, α = 0.0001

@@ -1,7 +1,9 @@
 """pendulum: y' = z; z' = −w₂ sin(y),  0 ≤ t ≤ T.
 
 Vector field   custom, y ∈ ℝ¹, z ∈ ℝ¹, from H = ½ (Σ (z²)) − w₂ (Σ cos(y))
-Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     Störmer–Verlet (staggered), order 1 in y for z given at t = 0, order 2
+               for z given at t = −h/2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 9 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of W, mu, α = 0.1
@@ -72,7 +74,9 @@ def dz_dt(y: Array, w2: Array) -> Array:
 
 
 def step(y: Array, z: Array, w2: Array) -> State:
-    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    """Störmer–Verlet (staggered): z + h z'(y), then y + h y'(z) with the new z.
+    Order 1 in y for z given at t = 0, order 2 for z given at t = −h/2.
+    """
     z = z + H * dz_dt(y, w2)
     y = y + H * dy_dt(z)
     return y, z
@@ -112,7 +116,7 @@ def final_state(weights: Weights, x: Array) -> Array:
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """(y, z) at t_0, …, t_N: (N + 1, s, 2)."""
+    """(y, z) at t_0, …, t_N, z by h/2 behind: (N + 1, s, 2)."""
     y, z = initial_state(weights, x)
     layers = layer_weights(weights)
 

@@ -1,7 +1,9 @@
 """pendulum: y' = z; z' = −w₂ sin(y),  0 ≤ t ≤ T.
 
 Vector field   custom, y ∈ ℝ¹, z ∈ ℝ¹, from H = ½ (Σ (z²)) − w₂ (Σ cos(y))
-Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     Störmer–Verlet (staggered), order 1 in y for z given at t = 0, order 2
+               for z given at t = −h/2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 9 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of W, mu, α = 0.1
@@ -68,7 +70,9 @@ def dz_dt(y: Tensor, w2: Tensor) -> Tensor:
 
 
 def step(y: Tensor, z: Tensor, w2: Tensor) -> State:
-    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    """Störmer–Verlet (staggered): z + h z'(y), then y + h y'(z) with the new z.
+    Order 1 in y for z given at t = 0, order 2 for z given at t = −h/2.
+    """
     z = z + H * dz_dt(y, w2)
     y = y + H * dy_dt(z)
     return y, z
@@ -111,7 +115,7 @@ class Network(nn.Module):
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """(y, z) at t_0, …, t_N: (N + 1, s, 2)."""
+        """(y, z) at t_0, …, t_N, z by h/2 behind: (N + 1, s, 2)."""
         y, z = self.initial_state(x)
         layers = self.layer_weights()
         ys, zs = [y], [z]

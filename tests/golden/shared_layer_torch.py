@@ -2,7 +2,8 @@
 
 Vector field   layer, y ∈ ℝ³
                K = −Cᵀ C
-Integrator     explicit midpoint, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     explicit midpoint, order 2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight shared by all steps; 24 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of W, mu, α = 0.1

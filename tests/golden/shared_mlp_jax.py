@@ -1,7 +1,8 @@
 """shared-mlp: y' = W₃ tanh(W₂ tanh(W₁ [y; t] + b₁) + b₂) + b₃,  0 ≤ t ≤ T.
 
 Vector field   mlp, y ∈ ℝ³
-Integrator     forward Euler, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     forward Euler, order 1
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight shared by all steps; 76 numbers
 Readout        Wᵀ y + μ; 3 classes, logistic, least-squares
 Regularizer    weight-decay of W, mu, α = 0.1

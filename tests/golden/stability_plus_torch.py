@@ -1,7 +1,8 @@
 """stability-plus: y' = tanh(K y),  0 ≤ t ≤ T.
 
 Vector field   layer, y ∈ ℝ²
-Integrator     forward Euler, N = 10 steps of h = T/N = 1/10 = 0.1
+Integrator     forward Euler, order 1
+               N = 10 steps of h = T/N = 1/10 = 0.1
 Weights        one weight shared by all steps; 4 numbers
 Stability      nothing is known of the spectrum by construction
 Reference      Haber & Ruthotto, Stable architectures for deep neural networks, Inverse

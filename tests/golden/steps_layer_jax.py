@@ -2,7 +2,8 @@
 
 Vector field   layer, y ∈ ℝ³
                K ↦ ½ (K − Kᵀ − γ I), γ = 0.3
-Integrator     Heun, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     Heun, order 2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 48 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of K, W, α = 0.1

@@ -1,7 +1,8 @@
 """steps-parabolic: y' = −Kᵀ tanh(K y + b),  0 ≤ t ≤ T.
 
 Vector field   parabolic, y ∈ ℝ³
-Integrator     forward Euler, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     forward Euler, order 1
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 47 numbers
 Readout        Wᵀ y + μ; 2 outputs, least squares
 Regularizer    weight-decay of K, W, α = 0.1

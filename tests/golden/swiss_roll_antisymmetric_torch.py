@@ -2,7 +2,8 @@
 
 Vector field   layer, y ∈ ℝ⁴
                K ↦ ½ (K − Kᵀ − γ I), γ = 0.1
-Integrator     forward Euler, N = 64 steps of h = T/N = 20/64 = 0.3125
+Integrator     forward Euler, order 1
+               N = 64 steps of h = T/N = 20/64 = 0.3125
 Weights        one weight for each step; 1,290 numbers
 Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, α = 0.0001

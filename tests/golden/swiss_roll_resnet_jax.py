@@ -1,7 +1,8 @@
 """swiss-roll-resnet: y' = tanh(K y + b),  0 ≤ t ≤ T.
 
 Vector field   layer, y ∈ ℝ⁴
-Integrator     forward Euler, N = 32 steps of h = T/N = 20/32 = 0.625
+Integrator     forward Euler, order 1
+               N = 32 steps of h = T/N = 20/32 = 0.625
 Weights        one weight for each step; 650 numbers
 Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, α = 0.0001

@@ -1,7 +1,9 @@
 """swiss-roll-verlet: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 ≤ t ≤ T.
 
 Vector field   hamiltonian, y ∈ ℝ⁴, z ∈ ℝ⁴
-Integrator     Störmer–Verlet, N = 32 steps of h = T/N = 20/32 = 0.625
+Integrator     Störmer–Verlet (staggered), order 1 in y for z given at t = 0, order 2
+               for z given at t = −h/2
+               N = 32 steps of h = T/N = 20/32 = 0.625
 Weights        one weight for each step; 778 numbers
 Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
 Regularizer    smoothness of K, b, c, α = 0.0001
@@ -79,7 +81,9 @@ def dz_dt(y: Array, K: Array, c: Array) -> Array:
 
 
 def step(y: Array, z: Array, K: Array, b: Array, c: Array) -> State:
-    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    """Störmer–Verlet (staggered): z + h z'(y), then y + h y'(z) with the new z.
+    Order 1 in y for z given at t = 0, order 2 for z given at t = −h/2.
+    """
     z = z + H * dz_dt(y, K, c)
     y = y + H * dy_dt(z, K, b)
     return y, z
@@ -124,7 +128,7 @@ def final_state(weights: Weights, x: Array) -> Array:
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """(y, z) at t_0, …, t_N: (N + 1, s, 8)."""
+    """(y, z) at t_0, …, t_N, z by h/2 behind: (N + 1, s, 8)."""
     y, z = initial_state(weights, x)
     layers = layer_weights(weights)
 

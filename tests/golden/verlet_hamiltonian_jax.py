@@ -1,7 +1,9 @@
 """verlet-hamiltonian: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 ≤ t ≤ T.
 
 Vector field   hamiltonian, y ∈ ℝ³, z ∈ ℝ³
-Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     Störmer–Verlet (staggered), order 1 in y for z given at t = 0, order 2
+               for z given at t = −h/2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        one weight for each step; 57 numbers
 Readout        Wᵀ y + μ; 3 classes, logistic, cross-entropy
 Regularizer    weight-decay of K, W, α = 0.1
@@ -82,7 +84,9 @@ def dz_dt(y: Array, K: Array, c: Array) -> Array:
 
 
 def step(y: Array, z: Array, K: Array, b: Array, c: Array) -> State:
-    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    """Störmer–Verlet (staggered): z + h z'(y), then y + h y'(z) with the new z.
+    Order 1 in y for z given at t = 0, order 2 for z given at t = −h/2.
+    """
     z = z + H * dz_dt(y, K, c)
     y = y + H * dy_dt(z, K, b)
     return y, z
@@ -127,7 +131,7 @@ def final_state(weights: Weights, x: Array) -> Array:
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+    """(y, z) at t_0, …, t_N, z by h/2 behind: (N + 1, s, 6)."""
     y, z = initial_state(weights, x)
     layers = layer_weights(weights)
 

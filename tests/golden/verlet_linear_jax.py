@@ -3,7 +3,9 @@
 Vector field   double-layer-hamiltonian, y ∈ ℝ³, z ∈ ℝ³
                K₁ ↦ ½ (K₁ − K₁ᵀ − γ I), γ = 0.3
                K₂ ↦ ½ (K₂ − K₂ᵀ − γ I), γ = 0.3
-Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     Störmer–Verlet (staggered), order 1 in y for z given at t = 0, order 2
+               for z given at t = −h/2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        linear in time between N + 1 nodes; 108 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of K1, W, α = 0.1
@@ -95,7 +97,9 @@ def dz_dt(y: Array, K2: Array, c: Array) -> Array:
 
 
 def step(y: Array, z: Array, start: Layer, mid: Layer) -> State:
-    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    """Störmer–Verlet (staggered): z + h z'(y), then y + h y'(z) with the new z.
+    Order 1 in y for z given at t = 0, order 2 for z given at t = −h/2.
+    """
     z = z + H * dz_dt(y, *start)
     y = y + H * dy_dt(z, *mid)
     return y, z
@@ -153,7 +157,7 @@ def final_state(weights: Weights, x: Array) -> Array:
 
 
 def trajectory(weights: Weights, x: Array) -> Array:
-    """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+    """(y, z) at t_0, …, t_N, z by h/2 behind: (N + 1, s, 6)."""
     y, z = initial_state(weights, x)
     starts, mids = layer_weights(weights)
 

@@ -3,7 +3,9 @@
 Vector field   double-layer-hamiltonian, y ∈ ℝ³, z ∈ ℝ³
                K₁ ↦ ½ (K₁ − K₁ᵀ − γ I), γ = 0.3
                K₂ ↦ ½ (K₂ − K₂ᵀ − γ I), γ = 0.3
-Integrator     Störmer–Verlet, N = 3 steps of h = T/N = 1/3 = 0.333333
+Integrator     Störmer–Verlet (staggered), order 1 in y for z given at t = 0, order 2
+               for z given at t = −h/2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
 Weights        linear in time between N + 1 nodes; 108 numbers
 Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
 Regularizer    weight-decay of K1, W, α = 0.1
@@ -91,7 +93,9 @@ def dz_dt(y: Tensor, K2: Tensor, c: Tensor) -> Tensor:
 
 
 def step(y: Tensor, z: Tensor, start: Layer, mid: Layer) -> State:
-    """Störmer–Verlet: z + h z'(y), then y + h y'(z) with the new z."""
+    """Störmer–Verlet (staggered): z + h z'(y), then y + h y'(z) with the new z.
+    Order 1 in y for z given at t = 0, order 2 for z given at t = −h/2.
+    """
     z = z + H * dz_dt(y, *start)
     y = y + H * dy_dt(z, *mid)
     return y, z
@@ -156,7 +160,7 @@ class Network(nn.Module):
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
-        """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+        """(y, z) at t_0, …, t_N, z by h/2 behind: (N + 1, s, 6)."""
         y, z = self.initial_state(x)
         starts, mids = self.layer_weights()
         ys, zs = [y], [z]

@@ -1,0 +1,202 @@
+"""verlet-kicks: y' = tanh(K z + b); z' = −tanh(Kᵀ y + c),  0 ≤ t ≤ T.
+
+Vector field   hamiltonian, y ∈ ℝ³, z ∈ ℝ³
+Integrator     Störmer–Verlet (kick–drift–kick), order 2
+               N = 3 steps of h = T/N = 1/3 = 0.333333
+Weights        linear in time between N + 1 nodes; 56 numbers
+Readout        Wᵀ y + μ; 3 classes, softmax, cross-entropy
+Regularizer    weight-decay of W, mu, α = 0.1
+Stability      Re λ(∂f/∂(y, z)) = 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂(y, z)
+               = D [[0, K], [−Kᵀ, 0]] with D = diag σ' is similar to a skew matrix
+
+Written by wellposed 0.1.0 (JAX) from the spec verlet-kicks, 943c3ac3.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from safetensors.numpy import load_file
+
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
+Weights = dict[str, Array]
+State = tuple[Array, Array]
+Layer = tuple[Array, ...]
+
+FEATURES = 3  # d
+STATES = 3  # n
+MOMENTA = 3  # m
+CLASSES = 3
+HORIZON, STEPS = 1, 3  # T, N
+H = HORIZON / STEPS  # h = T/N
+ALPHA = 0.1  # α of weight-decay
+
+
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
+def init(seed: int = 1) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "K": np.repeat(
+            rng(seed, "K").normal(0.0, MOMENTA**-0.5, (1, STATES, MOMENTA)),
+            STEPS + 1,
+            axis=0,
+        ),
+        "b": np.zeros(STEPS + 1),
+        "c": np.zeros(STEPS + 1),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
+    }
+    return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows; probabilities as they are."""
+    if targets.ndim == 1:
+        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+    return targets
+
+
+def dy_dt(z: Array, K: Array, b: Array) -> Array:
+    """y' = tanh(K z + b)."""
+    return jnp.tanh(K @ z + b)
+
+
+def dz_dt(y: Array, K: Array, c: Array) -> Array:
+    """z' = −tanh(Kᵀ y + c)."""
+    return -jnp.tanh(K.T @ y + c)
+
+
+def step(y: Array, z: Array, start: Layer, mid: Layer, end: Layer) -> State:
+    """Störmer–Verlet (kick–drift–kick):
+    z + h/2 z'(y), then y + h y'(z), then z + h/2 z'(y) with the new y.
+    """
+    z = z + H / 2 * dz_dt(y, *start)
+    y = y + H * dy_dt(z, *mid)
+    z = z + H / 2 * dz_dt(y, *end)
+    return y, z
+
+
+def weight_decay(w: Array) -> Array:
+    """α/2 ‖w‖²; w is one weight at all its times."""
+    return ALPHA / 2 * (w**2).sum()
+
+
+def layer_weights(weights: Weights) -> tuple[Layer, Layer, Layer]:
+    """The weights of all steps."""
+    start = (weights["K"][:-1], weights["c"][:-1])
+    mid = (
+        (weights["K"][:-1] + weights["K"][1:]) / 2,
+        (weights["b"][:-1] + weights["b"][1:]) / 2,
+    )
+    end = (weights["K"][1:], weights["c"][1:])
+    return start, mid, end
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """Weights interpolated at t."""
+    j = step_of(t)
+    theta = t / H - j
+    return (
+        (1 - theta) * weights["K"][j] + theta * weights["K"][j + 1],
+        (1 - theta) * weights["b"][j] + theta * weights["b"][j + 1],
+        (1 - theta) * weights["c"][j] + theta * weights["c"][j + 1],
+    )
+
+
+def initial_state(weights: Weights, x: Array) -> State:
+    """y(0) = x, z(0) = 0; one column per example."""
+    return x.T, jnp.zeros((MOMENTA, x.shape[0]), x.dtype)
+
+
+def final_state(weights: Weights, x: Array) -> Array:
+    """y(T), one column per example."""
+    y, z = initial_state(weights, x)
+    starts, mids, ends = layer_weights(weights)
+
+    def advance(state: State, layer: tuple[Layer, Layer, Layer]) -> tuple[State, None]:
+        return step(*state, *layer), None
+
+    (y, _), _ = jax.lax.scan(advance, (y, z), (starts, mids, ends))
+    return y
+
+
+def trajectory(weights: Weights, x: Array) -> Array:
+    """(y, z) at t_0, …, t_N: (N + 1, s, 6)."""
+    y, z = initial_state(weights, x)
+    starts, mids, ends = layer_weights(weights)
+
+    def advance(state: State, layer: tuple[Layer, Layer, Layer]) -> tuple[State, State]:
+        state = step(*state, *layer)
+        return state, state
+
+    _, (ys, zs) = jax.lax.scan(advance, (y, z), (starts, mids, ends))
+    ys = jnp.concatenate([y[None], ys])
+    zs = jnp.concatenate([z[None], zs])
+    return jnp.concatenate([ys, zs], axis=1).mT
+
+
+def vector_field(weights: Weights, t: float, y: Array) -> Array:
+    """f(t, y), rows (s, 6) in and out, with weights interpolated at t."""
+    K, b, c = weights_at(weights, t)
+    columns = y.T
+    y = columns[:STATES]
+    z = columns[STATES:]
+    return jnp.concatenate([dy_dt(z, K, b), dz_dt(y, K, c)]).T
+
+
+def forward(weights: Weights, x: Array) -> Array:
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 3)."""
+    y = final_state(weights, x)
+    logits = weights["W"].T @ y + weights["mu"][:, None]
+    return logits.T
+
+
+def regularizer(weights: Weights) -> Array:
+    """R: weight-decay of W, mu."""
+    return weight_decay(weights["W"]) + weight_decay(weights["mu"])
+
+
+def loss(weights: Weights, x: Array, targets: Array) -> Array:
+    """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
+    targets C are classes (s,) or their probabilities (s, classes).
+    """
+    logits = forward(weights, x).T
+    C = class_probabilities(targets, x.dtype).T
+    losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
+    return losses.mean() + regularizer(weights)
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    print(__doc__)
+    file = Path(__file__).with_name("verlet_kicks.safetensors")
+    arrays = load_file(file) if file.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
+    weights = {name: jnp.asarray(value) for name, value in arrays.items()}
+    value, gradient = jax.value_and_grad(loss)(
+        weights, jnp.asarray(x), jnp.asarray(targets)
+    )
+    norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5
+    print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")
+
+
+if __name__ == "__main__":
+    main()
