@@ -106,6 +106,7 @@ PLANTS: dict[str, Callable[[Patch, str], None]] = {
     "vector field": _field,
     "parametrization": _parametrization,
     "integrator": _integrator,
+    "form": _integrator,
     "regularizer": _regularizer,
     "readout": _readout,
     "hypothesis": _losses,
