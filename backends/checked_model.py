@@ -40,7 +40,8 @@ class CheckedModel(ABC):
 
     def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
         x = self._rows(x)
-        return self._gradient(self._weights(weights), x, self._targets(targets, x))
+        given = self._weights(weights), x, self._targets(targets, x)
+        return self._gradient(*given) if self.module.trained else {}
 
     def _weights(self, weights: Weights) -> dict[str, Array]:
         return checked_weights(self.module, weights, self.dtype)

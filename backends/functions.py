@@ -276,9 +276,12 @@ class FunctionPrinter:
 
     def arguments(self, callee: Function, args: Sequence[Expr]) -> list[Doc]:
         """The arguments of a call: groups whole or starred, as the callee wants them."""
+        return self._handed(callee, callee.params, args)
+
+    def _handed(self, callee: Function, params: Sequence[Expr], args: Sequence[Expr]) -> list[Doc]:
         found: list[Doc] = []
         at = 0
-        for part, members in parts(callee.params, callee):
+        for part, members in parts(params, callee):
             given = args[at : at + len(members)]
             at += len(members)
             if isinstance(part, Group):
@@ -326,9 +329,10 @@ class FunctionPrinter:
         name = self.names[members[0]]
         return name if len(members) == 1 else f"*{name}"
 
-    def arguments_of(self, given: Sequence[Expr]) -> list[Doc]:
-        """Expressions as arguments that are taken one by one."""
-        return self._starred(given)
+    def constants_of(self, scan: Scan, step: Function) -> list[Doc]:
+        """What every call of the step is given as it is, grouped as the step takes it."""
+        first = len(step.params) - len(scan.consts)
+        return self._handed(step, step.params[first:], scan.consts)
 
     def written(self, given: Sequence[Expr]) -> list[tuple[Doc, int]]:
         """Expressions as parts of a line with the number of values in each: groups have one

@@ -27,7 +27,9 @@ class JaxProgram(ProgramPrinter):
     dialect: Dialect = JAX
 
     def raw(self, weight: str) -> str:
-        return f'weights["{weight}"]'
+        held = f'weights["{weight}"]'
+        is_trained = self.module.weight(weight).trainable
+        return held if is_trained else f"jax.lax.stop_gradient({held})"
 
     def first_parameters(self, function: Function) -> Sequence[str]:
         return ["weights: Weights"] if function.takes_weights else []
@@ -101,7 +103,7 @@ class _Scan:
     def write(self) -> None:
         p, scan = self.printer, self.scan
         items = p.entries(scan, self.step)
-        consts = p.arguments_of(scan.consts)
+        consts = p.constants_of(scan, self.step)
         starts = [p.inline(e) for e in scan.init]
         self._advance(items, consts)
         arguments = [self.name, self._init(starts), *self._xs(items)]

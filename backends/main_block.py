@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _DOC = "Print what this network is and take one gradient on a small batch."
 
+_LOSS = '    print(f"loss {{{}:.6g}} on 8 examples")'
+
 
 def _head() -> list[str]:
     return ["def main() -> None:", docstring([_DOC]), "    print(__doc__)"]
@@ -50,6 +52,9 @@ def jax_main(program: ProgramPrinter) -> list[str]:
     if not program.module.has_loss:
         lines.append('    print(f"y(T) = {forward(weights, jnp.asarray(x))}")')
         return [*lines, *_guard()]
+    if not program.module.trained:
+        value = bracket("value = loss(", ["weights", "jnp.asarray(x)", "jnp.asarray(targets)"], ")")
+        return [*lines, f"    {laid_out(value, 4)}", _LOSS.format("float(value)"), *_guard()]
     return [
         *lines,
         "    value, gradient = jax.value_and_grad(loss)(",
@@ -66,9 +71,12 @@ def torch_main(program: ProgramPrinter) -> list[str]:
     if not program.module.has_loss:
         lines.append('    print(f"y(T) = {network(torch.tensor(x)).tolist()}")')
         return [*lines, *_guard()]
+    value = ["    value = network.loss(torch.tensor(x), torch.tensor(targets))"]
+    if not program.module.trained:
+        return [*lines, *value, _LOSS.format("value.item()"), *_guard()]
     return [
         *lines,
-        "    value = network.loss(torch.tensor(x), torch.tensor(targets))",
+        *value,
         "    value.backward()",
         "    gradients = [w.grad for w in network.parameters() if w.grad is not None]",
         "    norm = sum(g.square().sum().item() for g in gradients) ** 0.5",

@@ -129,16 +129,18 @@ class Updater:
     def apply(
         self, gradient: Arrays, norm: Array, moments: Arrays, weights: Arrays, rates: Rates
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """(weights, moments) after the update; `norm` is the global norm of the gradient.
+        """(weights, moments) after the update; `norm` is the global norm of the gradient. A weight
+        that the gradient leaves out stays.
 
         The part of `update` without the count: what a framework may trace and compile.
         """
         scale = 1.0 if self.clip is None else clip_scale(norm, self.clip)
-        new_weights: dict[str, Array] = {}
+        new_weights = dict(weights)
         new_moments: dict[str, Array] = {}
-        for name, weight in weights.items():
+        for name in gradient:
             keys = [f"{moment}/{name}" for moment in self.rule.moments]
             old = tuple(moments[key] for key in keys)
+            weight = weights[name]
             new, new_weights[name] = self.rule.leaf(scale * gradient[name], old, weight, rates)
             new_moments.update(zip(keys, new, strict=True))
         return new_weights, new_moments

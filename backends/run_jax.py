@@ -151,13 +151,14 @@ class JaxModel(FrameworkModel):
         with self.settings():
             at = _placed((first, [args[i] for i in real]))
             held, pulled = jax.vjp(called, *at)[1](_placed(list(bars)))
-            found = {n: np.asarray(g) for n, g in held[0].items()} if held else {}
+            trained = {w.name for w in self.module.trained}
+            found = {n: np.asarray(g) for n, g in held[0].items() if n in trained} if held else {}
             return [np.asarray(g) for g in pulled], found
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         with self.settings():
             _, gradient = self.compiled("loss", differentiated=True)(weights, x, targets)
-            return {name: np.asarray(gradient[name]) for name in weights}
+            return {w.name: np.asarray(gradient[w.name]) for w in self.module.trained}
 
     @cached_property
     def _pushed(self) -> Callable[..., Any]:
@@ -187,7 +188,8 @@ class JaxModel(FrameworkModel):
     def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
         with self.settings():
             pulled, dx = self._pulled((weights, x), w)
-            return {name: np.asarray(pulled[name]) for name in weights}, np.asarray(dx)
+            found = {w.name: np.asarray(pulled[w.name]) for w in self.module.trained}
+            return found, np.asarray(dx)
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> JaxStepper:
         return JaxStepper(self, updater, x, targets)
@@ -202,7 +204,7 @@ class JaxStepper(Stepper):
     """Training steps of a JAX program: gradient, clipping and update in one compiled function."""
 
     def __init__(self, model: JaxModel, updater: Updater, x: Array, targets: Targets) -> None:
-        super().__init__(updater)
+        super().__init__(updater, model.module)
         self.model = model
         self.x = self.put(np.asarray(x))
         self.targets = self._put_targets(targets, len(x))
@@ -214,7 +216,8 @@ class JaxStepper(Stepper):
         def update(
             weights: Any, moments: Any, x: Any, targets: Any, rows: Any, rates: Any
         ) -> tuple[Any, ...]:
-            loss, gradient = differentiated(weights, x[rows], targets[rows])
+            loss, whole = differentiated(weights, x[rows], targets[rows])
+            gradient = {w.name: whole[w.name] for w in self.model.module.trained}
             norm = global_norm(gradient)
             return loss, norm, *self.updater.apply(gradient, norm, moments, weights, rates)
 

@@ -65,7 +65,7 @@ class NumpyStepper(Stepper):
     """Steps of a model that takes and gives NumPy arrays."""
 
     def __init__(self, model: Model, updater: Updater, x: np.ndarray, targets: Targets) -> None:
-        super().__init__(updater)
+        super().__init__(updater, model.module)
         self.model, self.x, self.targets = model, x, targets
 
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:

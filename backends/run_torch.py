@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,16 +56,17 @@ class TorchModel(FrameworkModel):
         return self.native.Network(weights).to(self.device)
 
     def parameters(self, network: Any) -> dict[str, Any]:
-        """The parameters of a network by the names of their weights.
+        """The parameters of a network, the weights that are trained, by the names of their weights.
 
         A weight whose name nn.Module has itself is a parameter of another name (`names.attributes`)
         at its place in the order of the weights.
         """
-        found = dict(network.named_parameters())
-        names = [w.name for w in self.module.weights]
-        if len(found) != len(names) or found.keys() >= set(names):
-            return found
-        return dict(zip(names, found.values(), strict=True))
+        return _by_weight(network.named_parameters(), [w.name for w in self.module.trained])
+
+    def tensors(self, network: Any) -> dict[str, Any]:
+        """The weights of a network by name, those too that are not trained."""
+        fixed = [w.name for w in self.module.weights if not w.trainable]
+        return self.parameters(network) | _by_weight(network.named_buffers(), fixed)
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
         return self._called(self.network(weights), function, *arguments)
@@ -80,8 +81,8 @@ class TorchModel(FrameworkModel):
         network = self.network(dict(before))
         self._called(network, function, *arguments)
         with torch.no_grad():
-            for name, parameter in self.parameters(network).items():
-                parameter.copy_(self._put(weights[name]))
+            for name, tensor in self.tensors(network).items():
+                tensor.copy_(self._put(weights[name]))
         return self._called(network.eval(), function, *arguments)
 
     def _owner(self, function: Function) -> Any:
@@ -149,6 +150,14 @@ class TorchModel(FrameworkModel):
         return torch.as_tensor(value, device=self.device) if is_array else value
 
 
+def _by_weight(found: Iterable[tuple[str, Any]], names: list[str]) -> dict[str, Any]:
+    """What a network holds, by the names of the weights where these can be told."""
+    held = dict(found)
+    if len(held) != len(names) or held.keys() >= set(names):
+        return held
+    return dict(zip(names, held.values(), strict=True))
+
+
 def _is_real(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.is_floating_point()
 
@@ -170,7 +179,7 @@ class TorchStepper(Stepper):
     """Training steps of a PyTorch program."""
 
     def __init__(self, model: TorchModel, updater: Updater, x: Array, targets: Targets) -> None:
-        super().__init__(updater)
+        super().__init__(updater, model.module)
         self.model = model
         self.x = self.put(np.asarray(x))
         self.targets = self._put_targets(targets, len(x))
@@ -210,8 +219,8 @@ class TorchStepper(Stepper):
 
     def _network(self) -> Any:
         """The network with the weights held; its parameters are theirs, not copies."""
-        for name, parameter in self.model.parameters(self.network).items():
-            parameter.data = self.held[name]
+        for name, tensor in self.model.tensors(self.network).items():
+            tensor.data = self.held[name]
         return self.network
 
     def _put_targets(self, targets: Targets, rows: int) -> torch.Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler.ir.module import Module
 from .optimizers import COUNT, Array, Rates, Updater
 
 NumpyArrays = Mapping[str, np.ndarray]
@@ -42,6 +43,12 @@ class Proposal:
     moments: dict[str, Array]
 
 
+def trained(module: Module, weights: NumpyArrays) -> dict[str, np.ndarray]:
+    """The weights that an optimizer changes."""
+    fixed = {w.name for w in module.weights if not w.trainable}
+    return {name: weight for name, weight in weights.items() if name not in fixed}
+
+
 class Stepper(ABC):
     """Takes optimizer steps on one set of examples.
 
@@ -49,8 +56,8 @@ class Stepper(ABC):
     `self.held` or `self.moments` in place, so that a step that is not finite leaves no trace.
     """
 
-    def __init__(self, updater: Updater) -> None:
-        self.updater = updater
+    def __init__(self, updater: Updater, module: Module) -> None:
+        self.updater, self.module = updater, module
         self.count = 0
         self.held: dict[str, Array] = {}
         self.moments: dict[str, Array] = {}
@@ -84,7 +91,8 @@ class Stepper(ABC):
 
     def load(self, weights: NumpyArrays, state: Mapping[str, Any] | None = None) -> None:
         """Take these weights and this optimizer state; without one, its initial state."""
-        state = self.updater.init(weights) if state is None else state
+        if state is None:
+            state = self.updater.init(trained(self.module, weights))
         self.count = int(state[COUNT])
         self.held = {name: self.put(weight) for name, weight in weights.items()}
         self.moments = {name: self.put(m) for name, m in state.items() if name != COUNT}

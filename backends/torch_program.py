@@ -79,6 +79,10 @@ class TorchProgram(ProgramPrinter):
             value = f'torch.tensor(weights["{w.name}"])'
             parameter = bracket(f"{self.raw(w.name)} = nn.Parameter(", [value], ")")
             comment = f"  # ({axes})"
+            if not w.trainable:
+                own = self.attributes[w.name]
+                parameter = bracket("self.register_buffer(", [f'"{own}"', value], ")")
+                comment += ", not trained"
             lines.append(f"        {laid_out(parameter, 8, len(comment))}{comment}")
         return lines
 
@@ -146,7 +150,7 @@ class _Loop:
         found = [*names]
         others = [self._out_name(v, collected) for v in self.outs]
         found += [*others, *(f"{t}_j" for t in totals)]
-        arguments = [*names, *given, *p.arguments_of(scan.consts)]
+        arguments = [*names, *given, *p.constants_of(scan, self.step)]
         doc = bracket(*self.program.called(self.step, list(arguments)))
         p.assign(found, doc, 4)
         for v, name in zip(self.carry, names, strict=True):

@@ -64,6 +64,7 @@ WHERE: dict[str, Applies] = {
     "readout": lambda case, probes: case.problem.readout is not None,
     "no readout": lambda case, probes: case.problem.readout is None,
     "loss": lambda case, probes: case.module.has_loss,
+    "gradient": lambda case, probes: case.module.has_loss and bool(case.module.trained),
     "penalties": lambda case, probes: case.module.has_penalties,
     "training": lambda case, probes: probes.training is not None,
 }
@@ -97,7 +98,7 @@ CHECKS = {
         Check("L3", q.LOGITS, WHERE["readout"], q.forward),
         Check("L3", q.REGULARIZER, WHERE["penalties"], q.regularizer),
         Check("L3", q.LOSS, WHERE["loss"], q.loss),
-        Check("L3", q.GRADIENT, WHERE["loss"], q.gradient),
+        Check("L3", q.GRADIENT, WHERE["gradient"], q.gradient),
         Check("L3", q.AWKWARD, WHERE["always"], awkward.ask, dtypes=DOUBLE, lenient=True),
         _textbook(q.OPTIMIZER, optimization.weights, optimization.expected_weights),
         _textbook(q.RATES, optimization.rates, optimization.expected_rates),
@@ -113,7 +114,7 @@ CHECKS = {
         _invariant(q.REVERSIBILITY, reversal, _WAY_BACK),
         Check("L6", q.DOT, WHERE["always"], dot.ask, dot.expected, _ADJOINT, DOUBLE, lenient=True),
         Check("", q.FUNCTIONS, WHERE["always"], functions.ask, lenient=True),
-        Check("", q.PULLBACKS, WHERE["loss"], functions.ask_pullbacks, lenient=True),
+        Check("", q.PULLBACKS, WHERE["gradient"], functions.ask_pullbacks, lenient=True),
         Check("", q.PUBLIC, WHERE["always"], public.ask, lenient=True),
     )
 }

@@ -86,6 +86,7 @@ class Job:
             "device": self.device,
             "spec": self.spec.to_plain(),
             "features": self.facts.features,
+            "targets": self.facts.targets,
             "keys": self.keys,
             "is_compiled": self.is_compiled,
         }
@@ -103,7 +104,7 @@ class Job:
             device=facts["device"],
             source=(folder / TEXT).read_bytes().decode(),
             spec=Spec.model_validate(facts["spec"]),
-            facts=Facts(facts["features"]),
+            facts=Facts(facts["features"], facts["targets"]),
             probes=Probes.of_arrays(load_file(folder / PROBES)),
             keys=tuple(Key(*key) for key in facts["keys"]),
             is_compiled=facts["is_compiled"],

@@ -88,7 +88,7 @@ def parts(case: Compiled, quantity: str) -> list[Part]:
         start, first = (lambda a: a[:1]), (lambda a: a[1:2])
         return [Part(INITIAL_STATE, cut=start), Part(ONE_STEP, cut=first), Part(q.TRAJECTORY)]
     if quantity == q.GRADIENT:
-        names = [w.name for w in case.module.weights]
+        names = [w.name for w in case.module.trained]
         return [Part(f"{quantity} {n}", lambda leaf, n=n: leaf.endswith(f"/{n}")) for n in names]
     return [Part(quantity)]
 

@@ -19,7 +19,6 @@ from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.dataset import Dataset, Split
 from ..data.loading import read_features
 from ..spec.diagnostics import COMMAND_LINE, Span
-from ..spec.readouts import Regression
 from ..training import scores
 from .errors import CallError
 
@@ -49,7 +48,7 @@ def evaluate(folder: Path, backend: str | None, device: str | None) -> Evaluatio
     train = problem.dataset.train
     stepper = model.stepper(updater(problem.spec.train), train.x, train.targets)
     stepper.load(api.weights_of(run, problem.module))
-    is_regression = isinstance(problem.spec.model.readout, Regression)
+    is_regression = problem.spec.task.kind == "regression"
     score = scores.MSE if is_regression else scores.ACCURACY
     found = _losses(stepper, problem.dataset) | scores.evaluate(score, stepper, problem.dataset)
     return Evaluation(
@@ -91,7 +90,7 @@ def predict(folder: Path, data: Path, backend: str | None, device: str | None) -
     readout = problem.compiled.problem.readout
     assert readout is not None
     values = value_of(readout.hypothesis, {readout.u: logits.T.astype(np.float64)}).T
-    if isinstance(problem.spec.model.readout, Regression):
+    if problem.spec.task.kind == "regression":
         return _csv([f"value_{k + 1}" for k in range(values.shape[1])], values.tolist())
     return _classes(values, dataset.class_names)
 

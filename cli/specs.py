@@ -13,6 +13,7 @@ from .output import pairs, quantity, say, say_json, section, table
 
 if TYPE_CHECKING:
     from ..compiler.analysis.cost import Cost
+    from ..compiler.analysis.describe import WeightRow
     from ..compiler.analysis.findings import Finding
     from ..compiler.ir.problem import Problem
 
@@ -97,13 +98,17 @@ def show(spec: SpecName, overrides: Overrides = None, json: Json = False) -> Non
     say(described.name)
     section("Equations", described.equations)
     section("Weights")
-    rows = ((w.name, w.shape, " × ".join(w.axes), w.initial, w.count) for w in described.weights)
+    rows = ((w.name, w.shape, " × ".join(w.axes), _start(w), w.count) for w in described.weights)
     table(("name", "shape", "axes", "initial", "numbers"), rows, right=("numbers",))
     section("Integrator", described.integrator)
     section("Cost")
     pairs(_cost(described.cost))
     section("Stability")
     say(*("\n" + _finding(finding) for finding in described.findings))
+
+
+def _start(weight: WeightRow) -> str:
+    return weight.initial if weight.trainable else f"{weight.initial}, not trained"
 
 
 def _cost(cost: Cost) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """From the data node of a spec to arrays, and the random numbers of data and training."""
 
 from .dataset import Dataset, Scaling, Split
-from .loading import features, load, read_features
+from .loading import features, load, read_features, targets
 from .of_spec import dataset_of
 from .rng import batches, rng
 
@@ -15,4 +15,5 @@ __all__ = [
     "load",
     "read_features",
     "rng",
+    "targets",
 ]

@@ -14,7 +14,7 @@ from . import generators
 from .csv_file import csv_names, read_csv, read_named
 from .dataset import Dataset, Floats, Kind, Scaling, Split, Targets
 from .labels import encode
-from .npz_file import npz_dimension, read_features_array, read_npz
+from .npz_file import npz_dimension, npz_targets, read_features_array, read_npz
 from .rng import rng
 from .sources import Place, Source, Table, counted
 from .splits import holdout
@@ -58,6 +58,14 @@ def features(node: Data, base: Path, place: Place) -> int | None:
         source = _source(node.path, base, place("path"))
         return npz_dimension(source, node.features, place("features"))
     return None
+
+
+def targets(node: Data, base: Path, place: Place) -> int | None:
+    """The number k of values to predict, likewise; None where there are none."""
+    if isinstance(node, Npz) and node.targets is not None:
+        source = _source(node.path, base, place("path"))
+        return npz_targets(source, node.targets, place("targets"))
+    return node.target_count
 
 
 def digests(node: Data, base: Path, place: Place) -> dict[str, str]:
@@ -138,7 +146,10 @@ def _points(node: Points, least: int) -> Dataset:
     x = np.array(node.features, dtype=np.float64)
     names = tuple(f"x{i + 1}" for i in range(x.shape[1]))
     if node.labels is None:
-        return Dataset(Split(x, None), Split(x[:0], None), names, None, "none")
+        values = None if node.targets is None else np.array(node.targets, dtype=np.float64)
+        none = None if values is None else values[:0]
+        kind: Kind = "none" if values is None else "values"
+        return Dataset(Split(x, values), Split(x[:0], none), names, None, kind)
     labels = np.array(node.labels, dtype=np.int64)
     classes = _numerals(max(least, labels.max() + 1))
     return Dataset(Split(x, labels), Split(x[:0], labels[:0]), names, classes, "classes")

@@ -58,10 +58,22 @@ def read_npz(source: Source, node: Npz, place: Place) -> Table:
 
 def npz_dimension(source: Source, key: str, span: Span | None) -> int:
     """The number of columns of an array, from its header alone."""
-    with _archive(source) as archive, _member(source, archive, key, span) as file:
-        shape, _ = _header(source, file, key, span)
+    shape = _shape_of(source, key, span)
     _check_matrix(source, key, shape, span)
     return shape[1]
+
+
+def npz_targets(source: Source, key: str, span: Span | None) -> int:
+    """The number of targets of a row in an array (s, k) or (s,), from its header alone."""
+    shape = _shape_of(source, key, span)
+    if len(shape) not in (1, 2):
+        raise _no_targets(source, key, shape, span)
+    return shape[1] if len(shape) == 2 else 1
+
+
+def _shape_of(source: Source, key: str, span: Span | None) -> tuple[int, ...]:
+    with _archive(source) as archive, _member(source, archive, key, span) as file:
+        return _header(source, file, key, span)[0]
 
 
 def read_features_array(source: Source, key: str) -> Floats:
@@ -131,10 +143,12 @@ def _features(source: Source, archive: zipfile.ZipFile, key: str, span: Span | N
 def _values(source: Source, archive: zipfile.ZipFile, key: str, span: Span | None) -> Floats:
     values = _array(source, archive, key, span)
     if values.ndim not in (1, 2):
-        raise source.error(
-            "E411", f"targets {quote(key)} {_shape(values)} are not (s, k)", span=span
-        )
+        raise _no_targets(source, key, values.shape, span)
     return _finite(source, key, values.reshape(len(values), -1), span)
+
+
+def _no_targets(source: Source, key: str, shape: tuple[int, ...], span: Span | None) -> SpecError:
+    return source.error("E411", f"targets {quote(key)} {shape} are not (s, k)", span=span)
 
 
 def _labels(source: Source, archive: zipfile.ZipFile, key: str, span: Span | None) -> Labels:

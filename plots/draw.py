@@ -127,7 +127,7 @@ def _logits(subject: Subject, x: Array) -> Array:
 
 def _features(subject: Subject, path: Path) -> None:
     """The block y of the state: what the readout sees."""
-    problem, n = subject.problem, subject.problem.sizes["y"]
+    problem, n = subject.problem, subject.problem.first.size.value
     room = MOST_ENTRIES // (problem.size * (problem.steps + 1))
     split = subject.few(int(np.clip(room, 1, MOST_POINTS)))
     y = subject.model.trajectory(subject.weights, split.x)[..., :n]

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from .diagnostics import quote
-from .node import Family, Why, refuse
+from .node import Family, Later, Why, refuse
 
 Count = Annotated[int, Field(ge=1, le=10_000_000, description="points to train on")]
 CountOrNone = Annotated[int, Field(ge=0, le=10_000_000, description="points to validate on")]
@@ -20,6 +20,7 @@ Noise = Annotated[
 ]
 Standardize = Annotated[bool, Field(description="features of mean 0 and standard deviation 1")]
 Label = Annotated[int, Field(ge=0, le=9999), Why("classes count from 0 to at most 9999")]
+Rows = Annotated[tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...], Field(min_length=1)]
 Column = str | int
 """A column of a file by its name, or by its position from 0."""
 
@@ -55,6 +56,11 @@ class Data(Family, title="data"):
     @property
     def class_count(self) -> int | None:
         """The number of classes; None where there are none or a file has to be read for it."""
+        return None
+
+    @property
+    def target_count(self) -> int | None:
+        """The number k of values to predict; None where there are none or a file says it."""
         return None
 
     @property
@@ -197,6 +203,10 @@ class Csv(File, kind="csv"):
         return None if self.features is None else len(self.features)
 
     @property
+    def target_count(self) -> int | None:
+        return None if self.targets is None else len(self.targets)
+
+    @property
     def target_kind(self) -> Literal["classes", "values", "none"]:
         return _target_kind(self.label, self.targets)
 
@@ -258,15 +268,18 @@ class Points(Data, kind="points"):
 
     examples: ClassVar[tuple[str, ...]] = (
         "{kind: points, features: [[0, 1], [1, 0], [1, 1]], labels: [0, 0, 1]}",
+        "{kind: points, features: [[0, 1], [1, 0]], targets: [[0.5], [-0.5]]}",
     )
 
-    features: Annotated[
-        tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...],
-        Field(min_length=1, description="a list of numbers for every point"),
-    ]
+    features: Annotated[Rows, Field(description="a list of numbers for every point")]
     labels: Annotated[
         Annotated[tuple[Label, ...], Field(min_length=1)] | None,
         Field(description="the class of every point"),
+    ] = None
+    targets: Annotated[
+        Rows | None,
+        Field(description="a list of numbers to predict for every point, in place of labels"),
+        Later(),
     ] = None
 
     @property
@@ -274,22 +287,30 @@ class Points(Data, kind="points"):
         return len(self.features[0])
 
     @property
+    def target_count(self) -> int | None:
+        return None if self.targets is None else len(self.targets[0])
+
+    @property
     def class_count(self) -> int | None:
         return None if self.labels is None else max(self.labels) + 1
 
     @property
     def target_kind(self) -> Literal["classes", "values", "none"]:
-        return "none" if self.labels is None else "classes"
+        return _target_kind(self.labels, self.targets)
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> Self:
-        for i, point in enumerate(self.features):
-            if len(point) != self.dimension:
-                message = f"points 0 and {i} differ: {self.dimension} and {len(point)} features"
-                raise refuse("E405", message, loc=("features", i))
-        if self.labels is not None and len(self.labels) != len(self.features):
-            message = f"as many labels as points: got {len(self.labels)} for {len(self.features)}"
-            raise refuse("E405", message, loc=("labels",))
+        _refuse_both(self.labels, self.targets, "labels")
+        for what, rows in (("features", self.features), ("targets", self.targets or ())):
+            lengths = [len(row) for row in rows]
+            for i, length in enumerate(lengths):
+                if length != lengths[0]:
+                    message = f"points 0 and {i} differ: {lengths[0]} and {length} {what}"
+                    raise refuse("E405", message, loc=(what, i))
+        for what, given in (("labels", self.labels), ("targets", self.targets)):
+            if given is not None and len(given) != len(self.features):
+                message = f"as many {what} as points: got {len(given)} for {len(self.features)}"
+                raise refuse("E405", message, loc=(what,))
         return self
 
 
@@ -299,13 +320,13 @@ def _target_kind(label: object, targets: object) -> Literal["classes", "values",
     return "none" if targets is None else "values"
 
 
-def _refuse_both(label: object, targets: object) -> None:
+def _refuse_both(label: object, targets: object, name: str = "label") -> None:
     if label is not None and targets is not None:
         raise refuse(
             "E109",
-            "label and targets exclude each other",
+            f"{name} and targets exclude each other",
             loc=("targets",),
-            help="label is for classes, targets are for regression",
+            help=f"{name} for classes, targets for regression",
         )
 
 

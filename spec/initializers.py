@@ -124,10 +124,10 @@ class Uniform(Random, kind="uniform"):
         return self
 
 
-def _without_long_integers(values: Any) -> Any:
+def without_long_integers(values: Any) -> Any:
     """Integers that 64 bits do not hold as floats: NumPy makes no array of numbers of them."""
     if isinstance(values, list | tuple):
-        return [_without_long_integers(value) for value in values]
+        return [without_long_integers(value) for value in values]
     is_long = isinstance(values, int) and not -(2**63) <= values < 2**63
     return float(values) if is_long and abs(values) <= float_info.max else values
 
@@ -139,7 +139,7 @@ class Values(Initializer, kind="values"):
 
     values: Annotated[
         Any,
-        AfterValidator(_without_long_integers),
+        AfterValidator(without_long_integers),
         Field(description="nested lists: the weight of one step, or of all"),
     ]
 

@@ -13,7 +13,7 @@ from .parametrizations import Free, Parametrization
 from .readouts import Readout
 from .regularizers import Regularizer
 from .training import Train
-from .vector_fields import Size, VectorField
+from .vector_fields import InTime, Size, VectorField
 
 Name = Annotated[
     str,
@@ -54,6 +54,10 @@ class LinearLift(Lift, kind="linear"):
     """y(0) = L x, L (n × d), learned, no bias."""
 
 
+class BlockLift(Lift, kind="blocks"):
+    """All blocks from x, one after the other: (y(0), z(0)) = x."""
+
+
 class Gradient(Family, title="gradient mode"):
     """How the gradient of the loss is taken."""
 
@@ -76,7 +80,7 @@ class Time(Node):
     horizon: Annotated[float, Field(gt=0, description="T")]
     steps: Annotated[int, Field(ge=1, le=1_000_000, description="N; a step is h = T/N")]
     weights: Annotated[
-        Literal["per-step", "linear", "shared"],
+        InTime,
         Field(description="how the weights of the field depend on time"),
     ] = "per-step"
 
@@ -147,3 +151,11 @@ class Spec(Root):
     train: Annotated[
         Train | None, Field(description="how to train; not needed to compile, show or check")
     ] = None
+
+    @model_validator(mode="after")
+    def _task_is_that_of_the_readout(self) -> Self:
+        """Where the spec leaves the task out."""
+        readout = self.model.readout
+        if "task" not in self.model_fields_set and readout is not None:
+            object.__setattr__(self, "task", Task.members()[readout.task]())
+        return self

@@ -12,11 +12,14 @@ from .vector_fields import Size
 
 
 class Readout(Family, title="readout"):
-    """logits = Wᵀ y(T) + μ and a loss."""
+    """Logits u of y(T), Wᵀ y(T) + μ unless a kind says otherwise, and a loss."""
+
+    task: ClassVar[str]
+    """The kind of task that it is for."""
 
     @property
-    def outputs_count(self) -> int:
-        """Number of logits."""
+    def outputs_count(self) -> int | None:
+        """Number of logits; None where the targets say it."""
         raise NotImplementedError
 
     @property
@@ -32,6 +35,8 @@ class Readout(Family, title="readout"):
 
 class Classifier(Readout, kind="classifier"):
     """Softmax or logistic hypothesis; cross-entropy or ½ ‖h(u) − C‖²."""
+
+    task: ClassVar[str] = "classification"
 
     examples: ClassVar[tuple[str, ...]] = (
         "{kind: classifier, classes: 2, hypothesis: softmax, loss: cross-entropy}",
@@ -67,14 +72,10 @@ class Classifier(Readout, kind="classifier"):
         return self.LOSSES[self.hypothesis, self.loss]
 
 
-class Regression(Readout, kind="regression"):
+class LeastSquares(Readout):
     """logits are the prediction, the loss is ½ ‖u − C‖²."""
 
-    outputs: Annotated[Size, Field(description="numbers that are predicted for an example")] = 1
-
-    @property
-    def outputs_count(self) -> int:
-        return self.outputs
+    task: ClassVar[str] = "regression"
 
     @property
     def hypothesis_expression(self) -> str:
@@ -83,3 +84,22 @@ class Regression(Readout, kind="regression"):
     @property
     def loss_expression(self) -> str:
         return "sum((u - C) ** 2) / 2"
+
+
+class Regression(LeastSquares, kind="regression"):
+    """logits are the prediction, the loss is ½ ‖u − C‖²."""
+
+    outputs: Annotated[Size, Field(description="numbers that are predicted for an example")] = 1
+
+    @property
+    def outputs_count(self) -> int:
+        return self.outputs
+
+
+class State(LeastSquares, kind="state"):
+    """The prediction is y(T) itself, its first k components where the targets have k columns; the
+    loss is ½ ‖u − C‖². It has no weights."""
+
+    @property
+    def outputs_count(self) -> int | None:
+        return None

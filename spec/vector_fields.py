@@ -8,11 +8,12 @@ arXiv:1806.07366 (mlp).
 
 import itertools
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from .node import Family, Node
+from .initializers import without_long_integers
+from .node import Family, Later, Node
 from .parametrizations import Free, HamiltonianBlock, Parametrization
 
 Activation = Literal["tanh", "relu", "sigmoid", "softplus", "gelu", "sin", "identity", "cubic"]
@@ -21,6 +22,7 @@ Bias = Annotated[
     Literal["vector", "scalar", "none"],
     Field(description="biases as vectors, as one number each, or left out"),
 ]
+InTime = Literal["per-step", "linear", "shared"]
 Size = Annotated[int, Field(ge=1, le=65536)]
 Dimension = str | int
 """A block of the state by its name, or a number."""
@@ -39,6 +41,11 @@ class Weight:
     parametrization: Parametrization = field(default_factory=Free)
     raw: str = ""
     loc: tuple[str | int, ...] = ("model", "vector_field")
+    time: InTime | None = None
+    """How it depends on time; None for as the spec's other weights."""
+    trainable: bool = True
+    value: Any = None
+    """What it starts at, if it is given with the weight."""
 
     def __post_init__(self) -> None:
         if not self.raw:
@@ -207,6 +214,20 @@ class CustomWeight(Node):
     parametrization: Annotated[
         Parametrization, Field(description="free, antisymmetric or negative-gram")
     ] = Free()
+    time: Annotated[
+        InTime | None,
+        Field(description="how it depends on time; by default as model.time says"),
+        Later(),
+    ] = None
+    trainable: Annotated[bool, Field(description="false: it stays what it starts at"), Later()] = (
+        True
+    )
+    value: Annotated[
+        Any,
+        AfterValidator(without_long_integers),
+        Field(description="what it starts at, a number or nested lists: one step's, or of all"),
+        Later(),
+    ] = None
 
 
 class Custom(VectorField, kind="custom"):
@@ -235,7 +256,16 @@ class Custom(VectorField, kind="custom"):
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
         here = ("model", "vector_field")
         weights = tuple(
-            Weight(name, w.shape, w.parametrization, raw=name, loc=(*here, "weights", name))
+            Weight(
+                name,
+                w.shape,
+                w.parametrization,
+                raw=name,
+                loc=(*here, "weights", name),
+                time=w.time,
+                trainable=w.trainable,
+                value=w.value,
+            )
             for name, w in self.weights.items()
         )
         right = self.equations or {}

@@ -104,14 +104,16 @@ def _custom(field: Plain, w: Weight, t: float, states: States) -> dict[str, Arra
     def of(text: str, state: States) -> Any:
         return eval(text, {}, {**scope, **state})
 
-    examples = [{n: v[:, [i]] for n, v in states.items()} for i in range(states["y"].shape[1])]
+    count = next(iter(states.values())).shape[1]
+    examples = [{n: v[:, [i]] for n, v in states.items()} for i in range(count)]
     if field["hamiltonian"] is None:
         sides = [{n: of(text, e) for n, text in field["equations"].items()} for e in examples]
         return {n: np.hstack([side[n] for side in sides]) for n in states}
     slopes = [{n: _slope(lambda s: of(field["hamiltonian"], s), e, n) for n in e} for e in examples]
+    position, momentum = states
     return {
-        "y": np.hstack([slope["z"] for slope in slopes]),
-        "z": -np.hstack([slope["y"] for slope in slopes]),
+        position: np.hstack([slope[momentum] for slope in slopes]),
+        momentum: -np.hstack([slope[position] for slope in slopes]),
     }
 
 
@@ -156,18 +158,18 @@ def _rk4(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
 
 
 def _verlet(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
-    """Of blocks by any names: y is the position, all others are the momentum."""
-    slopes = f(0, t, y)
-    moved = {n: v if n == "y" else v + h * slopes[n] for n, v in y.items()}
-    return {**moved, "y": y["y"] + h * f(0.5, t + h / 2, moved)["y"]}
+    """The first block is the position, all others are the momentum."""
+    slopes, first = f(0, t, y), next(iter(y))
+    moved = {n: v if n == first else v + h * slopes[n] for n, v in y.items()}
+    return {**moved, first: y[first] + h * f(0.5, t + h / 2, moved)[first]}
 
 
 def _kick_drift_kick(f: Field, h: float, t: float, y: dict[str, Array]) -> dict[str, Array]:
-    first = f(0, t, y)
-    half = {n: v if n == "y" else v + h / 2 * first[n] for n, v in y.items()}
-    moved = {**half, "y": y["y"] + h * f(0.5, t + h / 2, half)["y"]}
+    slopes, first = f(0, t, y), next(iter(y))
+    half = {n: v if n == first else v + h / 2 * slopes[n] for n, v in y.items()}
+    moved = {**half, first: y[first] + h * f(0.5, t + h / 2, half)[first]}
     last = f(1, t + h, moved)
-    return {n: v if n == "y" else v + h / 2 * last[n] for n, v in moved.items()}
+    return {n: v if n == first else v + h / 2 * last[n] for n, v in moved.items()}
 
 
 METHODS = {
@@ -218,7 +220,7 @@ class Network:
         """Of the blocks; a bare n is that of y, and of z where there is one."""
         state, kind = self.model["state"], self.model["vector_field"]["kind"]
         if not isinstance(state, int):
-            return state
+            return {"y": state["y"], **state} if "y" in state else state
         stacked = self.model["parametrization"]["kind"] == "hamiltonian"
         return {"y": state, "z": state} if kind in TWO_BLOCKS or stacked else {"y": state}
 
@@ -231,7 +233,10 @@ class Network:
         key = name.replace("K", "C", 1) if renamed else name
         if key not in self.raw:
             return np.zeros(())
-        value = PARAMETRIZATIONS[kind](self._at(self.raw[key], j, place), **numbers)
+        field = self.model["vector_field"]
+        own = field["weights"][name].get("time") if field["kind"] == "custom" else None
+        raw = self._at(self.raw[key], j, place, own or self.model["time"]["weights"])
+        value = PARAMETRIZATIONS[kind](raw, **numbers)
         return value[:, None] if value.ndim == 1 else value
 
     def _parametrization(self, name: str) -> Plain:
@@ -241,8 +246,7 @@ class Network:
             return field["weights"][name]["parametrization"]
         return self.model["parametrization"] if name.startswith("K") else {"kind": "free"}
 
-    def _at(self, raw: Array, j: int, place: float) -> Array:
-        mode = self.model["time"]["weights"]
+    def _at(self, raw: Array, j: int, place: float, mode: str) -> Array:
         if mode == "shared":
             return raw
         if mode == "per-step":
@@ -271,11 +275,13 @@ class Network:
 
     def trajectory(self, x: Array) -> Array:
         """(y, z, …) at t_0 … t_N: (N+1, s, n)."""
-        y = np.zeros((self.sizes["y"], len(x)))
-        y[: x.shape[1]] = x.T
-        if self.model["lift"]["kind"] == "linear":
-            y = self.raw["L"] @ x.T
-        start = {n: np.zeros((size, len(x))) for n, size in self.sizes.items()} | {"y": y}
+        whole = np.zeros((sum(self.sizes.values()), len(x)))
+        n, lift = next(iter(self.sizes.values())), self.model["lift"]["kind"]
+        whole[: x.shape[1]] = x.T[:n] if lift == "zeros" else x.T if lift == "blocks" else 0
+        if lift == "linear":
+            whole[:n] = self.raw["L"] @ x.T
+        parts = np.split(whole, np.cumsum(list(self.sizes.values()))[:-1])
+        start = dict(zip(self.sizes, parts, strict=True))
         given = self.model["integrator"]
         path = _path(given.get("form", given["kind"]), self.field, self.h, self.steps, start)
         return np.stack([self._rows(at) for at in path])
@@ -284,8 +290,11 @@ class Network:
         return np.vstack([states[n] for n in self.sizes]).T
 
     def forward(self, x: Array) -> Array:
-        y = self.trajectory(x)[-1][:, : self.sizes["y"]]
-        return y if self.model["readout"] is None else y @ self.raw["W"] + self.raw["mu"]
+        y = self.trajectory(x)[-1][:, : next(iter(self.sizes.values()))]
+        readout = self.model["readout"]
+        if readout is None or readout["kind"] == "state":
+            return y
+        return y @ self.raw["W"] + self.raw["mu"]
 
     def loss(self, x: Array, targets: Array) -> Array:
         """Mean loss of the examples and the regularizers."""
@@ -305,7 +314,7 @@ class Network:
 
 def _losses(readout: Plain, logits: Array, targets: Array) -> Array:
     """One loss for every example."""
-    if readout["kind"] == "regression":
+    if readout["kind"] in ("regression", "state"):
         return ((logits - targets) ** 2).sum(axis=1) / 2
     C = np.eye(logits.shape[1])[targets] if targets.ndim == 1 else targets
     exponentials = np.exp(logits)

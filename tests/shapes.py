@@ -17,6 +17,18 @@ DRIVEN = {
 }
 """An oscillation y that is driven by a block of another size and by time."""
 
+DAMPED = {
+    "kind": "custom",
+    "weights": {
+        "A": {"shape": ["q", "p"]},
+        "b": {"shape": ["q"], "time": "linear"},
+        "c": {"shape": [], "time": "shared"},
+        "m": {"shape": ["p"], "time": "shared", "trainable": False, "value": [1, 2, 0.5]},
+    },
+    "equations": {"q": "tanh(A @ p + b)", "p": "-(A.T @ q + c * p) / m"},
+}
+"""Positions q and momenta p of another number: masses m are given, the friction c is learned."""
+
 
 def regularized(case: Case, **changes) -> Plain:
     return case.plain(regularizers=regularizers(case.problem()), **changes)
@@ -54,6 +66,28 @@ SHAPES: dict[str, Plain] = {
     ),
     "pendulum": Case("hamiltonian-H", integrator="verlet").plain(
         vector_field=PENDULUM, state={"y": 1, "z": 1}
+    ),
+    # weights with a time of their own, one that is not trained; blocks by the user's names
+    "own-times": Case("one-block", integrator="heun", readout=4).plain(
+        vector_field=DAMPED,
+        state={"q": 2, "p": 3},
+        lift="blocks",
+        readout="state",
+        regularizers=[
+            {"kind": "weight-decay", "of": ["A", "c"], "alpha": 0.1},
+            {"kind": "smoothness", "of": ["A", "b"], "alpha": 0.2},
+        ],
+    ),
+    "pendulum-kicks": Case("hamiltonian-H", integrator="kick-drift-kick", readout=4).plain(
+        vector_field={
+            "kind": "custom",
+            "weights": {"w2": {"shape": [], "time": "shared", "value": 9.81}},
+            "hamiltonian": "p.T @ p / 2 - w2 * sum(cos(q))",
+        },
+        state={"q": 1, "p": 1},
+        lift="blocks",
+        readout="state",
+        regularizers=[],
     ),
     # no readout, no weights
     "field-alone": Case("three-blocks", integrator="midpoint", mode="linear").plain(

@@ -64,8 +64,11 @@ READOUTS: tuple[Plain, ...] = (
         for loss in ("cross-entropy", "least-squares")
     ),
     {"kind": "regression", "outputs": 2},
+    {"kind": "state"},
 )
-LIFTS = ("zeros", "linear")
+LEAST_SQUARES = ("regression", "state")
+DECAY: Plain = {"kind": "weight-decay", "of": ["W", "mu"], "alpha": 0.1}
+LIFTS = ("zeros", "linear", "blocks")
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,9 @@ class Case:
             "name": "case",
             "dtype": "float64",
             "seed": 1,
-            "task": "regression" if head["kind"] == "regression" else "classification",
+            "task": "regression" if head["kind"] in LEAST_SQUARES else "classification",
             "model": self._model(head) | changes,
-            "regularizers": [{"kind": "weight-decay", "of": ["W", "mu"], "alpha": 0.1}],
+            "regularizers": [] if head["kind"] == "state" else [DECAY],
             **given,
         }
 
@@ -265,7 +268,8 @@ def batch(problem: Problem, size: int = 5, seed: int = 5) -> tuple[Array, Array]
 
 
 def regularizers(problem: Problem) -> list[Plain]:
-    """Decay of the first weight and of W, smoothness of all that have a path."""
+    """Decay of the first weight and of W where there is one, smoothness of all that have a path."""
+    names = [w.name for w in problem.weights]
     paths = [w.name for w in problem.weights if w.nodes]
-    decay = {"kind": "weight-decay", "of": [problem.weights[0].name, "W"], "alpha": 0.1}
+    decay = {"kind": "weight-decay", "of": [names[0], *({"W"} & {*names[1:]})], "alpha": 0.1}
     return [decay, *([{"kind": "smoothness", "of": paths, "alpha": 0.2}] if paths else [])]

@@ -107,7 +107,7 @@ def test_a_third_framework_is_checked_in_processes_of_its_own(tmp_path: Path) ->
     said = run(tmp_path, *command, "check", "s.yaml", *backend, "--to", "L3")
     assert "numpy-plugin agrees with the reference from L0 to L3 in float64 and float32" in said
     run(tmp_path, *command, "compile", "s.yaml", *backend)
-    assert "Strang splitting, N = 2" in run(tmp_path, "-I", "plugins_numpy-plugin.py")
+    assert "Strang splitting, order 2" in run(tmp_path, "-I", "plugins_numpy-plugin.py")
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..backends.model import Model
 from ..backends.optimizers import Updater, updater
-from ..backends.stepper import Stepper
+from ..backends.stepper import Stepper, trained
+from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset
 from ..spec.model import Spec
-from ..spec.readouts import Regression
 from ..spec.training import Train
 from .checkpoint import Checkpoint, RunError, Tensors, nothing_taken
 from .diagnosis import diagnose
@@ -55,7 +55,7 @@ def train(
     else:
         run = _begin(spec, model, Path(out), weights, rule, origin or origin_of_spec(spec))
     with locked(run.folder):
-        start, rows = _go_on(run, weights, rule)
+        start, rows = _go_on(run, model.module, weights, rule)
         return _Session(compiled, model, dataset, rule, run, start, rows).go(progress, stop_after)
 
 
@@ -72,7 +72,9 @@ def _checked_rule(spec: Spec, dataset: Dataset, stop_after: int | None) -> Updat
 def _begin(
     spec: Spec, model: Model, out: Path, weights: Tensors, rule: Updater, origin: Origin
 ) -> Run:
-    state = {name: np.asarray(part) for name, part in rule.init(weights).items()}
+    state = {
+        name: np.asarray(part) for name, part in rule.init(trained(model.module, weights)).items()
+    }
     start = Checkpoint(0, weights, state, origin.digest)
     facts = {"name": spec.name, "backend": model.backend, "device": model.device}
     return create_run(out, spec, origin, start, facts)
@@ -84,10 +86,13 @@ def _reopen(spec: Spec, out: Path) -> Run:
     return run
 
 
-def _go_on(run: Run, weights: Tensors, rule: Updater) -> tuple[Checkpoint, list[Row]]:
+def _go_on(
+    run: Run, module: Module, weights: Tensors, rule: Updater
+) -> tuple[Checkpoint, list[Row]]:
     """Where the run stands, with what a kill left over taken away."""
     checkpoint = run.checkpoint()
-    for have, want in ((checkpoint.weights, weights), (checkpoint.state, rule.init(weights))):
+    state = rule.init(trained(module, weights))
+    for have, want in ((checkpoint.weights, weights), (checkpoint.state, state)):
         if _shapes(have) != _shapes(want):
             raise RunError(f"the checkpoint in {run.folder} is not of this network")
     return checkpoint, run.rewind(checkpoint)
@@ -166,7 +171,7 @@ class _Session:
         ):  # data beyond the range of the dtype: the first step says so
             stepper = self.model.stepper(self.rule, examples.x, examples.targets)
         stepper.load(self.last.weights, self.last.state)
-        score = MSE if isinstance(self.spec.model.readout, Regression) else ACCURACY
+        score = MSE if self.spec.task.kind == "regression" else ACCURACY
         return Loop(self.settings, self.spec.seed, stepper, self.dataset, score)
 
     def _keep(self, row: Row, stepper: Stepper) -> None:

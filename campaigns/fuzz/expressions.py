@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
 from wellposed.compiler.front.names import refusal
 from wellposed.compiler.ir.elementary import PUBLIC
 from wellposed.spec.parametrizations import HamiltonianBlock, Parametrization
+from wellposed.spec.vector_fields import InTime
 
 from .values import Plain, member, rarely
 
@@ -221,6 +222,9 @@ def _side(draw: st.DrawFn, scope: Scope, size: int) -> str:
     return side
 
 
+MODES = get_args(InTime)
+
+
 @st.composite
 def _declared(draw: st.DrawFn, blocks: dict[str, int]) -> tuple[Plain, dict[str, tuple[int, ...]]]:
     """Weights as the spec declares them, and their shapes in numbers."""
@@ -234,8 +238,16 @@ def _declared(draw: st.DrawFn, blocks: dict[str, int]) -> tuple[Plain, dict[str,
         rank = draw(st.sampled_from((2, 1, 0)))
         shape = [draw(dimensions) for _ in range(rank)]
         shapes[name] = tuple(blocks[d] if isinstance(d, str) else d for d in shape)
-        declared[name] = {"shape": shape, **draw(_parametrization(shapes[name]))}
+        declared[name] = {"shape": shape, **draw(_parametrization(shapes[name])), **draw(_kept())}
     return declared, shapes
+
+
+@st.composite
+def _kept(draw: st.DrawFn) -> Plain:
+    """A time of its own, and whether it is trained."""
+    found: Plain = {"time": draw(st.sampled_from(MODES))} if draw(rarely()) else {}
+    is_fixed = draw(rarely()) and draw(rarely())
+    return found | ({"trainable": False} if is_fixed else {})
 
 
 @st.composite
@@ -265,7 +277,8 @@ def customs(draw: st.DrawFn) -> Custom:
     """A custom field of one to three blocks by equations, or of two by a Hamiltonian."""
     if draw(rarely()):
         return draw(_hamiltonians())
-    blocks = {"y": draw(st.sampled_from(SIZES))}
+    first = draw(st.sampled_from(ODD_NAMES)) if draw(rarely()) else "y"
+    blocks = {first: draw(st.sampled_from(SIZES))}
     for name in ("z", "q")[: draw(st.sampled_from((0, 1, 1, 2)))]:
         name = draw(st.sampled_from(ODD_NAMES)) if draw(rarely()) else name
         blocks[name] = draw(st.sampled_from(SIZES))

@@ -7,7 +7,7 @@ of them go together. A spec made here that the compiler refuses is a find.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,13 @@ class Field:
     n: int
     shapes: Mapping[str, tuple[int, ...]]
     """Raw weights of one step."""
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    times: Mapping[str, str] = field(default_factory=dict)
+    """How weights depend on time that say so themselves."""
+    given: frozenset[str] = frozenset()
+    """Weights that say what they start at."""
+    fixed: frozenset[str] = frozenset()
+    """Weights that are not trained."""
     parametrization: Plain | str | None = None
     separable: bool = False
     second_order: bool = False
@@ -57,7 +64,7 @@ def specs(draw: st.DrawFn) -> Plain:
     field = draw(_fields())
     head = draw(_heads())
     features, classes, source = draw(_sources(head, field.n))
-    net = draw(_models(field, head, features, classes))
+    net = draw(_models(field, head, None if source is None else features, classes))
     spec: Plain = {"wellposed": 1, "name": draw(_rare(NAMES)), "model": net}
     spec |= draw(
         _optional({"seed": SEEDS, "dtype": ("float64", "float32"), "reference": REFERENCES})
@@ -67,9 +74,18 @@ def specs(draw: st.DrawFn) -> Plain:
     if "readout" in net:
         found = draw(_regularizers(net, field))
         spec |= {"regularizers": found} if found else {}
-    if draw(rarely()):
+    if draw(rarely()) and _learns(net, field):
         spec["train"] = draw(node(training.Train))
     return spec
+
+
+def _learns(net: Plain, field: Field) -> bool:
+    """Is there a weight that is trained, or nothing that could be?"""
+    if net.get("lift") == "linear" or "readout" not in net:
+        return True
+    if readouts.Readout._choose(net["readout"]).outputs_count:
+        return True
+    return bool(field.shapes.keys() - field.fixed)
 
 
 @st.composite
@@ -98,7 +114,16 @@ def _fields(draw: st.DrawFn) -> Field:
     state, blocks = draw(_states(cls, two))
     described = VectorField._choose(plain).describe(blocks, built)
     shapes = {w.raw: tuple(_size(d, blocks) for d in w.shape) for w in described.weights}
-    return Field(plain, state, blocks["y"], shapes, chosen, two, described.order == 2)
+    return Field(
+        plain,
+        state,
+        blocks["y"],
+        shapes,
+        blocks,
+        parametrization=chosen,
+        separable=two,
+        second_order=described.order == 2,
+    )
 
 
 def _size(extent: Extent, blocks: Mapping[str, int]) -> int:
@@ -139,10 +164,27 @@ def _custom(draw: st.DrawFn) -> Field:
     found = draw(customs())
     weights = found.plain.get("weights", {})
     shapes = {n: tuple(_size(d, found.blocks) for d in w["shape"]) for n, w in weights.items()}
-    n = found.blocks["y"]
-    bare = {n} == set(found.blocks.values()) and found.blocks.keys() <= {"y", "z"}
-    state = n if bare and draw(st.booleans()) else dict(found.blocks)
-    return Field(found.plain, state, n, shapes, separable=found.separable)
+    blocks = found.blocks
+    if "y" in blocks:  # which comes first wherever it stands
+        blocks = {"y": blocks["y"], **blocks}
+    n = next(iter(blocks.values()))
+    bare = {n} == set(blocks.values()) and "y" in blocks and blocks.keys() <= {"y", "z"}
+    state = n if bare and draw(st.booleans()) else dict(blocks)
+    given = {name for name in weights if draw(rarely()) and draw(rarely())}
+    for name in given:
+        weights[name]["value"] = draw(_nested(shapes[name]))
+    times = {name: w["time"] for name, w in weights.items() if "time" in w}
+    return Field(
+        found.plain,
+        state,
+        n,
+        shapes,
+        blocks,
+        times,
+        frozenset(given),
+        frozenset(name for name, w in weights.items() if not w.get("trainable", True)),
+        separable=found.separable,
+    )
 
 
 # --- the data, the task and the readout ----------------------------------------------------------
@@ -159,8 +201,8 @@ def _heads(draw: st.DrawFn) -> type[readouts.Readout] | None:
 def _task(draw: st.DrawFn, head: type[readouts.Readout] | None) -> str | None:
     if head is None:
         return draw(_optional({"task": tuple(model.Task.members())})).get("task")
-    if issubclass(head, readouts.Regression):
-        return "regression"
+    if issubclass(head, readouts.LeastSquares):
+        return draw(st.sampled_from(("regression", None)))
     return "classification" if draw(rarely()) else None
 
 
@@ -173,7 +215,7 @@ def _sources(
         return n, 2, None
     members = data.Data.members()
     with_values = ("csv", "npz", "points")
-    regression = head is not None and issubclass(head, readouts.Regression)
+    regression = head is not None and issubclass(head, readouts.LeastSquares)
     cls = members[draw(st.sampled_from([k for k in members if not regression or k in with_values]))]
     if issubclass(cls, data.File):
         return 2, 2, draw(_file(cls, regression))
@@ -208,6 +250,8 @@ def _points(draw: st.DrawFn, n: int, regression: bool) -> tuple[int, int, Plain]
     found: Plain = {"kind": "points", "features": points}
     if not regression and draw(st.booleans()):
         found["labels"] = [draw(st.integers(0, 2)) for _ in points]
+    elif regression and draw(st.booleans()):
+        found["targets"] = [[draw(st.sampled_from((0.5, -1.0)))] for _ in points]
     return d, max(found.get("labels", [0])) + 1, found
 
 
@@ -219,13 +263,18 @@ def _models(
     draw: st.DrawFn,
     field: Field,
     head: type[readouts.Readout] | None,
-    features: int,
+    features: int | None,
     classes: int,
 ) -> Plain:
+    """`features` are those of the data, if there are any."""
     time = draw(node(model.Time))
     net: Plain = {"state": field.state, "vector_field": field.plain, "time": time}
-    if features > field.n or draw(rarely()):
-        kinds = [k for k in model.Lift.members() if features <= field.n or k == "linear"]
+    if (features or 0) > field.n or draw(rarely()):
+        fitting = {
+            "zeros": features is None or features <= field.n,
+            "blocks": features in (None, sum(field.blocks.values())),
+        }
+        kinds = [k for k in model.Lift.members() if fitting.get(k, True)]
         net["lift"] = draw(member(model.Lift, kinds))
     if field.parametrization is not None:
         net["parametrization"] = field.parametrization
@@ -234,7 +283,7 @@ def _models(
         net["gradient"] = draw(member(model.Gradient))
     if head is not None:
         net["readout"] = draw(_readouts(head, classes))
-    found = draw(_initializers(_all_shapes(net, field, features), time))
+    found = draw(_initializers(_all_shapes(net, field, features or field.n), time, field))
     return net | ({"initializers": found} if found else {})
 
 
@@ -266,24 +315,30 @@ def _all_shapes(net: Plain, field: Field, features: int) -> dict[str, tuple[int,
         shapes["L"] = (field.n, features)
     if "readout" in net:
         outputs = readouts.Readout._choose(net["readout"]).outputs_count
-        shapes |= {"W": (field.n, outputs), "mu": (outputs,)}
+        shapes |= {"W": (field.n, outputs), "mu": (outputs,)} if outputs else {}
     return shapes
 
 
 @st.composite
-def _initializers(draw: st.DrawFn, shapes: dict[str, tuple[int, ...]], time: Plain) -> Plain:
+def _initializers(
+    draw: st.DrawFn, shapes: dict[str, tuple[int, ...]], time: Plain, field: Field
+) -> Plain:
     """Initializers of some weights."""
     found: Plain = {}
     for name, shape in shapes.items():
-        if draw(rarely()) and draw(st.booleans()):
+        if name not in field.given and draw(rarely()) and draw(st.booleans()):
             stacked = name not in ("W", "mu", "L")
-            found[name] = draw(_initializer(shape, _nodes(time) if stacked else 0))
+            found[name] = draw(_initializer(shape, _nodes(name, time, field) if stacked else 0))
     return found
 
 
-def _nodes(time: Plain) -> int:
-    steps = time["steps"]
-    return {"per-step": steps, "linear": steps + 1, "shared": 0}[time.get("weights", "per-step")]
+def _nodes(name: str, time: Plain, field: Field) -> int:
+    steps, mode = time["steps"], _mode(name, time, field)
+    return {"per-step": steps, "linear": steps + 1, "shared": 0}[mode]
+
+
+def _mode(name: str, time: Plain, field: Field) -> str:
+    return field.times.get(name) or time.get("weights", "per-step")
 
 
 @st.composite
@@ -312,8 +367,9 @@ def _nested(draw: st.DrawFn, shape: tuple[int, ...]) -> Any:
 @st.composite
 def _regularizers(draw: st.DrawFn, net: Plain, field: Field) -> list[Any]:
     """Up to two penalties; those that need a path act on weights along time."""
-    along_time = [] if net["time"].get("weights") == "shared" else list(field.shapes)
-    everything = [*field.shapes, *(["L"] if net.get("lift") == "linear" else []), "W", "mu"]
+    along_time = [n for n in field.shapes if _mode(n, net["time"], field) != "shared"]
+    of_readout = ["W", "mu"] if readouts.Readout._choose(net["readout"]).outputs_count else []
+    everything = [*field.shapes, *(["L"] if net.get("lift") == "linear" else []), *of_readout]
     found = []
     for _ in range(draw(st.sampled_from((0, 0, 1, 2)))):
         kind, cls = draw(st.sampled_from(list(Regularizer.members().items())))

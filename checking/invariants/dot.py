@@ -46,14 +46,15 @@ def _terms(model: FrameworkModel, case: Compiled, probes: Probes) -> list[Array]
     leaves = {**pulled, "": pulled_x}
     v = {name: random.normal(size=g.shape) / _size(g) for name, g in leaves.items()}
     dx = v.pop("")
+    along = {name: v.get(name, np.zeros_like(a)) for name, a in weights.items()}
     reverse = [-dx * pulled_x, *(-v[name] * g for name, g in pulled.items())]
     try:
-        terms = [w * model.jvp(weights, x, v, dx), *reverse]
+        terms = [w * model.jvp(weights, x, along, dx), *reverse]
     except NoForwardMode as error:
         raise NotOffered(str(error)) from None
     if (
         _residual(terms) > VISIBLE
-        and _residual([w * _quotient(model, probes, v, dx), *reverse]) < VISIBLE
+        and _residual([w * _quotient(model, probes, along, dx), *reverse]) < VISIBLE
     ):
         raise NotOffered("forward mode: an operation drops the tangent and says nothing")
     return terms

@@ -96,12 +96,13 @@ def errors(model: Model, case: Compiled, halvings: int) -> Array:
 def _error(model: Model, case: Compiled) -> float:
     x, weights = starts(case), smooth_weights(case, slope=0.0)
     path = model.trajectory(weights, x).reshape(-1, case.problem.size)
-    n, reference = case.problem.sizes["y"], Reference(case.module)
+    n, reference = case.problem.first.size.value, Reference(case.module)
     kick = lag(case) * case.module.h * reference.vector_field(weights, 0.0, path)
     y, z = path[:, :n].T, (path + kick)[:, n:].T
     H = energy(case)
     assert H is not None
-    found = H(_values(case, weights, {"y": y, "z": z})).reshape(-1, len(x))
+    halves = dict(zip(case.problem.blocks, (y, z), strict=True))
+    found = H(_values(case, weights, halves)).reshape(-1, len(x))
     return float(np.max(np.abs(found - found[0])) / np.max(np.abs(found)))
 
 
@@ -112,9 +113,10 @@ def energy(case: Compiled) -> Energy | None:
     H = problem.hamiltonian
     if H is not None:
         return None if problem.t in variables(H) else lambda values: evaluate(H, values)
-    if set(problem.blocks) != {"y", "z"}:
+    if len(problem.blocks) != 2:
         return None
-    upper, lower = _half(case, "y", "z"), _half(case, "z", "y")
+    y, z = problem.blocks
+    upper, lower = _half(case, y, z), _half(case, z, y)
     if upper is None or lower is None:
         return None
     if not problem.spec.model.vector_field.keeps_energy and not _is_kept(case, upper, lower):
@@ -154,7 +156,8 @@ def _is_kept(case: Compiled, upper: _Half, lower: _Half) -> bool:
     problem, random = case.problem, np.random.default_rng(0)
     states = {n: random.normal(size=(size, 3)) for n, size in problem.sizes.items()}
     values = _values(case, smooth_weights(case, slope=0.0), states)
-    gradients = {"y": lower.gradient(values), "z": upper.gradient(values)}
+    slopes = (lower.gradient(values), upper.gradient(values))
+    gradients = dict(zip(problem.blocks, slopes, strict=True))
     terms = np.concatenate([g * evaluate(problem.rhs[n], values) for n, g in gradients.items()])
     return bool((np.abs(terms.sum(axis=0)) <= SAME * np.abs(terms).sum(axis=0)).all())
 

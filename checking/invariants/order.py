@@ -109,7 +109,7 @@ def lag(case: Compiled) -> float:
 
 def _compared(case: Compiled, states: Array) -> Array:
     """All blocks; y alone where the others lie half a step behind."""
-    return states[:, : case.problem.sizes["y"]] if lag(case) else states
+    return states[:, : case.problem.first.size.value] if lag(case) else states
 
 
 def _exact(case: Compiled, steps: list[float], leaves: list[str]) -> dict[str, list[Array]]:

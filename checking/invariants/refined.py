@@ -41,7 +41,7 @@ def refined(case: Compiled, horizon: float, steps: int) -> Compiled:
     """The field and the integrator alone, on [0, horizon] in so many steps."""
     spec = case.problem.spec
     model = {key: value for key, value in spec.model.to_plain().items() if key in KEPT}
-    time = {"horizon": horizon, "steps": steps, "weights": case.problem.mode}
+    time = {"horizon": horizon, "steps": steps, "weights": spec.model.time.weights}
     head = {"wellposed": 1, "name": spec.name, "seed": spec.seed, "dtype": "float64"}
     return compiled(Spec.model_validate({**head, "model": {**model, "time": time}}))
 
@@ -70,14 +70,14 @@ def _smooth(case: Compiled, weight: RawWeight, slope: float) -> Array:
     first, second = (scale * random.normal(size=shape) for _ in range(2))
     if not weight.nodes:
         return np.asarray(first)
-    ramp = np.linspace(0, slope, weight.nodes) if case.problem.mode == "linear" else np.zeros(1)
+    ramp = np.linspace(0, slope, weight.nodes) if weight.mode == "linear" else np.zeros(1)
     nodes = first + ramp.reshape(-1, *[1] * len(shape)) * second
     return np.ascontiguousarray(np.broadcast_to(nodes, weight.shape))
 
 
 def starts(case: Compiled) -> Array:
     """Rows y(0) (s, n) of a refined case, whose features are its first block."""
-    n = case.problem.sizes["y"]
+    n = case.problem.first.size.value
     return SIZE * rng(case.module.seed, "invariants").normal(size=(ROWS, n))
 
 

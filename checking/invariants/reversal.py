@@ -82,7 +82,7 @@ def _back(model: Model, case: Compiled, weights: Weights, last: Array, before: A
 def _moves_back(model: Model, case: Compiled, weights: Weights, state: Array) -> Array:
     method, h = case.problem.integrator, case.module.h
     assert isinstance(method, Splitting)
-    is_position = np.arange(case.problem.size) < case.problem.sizes["y"]
+    is_position = np.arange(case.problem.size) < case.problem.first.size.value
     for j in reversed(range(_walked(case))):
         own = _of_step(case, weights, j)
         for move in reversed(method.moves):
@@ -94,10 +94,8 @@ def _moves_back(model: Model, case: Compiled, weights: Weights, state: Array) ->
 
 def _of_step(case: Compiled, weights: Weights, j: int) -> Weights:
     """Weights of each step are those of step j at all times: its last stage is at t_{j+1}."""
-    if case.problem.mode != "per-step":
-        return weights
-    raw = {w.name: w.nodes for w in case.module.weights}
-    return {n: np.broadcast_to(w[j], w.shape) if raw[n] else w for n, w in weights.items()}
+    stepwise = {w.name for w in case.module.weights if w.mode == "per-step"}
+    return {n: np.broadcast_to(w[j], w.shape) if n in stepwise else w for n, w in weights.items()}
 
 
 def _leapfrog_back(

@@ -83,7 +83,7 @@ def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
     for name in probes.weights:
         for entry, weight in _structured(case):
             n = weight.variable.shape[-1]
-            steps = () if case.problem.mode == "shared" else (case.module.steps,)
+            steps = () if weight.mode == "shared" else (case.module.steps,)
             wanted = {SKEW: _zero((*steps, n, n), 0.0)}
             if isinstance(weight.parametrization, NegativeGram):
                 wanted = {

@@ -66,7 +66,7 @@ def locate(
     keys = _keys(rung, rewritten) if own else ()
     evidence = Evidence()
     if keys:
-        facts = Facts(case.module.signature.features)
+        facts = Facts(case.module.signature.features, case.module.signature.outputs)
         asked = case.problem.spec, facts, probes, keys
         job = Job(rung.backend, report.device, own, *asked)
         evidence = gather(case, job, run, limit)

@@ -49,7 +49,7 @@ def _questions(model: Model, case: Compiled, probes: Probes) -> Iterator[Questio
         if twin:
             yield f"{TWIN_FIELD}/{at}", lambda t=t: model.vector_field(twin, t, probes.y)
     yield STEADY_PATH, lambda: model.trajectory(still, probes.x)
-    if case.problem.readout is not None:
+    if case.problem.readout is not None and case.problem.readout.weights:
         yield SEEN, lambda: seen(model, case, weights, probes.x)
     for name in weights if module.has_penalties else ():
         alone = {n: w if n == name else np.zeros_like(w) for n, w in weights.items()}
@@ -70,7 +70,7 @@ def twins(case: Compiled, weights: Mapping[str, Array]) -> Weights:
 
 def seen(model: Model, case: Compiled, weights: Weights, x: Array) -> Array:
     """y(T) as the readout has it: the logits of unit vectors as W, with mu = 0."""
-    n, k = case.problem.sizes["y"], case.module.signature.outputs
+    n, k = case.problem.first.size.value, case.module.signature.outputs
     given = (
         weights | {"W": np.eye(n)[:, i : i + k] @ np.eye(min(k, n - i), k), "mu": np.zeros(k)}
         for i in range(0, n, k)

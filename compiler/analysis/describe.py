@@ -15,6 +15,7 @@ from ...spec.initializers import (
     Values,
 )
 from ...spec.integrators import RungeKutta
+from ..builders.network import in_time
 from ..builders.path import initial_blocks
 from ..ir.compiled import Compiled
 from ..ir.module import Function
@@ -42,6 +43,7 @@ class WeightRow:
     axes: tuple[str, ...]
     initial: str
     count: int
+    trainable: bool
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,18 @@ def describe(compiled: Compiled) -> Description:
 def _equations(problem: Problem) -> list[str]:
     lines = equations(problem.rhs, problem.order)
     if problem.hamiltonian is not None:
-        lines.append(f"from H = {mathematics(problem.hamiltonian)}: y' = ∂H/∂z, z' = −∂H/∂y")
+        y, z = problem.blocks
+        lines.append(
+            f"from H = {mathematics(problem.hamiltonian)}: {y}' = ∂H/∂{z}, {z}' = −∂H/∂{y}"
+        )
     lines += [definition(w.name, w.raw.name, w.definition) for w in problem.layer if not w.is_raw]
     lines += in_text(problem)
     at_rest = ["y'(0) = 0"] if problem.order == 2 else []
     lines.append(", ".join([*initial_blocks(problem), *at_rest]))
     if problem.readout is not None:
-        lines.append(f"logits u = {mathematics(problem.readout.logits)}, y = y(T)")
+        y = problem.first.name
+        what = "logits u" if problem.readout.weights else "prediction u"
+        lines.append(f"{what} = {mathematics(problem.readout.logits)}, {y} = {y}(T)")
         lines.append(f"loss = mean over the examples of {mathematics(problem.readout.loss)}")
     return lines + [f"+ {_penalty(p)}" for p in problem.penalties]
 
@@ -109,7 +116,7 @@ def _plan(compiled: Compiled) -> list[str]:
     lines = [
         kind,
         f"N = {time.steps} steps of h = T/N = {time.step:.6g}, T = {number(time.horizon)}",
-        f"weights: {WEIGHTS_IN_TIME[problem.mode]}",
+        f"weights: {in_time(problem, WEIGHTS_IN_TIME)}",
     ]
     if problem.order == 2:
         start = compiled.module.functions["initial_state"].results[-1]
@@ -125,7 +132,7 @@ def _lines(step: Function) -> list[str]:
 
 
 def _row(w: RawWeight) -> WeightRow:
-    return WeightRow(w.name, w.shape, w.axes, _initial(w), w.count)
+    return WeightRow(w.name, w.shape, w.axes, _initial(w), w.count, w.trainable)
 
 
 def _initial(w: RawWeight) -> str:

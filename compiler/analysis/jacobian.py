@@ -78,7 +78,7 @@ def layer_at(
     problem: Problem, reference: Reference, weights: Mapping[str, Array], t: Array
 ) -> dict[Expr, Array]:
     """Values of the weights of a layer at a time, of those that right-hand sides name."""
-    name, args = ("layer_weights", ()) if problem.mode == "shared" else ("weights_at", (t,))
+    name, args = ("layer_weights", ()) if problem.is_shared else ("weights_at", (t,))
     if name not in reference.module.functions:  # which no right-hand side may need
         return {}
     function, found = reference.module.functions[name], reference.run(name, weights, *args)

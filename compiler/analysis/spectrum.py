@@ -96,9 +96,12 @@ def spectrum(problem: Problem) -> Spectrum | None:
     made = {w.value: w.definition for w in problem.layer}
     proof = _Proof(made, problem.names)
     if len(problem.blocks) == 1:
-        return proof.one_block(words["y", "y"])
-    if set(problem.blocks) == {"y", "z"} and not (words["y", "y"] or words["z", "z"]):
-        return proof.two_blocks(words["y", "z"], words["z", "y"])
+        y = problem.first.name
+        return proof.one_block(words[y, y])
+    if len(problem.blocks) == 2:
+        y, z = problem.blocks
+        if not (words[y, y] or words[z, z]):
+            return proof.two_blocks(words[y, z], words[z, y])
     return None
 
 
@@ -113,7 +116,8 @@ def structural_claims(problem: Problem) -> list[str]:
 
 def range_of(problem: Problem, known: Spectrum) -> str:
     """`Re λ(∂f/∂y) ∈ [-0.05, 0]`."""
-    state = "y" if len(problem.blocks) == 1 else f"({', '.join(problem.blocks)})"
+    names = ", ".join(problem.blocks)
+    state = names if len(problem.blocks) == 1 else f"({names})"
     jacobian = f"λ(∂f/∂{state})"
     what = jacobian if problem.order == 2 or known.real else f"Re {jacobian}"
     if known.lower == known.upper:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from ...spec.integrators import RungeKutta, Splitting
 from ..ir.expr import Expr, build, constant, variable
 from ..ir.module import Group
-from ..ir.problem import LayerWeight, Problem
+from ..ir.problem import LayerWeight, Problem, RawWeight
 
 PLACES = {Fraction(0): "start", Fraction(1, 2): "mid", Fraction(1): "end"}
 
@@ -25,64 +25,81 @@ class Entry:
 @dataclass(frozen=True, eq=False)
 class Layer:
     """What one step is given. Weights that are linear in time are taken at every stage c of the
-    method, at t_j + c h; all others once."""
+    method, at t_j + c h; all others once. Those that all steps share come last."""
 
     entries: tuple[Entry, ...]
-    is_linear: bool
-    """Are the weights linear in time?"""
-    groups: dict[Fraction, Group] = field(default_factory=dict)
-    """Where there are several stages, each is a group of its own."""
+    groups: dict[Entry, Group] = field(default_factory=dict)
+    """Where there are several stages, or shared weights beside others, each is a group."""
 
     def of(self, weights: tuple[LayerWeight, ...], stage: Fraction) -> list[Expr]:
         """The variables of these weights at a stage; a KeyError where they are not taken there."""
         known = {(e.weight, e.stage): e.variable for e in self.entries}
-        taken = stage if self.is_linear else Fraction(0)
-        return [known[weight, taken] for weight in weights]
+        return [known[weight, _taken_at(weight, stage)] for weight in weights]
 
     def group(self, entry: Entry) -> Group | None:
-        return self.groups.get(entry.stage)
+        return self.groups.get(entry)
+
+    @property
+    def of_steps(self) -> int:
+        """How many entries are of one step; those behind them are shared by all."""
+        return sum(not is_shared(e.weight) for e in self.entries)
+
+
+def is_shared(weight: LayerWeight) -> bool:
+    return weight.mode == "shared"
+
+
+def _taken_at(weight: LayerWeight, stage: Fraction) -> Fraction:
+    """Where within a step a weight is taken for a right-hand side at this stage."""
+    return stage if weight.mode == "linear" else Fraction(0)
 
 
 def layer_of(problem: Problem) -> Layer:
-    """The weights that a step of the problem's method takes, stage by stage."""
-    taken = _taken(problem)
-    stages = sorted({stage for _, stage in taken})
-    entries = [
-        (weight, stage)
-        for stage in stages
-        for weight in problem.layer
-        if any(s == stage and weight in problem.layer_of(b) for b, s in taken)
-    ]
+    """The weights that a step of the problem's method takes: those of one step, stage by stage,
+    then those that all steps share."""
+    taken = {
+        (weight, _taken_at(weight, stage))
+        for block, stage in _stages(problem)
+        for weight in problem.layer_of(block)
+    }
+    stages = sorted({stage for weight, stage in taken if not is_shared(weight)})
+    wanted = [(w, s) for s in stages for w in problem.layer if (w, s) in taken and not is_shared(w)]
+    shared = [w for w in problem.layer if is_shared(w) and (w, Fraction(0)) in taken]
     several = len(stages) > 1
-    groups = {s: Group(_place(s), "Layer") for s in stages} if several else {}
-    is_linear = problem.mode == "linear"
-    return Layer(tuple(_entry(w, s, several) for w, s in entries), is_linear, groups)
+    entries = [_entry(w, s, several) for w, s in wanted]
+    groups = {e: Group(_place(e.stage), "Layer") for e in entries} if several else {}
+    rest = [_entry(w, Fraction(0), several=False) for w in shared]
+    if entries and rest:
+        groups = groups or dict.fromkeys(entries, Group("layer", "Layer"))
+        groups |= dict.fromkeys(rest, Group("shared", "Layer"))
+    return Layer((*entries, *rest), groups)
 
 
-def _taken(problem: Problem) -> set[tuple[str, Fraction]]:
+def _stages(problem: Problem) -> set[tuple[str, Fraction]]:
     """The blocks with the stages at which their right-hand sides are evaluated."""
     integrator = problem.integrator
     if isinstance(integrator, RungeKutta):
-        found = {(block, c) for block in problem.blocks for c in integrator.tableau.c}
-    elif isinstance(integrator, Splitting):
+        return {(block, c) for block in problem.blocks for c in integrator.tableau.c}
+    if isinstance(integrator, Splitting):
         found = {
             (block, move.at) for move in integrator.moves for block in moved(problem, move.half)
         }
-        found |= {(b, Fraction(0)) for b in moved(problem, "momentum") if integrator.start}
-    else:
-        raise TypeError(f"no step is known of the integrator {integrator.kind}")
-    return found if problem.mode == "linear" else {(block, Fraction(0)) for block, _ in found}
+        before = {(b, Fraction(0)) for b in moved(problem, "momentum") if integrator.start}
+        return found | before
+    raise TypeError(f"no step is known of the integrator {integrator.kind}")
 
 
 def moved(problem: Problem, half: str) -> list[str]:
     """The blocks whose right-hand side moves that half; for y'' = f that of y moves y'."""
     if problem.order == 2:
         return ["y"] if half == "momentum" else []
-    return [name for name in problem.blocks if (name == "y") == (half == "position")]
+    first = problem.first.name
+    return [name for name in problem.blocks if (name == first) == (half == "position")]
 
 
 def _entry(weight: LayerWeight, stage: Fraction, several: bool) -> Entry:
-    name = f"{weight.name}_{_place(stage)}" if several else weight.name
+    is_placed = several and weight.mode == "linear"
+    name = f"{weight.name}_{_place(stage)}" if is_placed else weight.name
     return Entry(weight, stage, variable(name, weight.variable.type))
 
 
@@ -90,9 +107,10 @@ def _place(stage: Fraction) -> str:
     return PLACES.get(stage, f"at_{stage.numerator}_{stage.denominator}")
 
 
-def at_stage(problem: Problem, stack: Expr, stage: Fraction) -> Expr:
+def at_stage(weight: RawWeight, stage: Fraction) -> Expr:
     """The raw weight of all steps, each at a stage of its step: (1 − c) θ_j + c θ_{j+1}."""
-    if problem.mode != "linear":
+    stack = weight.stack
+    if weight.mode != "linear":
         return stack
     before, after = build("head", stack), build("tail", stack)
     if stage in (0, 1):

@@ -68,7 +68,7 @@ def _field(step: Function, problem: Problem, layer: Layer, values: Values) -> Fi
         if times:
             known[problem.t] = values[times[0]] + float(stage) * h
         for entry in layer.entries:
-            if entry.stage == (stage if problem.mode == "linear" else 0):
+            if entry.stage == (stage if entry.weight.mode == "linear" else 0):
                 known[entry.weight.variable] = values[entry.variable]
         parameters = problem.depends_on(block)
         return some_function(_call(problem, block, parameters), [known[p] for p in parameters])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ...spec.node import content_hash
 from ...spec.readouts import Classifier
@@ -112,7 +112,7 @@ def _header(problem: Problem, claims: Sequence[str]) -> Header:
         *(("", text) for text in _definitions(problem)),
         ("Integrator", f"{problem.integrator.name}, {problem.accuracy}"),
         ("", _steps(problem)),
-        ("Weights", f"{WEIGHTS_IN_TIME[problem.mode]}; {problem.weight_count:,} numbers"),
+        ("Weights", _weights(problem)),
         *_objective(problem),
         *_labelled("Stability", claims),
         *_labelled("Reference", _reference(problem)),
@@ -174,11 +174,25 @@ def _steps(problem: Problem) -> str:
     return f"N = {time.steps} step{plural} of {h}"
 
 
+def in_time(problem: Problem, words: Mapping[str, str]) -> str:
+    """How the weights of the field depend on time, one by one where they differ."""
+    if len(problem.modes) < 2:
+        return words[next(iter(problem.modes), problem.spec.model.time.weights)]
+    each = (f"{path.listed(of)} {words[mode]}" for mode, of in problem.modes.items())
+    return "; ".join(each)
+
+
+def _weights(problem: Problem) -> str:
+    counted = f"{in_time(problem, WEIGHTS_IN_TIME)}; {problem.weight_count:,} numbers"
+    fixed = [w for w in problem.weights if not w.trainable]
+    return f"{counted}; {path.listed(fixed)} not trained" if fixed else counted
+
+
 def _objective(problem: Problem) -> list[tuple[str, str]]:
     readout = problem.spec.model.readout
     if readout is None or problem.readout is None:
         return []
-    kind = f"{readout.outputs_count} outputs, least squares"
+    kind = f"{problem.outputs} outputs, least squares"
     if isinstance(readout, Classifier):
         kind = f"{readout.classes} classes, {readout.hypothesis}, {readout.loss}"
     rows = [("Readout", f"{mathematics(problem.readout.logits)}; {kind}")]

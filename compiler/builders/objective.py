@@ -28,11 +28,15 @@ def functions(problem: Problem) -> Iterator[Function]:
 
 def _forward(problem: Problem) -> Function:
     x, body = variable("x", rows((problem.features.value,))), Body()
-    final = call("final_state", (x,), columns(problem.blocks["y"].shape))
-    doc, value = "y(T), one row per example.", final
-    if problem.readout is not None:
-        y = body.named("y", final)
-        block = problem.blocks["y"].variable
+    final = call("final_state", (x,), columns(problem.first.shape))
+    doc, value = f"{problem.first.name}(T), one row per example.", final
+    if problem.readout is not None and not problem.readout.weights:
+        value = substitute(problem.readout.logits, {problem.first.variable: final})
+        formula = mathematics(_of_the_end(problem))
+        doc = f"The prediction {formula}, one row per example: (s, {problem.outputs})."
+    elif problem.readout is not None:
+        block = problem.first.variable
+        y = body.named(block.name, final)
         value = body.named("logits", substitute(problem.readout.logits, {block: y}))
         formula = mathematics(_of_the_end(problem))
         doc = f"Logits {formula}, one row per example: (s, {problem.outputs})."
@@ -51,8 +55,8 @@ def _forward(problem: Problem) -> Function:
 def _of_the_end(problem: Problem) -> Expr:
     """The logits in terms of y(T)."""
     assert problem.readout is not None
-    y = problem.blocks["y"].variable
-    return substitute(problem.readout.logits, {y: variable("y(T)", y.type)})
+    y = problem.first.variable
+    return substitute(problem.readout.logits, {y: variable(f"{y.name}(T)", y.type)})
 
 
 # --- regularizers ----------------------------------------------------------------------------
@@ -106,7 +110,7 @@ def _loss(problem: Problem) -> Function:
     if problem.is_classifier:
         given = build("class_probabilities", targets, attributes=(Size(k, "CLASSES"),))
     logits = call("forward", (x,), rows((k,)))
-    u = body.named("logits", build("flip", logits))
+    u = body.named("logits" if readout.weights else "u", build("flip", logits))
     C = body.named("C", build("flip", given))
     losses = body.named("losses", in_a_row(substitute(readout.loss, {readout.u: u, readout.C: C})))
     total = build("mean", losses)
@@ -116,7 +120,8 @@ def _loss(problem: Problem) -> Function:
     if problem.is_classifier:
         what = "classes (s,) or their probabilities (s, classes)"
     penalty = ", plus R" if problem.penalties else ""
-    mean = f"Mean over the examples of {mathematics(readout.loss)}, u the logits{penalty}"
+    u_is = "logits" if readout.weights else "prediction"
+    mean = f"Mean over the examples of {mathematics(readout.loss)}, u the {u_is}{penalty}"
     return Function(
         name="loss",
         role=Role.LOSS,

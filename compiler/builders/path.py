@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ...spec.integrators import Splitting, times_h
 from ..ir.expr import Expr, build, constant, substitute, times, variable
 from ..ir.module import Call, Function, Group, Let, Result, Role, Scan, let
-from ..ir.problem import Problem
+from ..ir.problem import Problem, RawWeight, slices
 from ..ir.text import definition, mathematics
 from ..ir.types import STEP, Size, Type, rows
 from .field import made, rhs
@@ -54,7 +54,7 @@ def layer_weights(problem: Problem, layer: Layer) -> Function:
     """The weights of all steps, as steps take them."""
     results, names = [], parametrization_names(problem)
     for entry in layer.entries:
-        raw = at_stage(problem, entry.weight.raw.stack, entry.stage)
+        raw = at_stage(entry.weight.raw, entry.stage)
         value = as_layer(made(names, entry.weight, raw))
         results.append(Result(entry.variable.name, value, layer.group(entry) or LAYER))
     return Function(
@@ -77,7 +77,7 @@ def _weights_doc(problem: Problem) -> str:
     found = [definition(w.name, w.raw.name, w.definition) for w in problem.layer if not w.is_raw]
     if any(w.variable.type.rank == 1 for w in problem.layer):
         found.append("vectors as columns")
-    whose = "The one layer's weights" if problem.mode == "shared" else "The weights of all steps"
+    whose = "The one layer's weights" if problem.is_shared else "The weights of all steps"
     return f"{'; '.join([whose, *found])}."
 
 
@@ -86,12 +86,10 @@ def weights_at(problem: Problem) -> Function:
     t, H, names = variable("t"), problem.H, parametrization_names(problem)
     body = Body()
     j = body.named("j", build("step_of", t, H, attributes=(Size(problem.steps, STEPS),)))
-    theta = body.named("theta", t / H - j) if problem.mode == "linear" else None
+    theta = body.named("theta", t / H - j) if "linear" in problem.modes else None
     results = [
-        Result(w.name, as_layer(made(names, w, _at(w.raw.stack, j, theta))), LAYER)
-        for w in problem.layer
+        Result(w.name, as_layer(made(names, w, _at(w.raw, j, theta))), LAYER) for w in problem.layer
     ]
-    what = "Weights interpolated at t" if theta else "The weights of step j, t_j ≤ t < t_{j+1}"
     return Function(
         name="weights_at",
         role=Role.PATH,
@@ -99,18 +97,36 @@ def weights_at(problem: Problem) -> Function:
         numbers=(t,),
         body=tuple(body.lets),
         results=tuple(results),
-        doc=(f"{what}.",),
+        doc=(_at_doc(problem),),
         loc=TIME,
         takes_weights=True,
     )
 
 
-def _at(stack: Expr, j: Expr, theta: Expr | None) -> Expr:
+def _at_doc(problem: Problem) -> str:
+    words = {
+        "per-step": "The weights of step j, t_j ≤ t < t_{j+1}",
+        "linear": "Weights interpolated at t",
+    }
+    if len(problem.modes) == 1:
+        return f"{words[next(iter(problem.modes))]}."
+    words = {"per-step": "of step j, t_j ≤ t < t_{j+1}", "linear": "interpolated", "shared": ""}
+    parts = [f"{listed(of)} {words[m]}" for m, of in problem.modes.items() if words[m]]
+    return f"The weights at t: {', '.join(parts)}."
+
+
+def listed(weights: Sequence[RawWeight]) -> str:
+    return ", ".join(w.name for w in weights)
+
+
+def _at(weight: RawWeight, j: Expr, theta: Expr | None) -> Expr:
     """The raw weight of step j, or its interpolant between the nodes j and j + 1."""
-    before = build("at", stack, j)
-    if theta is None:
+    if weight.mode == "shared":
+        return weight.stack
+    before = build("at", weight.stack, j)
+    if weight.mode != "linear" or theta is None:
         return before
-    return (1 - theta) * before + theta * build("at", stack, j + 1)
+    return (1 - theta) * before + theta * build("at", weight.stack, j + 1)
 
 
 def initial_state(problem: Problem, weights: Function | None) -> Function:
@@ -118,10 +134,12 @@ def initial_state(problem: Problem, weights: Function | None) -> Function:
     x = variable("x", rows((problem.features.value,)))
     body = Body()
     across = build("flip", x)
-    found = {"y": substitute(problem.lift, {problem.x: across})}
+    if len(problem.lift) > 1:
+        across = body.named("columns", across)
+    found = {n: substitute(e, {problem.x: across}) for n, e in problem.lift.items()}
     zero = build("per_example", constant(0), across)
     for name, block in problem.blocks.items():
-        if name != "y":
+        if name not in found:
             found[name] = build("broadcast", zero, attributes=(block.size,))
     states = list(carried(problem))
     if VELOCITY in states:
@@ -146,16 +164,19 @@ def _first_layer(problem: Problem, weights: Function | None, body: Body) -> list
     if weights is None:
         return []
     stacks = dict(zip((r.name for r in weights.results), body.call(weights), strict=True))
-    names = [w.name for w in problem.layer_of("y")]
-    found = [stacks[name] if name in stacks else stacks[f"{name}_start"] for name in names]
-    is_shared = problem.mode == "shared"
-    return found if is_shared else [build("at", stack, constant(0)) for stack in found]
+    found: list[Expr] = []
+    for w in problem.layer_of("y"):
+        stack = stacks[w.name] if w.name in stacks else stacks[f"{w.name}_start"]
+        found.append(stack if w.mode == "shared" else build("at", stack, constant(0)))
+    return found
 
 
 def initial_blocks(problem: Problem) -> list[str]:
-    """`y(0) = …`, and `z(0) = 0` of every other block."""
-    others = [f"{name}(0) = 0" for name in problem.blocks if name != "y"]
-    return [f"y(0) = {mathematics(problem.lift)}", *others]
+    """`y(0) = …`, and `z(0) = 0` of every block that is not filled."""
+    if len(problem.lift) > 1:
+        return [f"({', '.join(f'{name}(0)' for name in problem.lift)}) = x"]
+    filled = [f"{name}(0) = {mathematics(e)}" for name, e in problem.lift.items()]
+    return filled + [f"{name}(0) = 0" for name in problem.blocks if name not in problem.lift]
 
 
 def _start_doc(problem: Problem) -> str:
@@ -184,13 +205,14 @@ def final_state(problem: Problem, lift: Function, weights: Function | None) -> F
     """y(T) as columns."""
     x, body = variable("x", rows((problem.features.value,))), Body()
     after = _scanned(problem, body, lift, weights, x, path=False)
+    first = problem.first.name
     return Function(
         name="final_state",
         role=Role.PATH,
         params=(x,),
         body=tuple(body.lets),
-        results=(Result("y", after["y"]),),
-        doc=("y(T), one column per example.",),
+        results=(Result(first, after[first]),),
+        doc=(f"{first}(T), one column per example.",),
         loc=TIME,
         takes_weights=True,
         groups=body.groups,
@@ -227,15 +249,14 @@ def _scanned(
 ) -> dict[str, Expr]:
     """The states after the last step, or at all nodes."""
     init = body.call(lift, x)
-    is_shared = problem.mode == "shared"
     given = body.call(weights) if weights is not None else ()
     length = Size(problem.steps, STEPS)
     time = () if problem.is_autonomous else (times(problem.H, length, (STEP,)),)
     scan = Scan(
         step="step",
         init=init,
-        xs=time if is_shared else (*time, *given),
-        consts=given if is_shared else (),
+        xs=(*time, *(e for e in given if e.type.path)),
+        consts=tuple(e for e in given if not e.type.path),
         length=length,
         path=path,
     )
@@ -266,11 +287,6 @@ def vector_field(problem: Problem, weights: Function | None) -> Function:
     ]
     whole = slopes[0] if len(slopes) == 1 else build("concat", *slopes)
     what = "y''" if problem.order == 2 else "f(t, y)"
-    rule = {
-        "per-step": ", with weight j for t_j ≤ t < t_{j+1}",
-        "linear": ", with weights interpolated at t",
-        "shared": "",
-    }[problem.mode]
     return Function(
         name="vector_field",
         role=Role.PATH,
@@ -278,25 +294,28 @@ def vector_field(problem: Problem, weights: Function | None) -> Function:
         numbers=(t,),
         body=tuple(body.lets),
         results=(Result("dy", build("flip", whole)),),
-        doc=(f"{what}, rows (s, {problem.size}) in and out{rule}.",),
+        doc=(f"{what}, rows (s, {problem.size}) in and out{_rule(problem)}.",),
         loc=TIME,
         takes_weights=True,
         groups=body.groups,
     )
 
 
+def _rule(problem: Problem) -> str:
+    """Which weights are taken at a time t."""
+    words = {"per-step": "weight j for t_j ≤ t < t_{j+1}", "linear": "weights interpolated at t"}
+    found = [word for mode, word in words.items() if mode in problem.modes]
+    return f", with {' and '.join(found)}" if found else ""
+
+
 def _split(problem: Problem, body: Body, across: Expr) -> dict[str, Expr]:
     """The blocks of the stacked state as columns."""
     if len(problem.blocks) == 1:
-        return {"y": body.named("y", across)}
+        name = problem.first.name
+        return {name: body.named(name, across)}
     whole = body.named("columns", across)
-    found: dict[str, Expr] = {}
-    at = Size(0)
-    for name, block in problem.blocks.items():
-        stop = at + block.size if at.value else block.size
-        found[name] = body.named(name, build("slice", whole, attributes=(at, stop)))
-        at = stop
-    return found
+    places = zip(problem.blocks, slices(problem.blocks.values()), strict=True)
+    return {n: body.named(n, build("slice", whole, attributes=place)) for n, place in places}
 
 
 def functions(problem: Problem, layer: Layer) -> Iterator[Function]:
@@ -305,7 +324,7 @@ def functions(problem: Problem, layer: Layer) -> Iterator[Function]:
     if weights is not None:
         yield weights
     at_any_time = weights
-    if weights is not None and problem.mode != "shared":
+    if weights is not None and not problem.is_shared:
         at_any_time = weights_at(problem)
         yield at_any_time
     lift = initial_state(problem, weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from math import lcm
 
@@ -26,7 +27,7 @@ def carried(problem: Problem) -> dict[str, Expr]:
     """New variables of what a step carries: the blocks, and a second-order field's velocity."""
     found = {n: variable(n, block.variable.type) for n, block in problem.blocks.items()}
     if problem.order == 2:
-        found[VELOCITY] = variable(VELOCITY, problem.blocks["y"].variable.type)
+        found[VELOCITY] = variable(VELOCITY, problem.first.variable.type)
     return found
 
 
@@ -159,6 +160,13 @@ def _moved(y: Expr, increment: Expr | None) -> Expr:
     return y if increment is None else y + increment
 
 
+def _with_names(formula: str, problem: Problem) -> str:
+    """A formula of halves y and z in the names of the blocks."""
+    y, *others = problem.blocks
+    names = {"y": y, "z": ", ".join(others)}
+    return re.sub(r"\b[yz]\b", lambda found: names[found[0]], formula)
+
+
 def _doc(problem: Problem) -> str:
     """Name and formula, and the order where it is another one for the problem as it is written; a
     line is broken between equations, not within one."""
@@ -166,5 +174,7 @@ def _doc(problem: Problem) -> str:
     name = integrator.name[:1].upper() + integrator.name[1:]
     parts = [part.replace(" ", UNBROKEN) for part in integrator.formula.split(", k")]
     text = f"{name}: {', k'.join(parts)}".replace(f";{UNBROKEN}", "; ")
+    if problem.order == 1 and isinstance(integrator, Splitting):
+        text = _with_names(text, problem)
     differs = integrator.initial_value_order != integrator.order
     return f"{text}. {problem.accuracy.capitalize()}." if differs else f"{text}."

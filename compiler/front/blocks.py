@@ -19,14 +19,15 @@ HERE = ("model", "state")
 
 
 def blocks_of(spec: Spec, refusals: Refusals) -> dict[str, Block]:
-    """The blocks of the state, y first."""
+    """The blocks of the state: y first where there is one, the others as the spec has them."""
     sizes = _sizes(spec, refusals)
     is_one_number = isinstance(spec.model.state, int)
+    first = next(iter(sizes), "")
     return {
         name: Block(
             name,
             Size(n, "STATES" if is_one_number else _size_name(name, sizes)),
-            Role.DATA if name == "y" else Role.MOMENTUM,
+            Role.DATA if name == first else Role.MOMENTUM,
             variable(name, columns((n,))),
         )
         for name, n in sizes.items()
@@ -55,9 +56,7 @@ def _sizes(spec: Spec, refusals: Refusals) -> dict[str, int]:
         refusals.add("E213", message, *HERE)
     if model.vector_field.kind == "double-layer-hamiltonian" and len(set(state.values())) > 1:
         refusals.add("E213", "double-layer-hamiltonian has y and z of one size", *HERE)
-    if "y" not in state:
-        refusals.add("E213", "the state has no block y", *HERE, help="lift and readout act on y")
-    return {"y": 0, **state}
+    return {"y": state["y"], **state} if "y" in state else dict(state)
 
 
 def _needs_z(field: object) -> bool:

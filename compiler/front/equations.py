@@ -164,7 +164,8 @@ def field_of(
     t: Expr,
     refusals: Refusals,
 ) -> Field:
-    """The right-hand sides, typed; for a Hamiltonian y' = ∂H/∂z, z' = −∂H/∂y."""
+    """The right-hand sides, typed; for a Hamiltonian y' = ∂H/∂z, z' = −∂H/∂y, y the
+    first block."""
     states = {name: block.variable for name, block in blocks.items()}
     scope = {d.declaration.name: as_operator(d.variable) for d in declared} | states | {"t": t}
     if equations.hamiltonian is not None:
@@ -252,7 +253,7 @@ def _from_hamiltonian(
     scope: Mapping[str, Expr],
     refusals: Refusals,
 ) -> Field:
-    if set(states) != {"y", "z"}:
+    if len(states) != 2:
         return Field()
     H = _text(text, "H", equations, scope, refusals)
     if H is None:
@@ -263,11 +264,11 @@ def _from_hamiltonian(
         error = ExpressionError("E303", message, 0, len(text), help)
         refusals.add_expression(error, text, *equations.locs["H"])
         return Field()
-    y, z = states["y"], states["z"]
+    (position, y), (momentum, z) = states.items()
     # the same number for all examples, so no sum over the batch can come of it
     slopes = gradient(H, [y, z], constant(1))
     dH_dy, dH_dz = (_or_zero(d, s) for d, s in zip(slopes, (y, z), strict=True))
-    sides = {"y": _as_state(dH_dz, y, z), "z": _as_state(simplify(-dH_dy), z, y)}
+    sides = {position: _as_state(dH_dz, y, z), momentum: _as_state(simplify(-dH_dy), z, y)}
     try:
         for side in sides.values():
             _require_finite(side, text)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ... import data as datasets
-from ...spec.diagnostics import Diagnostic, SpecError
+from ...spec.diagnostics import Diagnostic, Span, SpecError
 from ...spec.model import Spec
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The number d of features, None where nothing says it; what was wrong with the data."""
+    """The number d of features and that of values to predict, None where nothing says it; what was
+    wrong with the data."""
 
     features: int | None = None
+    targets: int | None = None
     problems: tuple[Diagnostic, ...] = ()
 
 
@@ -21,9 +23,12 @@ def facts_of(spec: Spec) -> Facts:
     """The facts of a spec's data: of a file, from its first line or the header of an array."""
     if spec.data is None:
         return Facts()
+
+    def place(*keys: str | int) -> Span | None:
+        return spec.span("data", *keys)
+
     try:
-        return Facts(
-            datasets.features(spec.data, spec.folder, lambda *loc: spec.span("data", *loc))
-        )
+        features = datasets.features(spec.data, spec.folder, place)
+        return Facts(features, datasets.targets(spec.data, spec.folder, place))
     except SpecError as error:
-        return Facts(None, tuple(error.diagnostics))
+        return Facts(problems=tuple(error.diagnostics))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ...spec.diagnostics import Diagnostic, SpecError
 from ...spec.integrators import Integrator
-from ...spec.model import Spec
+from ...spec.model import BlockLift, Spec
 from ...spec.parametrizations import Free, HamiltonianBlock
-from ...spec.readouts import Classifier, Regression
+from ...spec.readouts import Classifier
 from ...spec.vector_fields import Custom, Equations
 from ..ir.expr import variable
 from ..ir.problem import Block, Loc, Problem, RawWeight
@@ -45,8 +45,9 @@ def _lower_described(
     described: Equations,
     refusals: Refusals,
 ) -> Problem:
-    y, t = blocks["y"], variable("t")
-    features = _features(spec, facts, y, refusals)
+    t = variable("t")
+    y = next(iter(blocks.values()))
+    features = _features(spec, facts, blocks, refusals)
     declared = eqs.declare(described, blocks, refusals)
     complete = len(declared) == len(described.weights)
     field = eqs.Field()
@@ -54,16 +55,17 @@ def _lower_described(
         field = eqs.field_of(described, declared, blocks, t, refusals)
     else:
         eqs.check_syntax(described, refusals)
-    layer = weights.layer_weights(declared, spec)
+    layer = weights.layer_weights(declared, spec, refusals)
     x = variable("x", columns((features.value,)))
-    lifted, lift_weights = objective.lift(spec, y, x, features, refusals)
-    readout = objective.readout(spec, y)
+    lifted, lift_weights = objective.lift(spec, blocks, x, features, refusals)
+    readout = objective.readout(spec, y, facts, refusals)
     raw = [w.raw for w in layer]
     all_weights = [*raw, *lift_weights, *(readout.weights if readout else ())]
     _check_unique(all_weights, refusals)
     ranges.check(spec, refusals)
     if complete:
         weights.check(all_weights, spec, refusals)
+        _check_something_is_trained(all_weights, spec, refusals)
     penalties = objective.penalties(spec, all_weights, refusals) if complete else ()
     _check_integrator(spec, described, blocks, field, refusals)
     refusals.stop()
@@ -91,12 +93,14 @@ def _rhs_loc(described: Equations, block: str) -> Loc:
     return described.locs.get(block if described.hamiltonian is None else "H", eqs.FIELD)
 
 
-def _features(spec: Spec, facts: Facts, y: Block, refusals: Refusals) -> Size:
-    """The number d of features: what the data has; without data, n."""
+def _features(spec: Spec, facts: Facts, blocks: dict[str, Block], refusals: Refusals) -> Size:
+    """The number d of features: what the data has; without data, what the lift fills."""
     if spec.data is not None:
         _check_classes(spec, refusals)
     refusals.extend(facts.problems)
-    return Size(y.size.value if facts.features is None else facts.features, "FEATURES")
+    sizes = [block.size.value for block in blocks.values()]
+    filled = sum(sizes) if isinstance(spec.model.lift, BlockLift) else sizes[0]
+    return Size(filled if facts.features is None else facts.features, "FEATURES")
 
 
 def _check_combination(spec: Spec, refusals: Refusals) -> None:
@@ -124,21 +128,16 @@ def _check_custom(field: Custom, refusals: Refusals) -> None:
 
 def _check_task(spec: Spec, refusals: Refusals) -> None:
     readout, data = spec.model.readout, spec.data
-    wanted = {"classification": Classifier, "regression": Regression}[spec.task.kind]
-    if readout is not None and not isinstance(readout, wanted):
+    if readout is not None and readout.task != spec.task.kind:
         message = f"task {spec.task.kind} does not go with the readout {readout.kind}"
-        refusals.add("E206", message, "model", "readout", help=f"task: {_task_of(readout)}")
+        refusals.add("E206", message, "model", "readout", help=f"task: {readout.task}")
         return
     if readout is None or data is None:
         return
-    targets = "classes" if isinstance(readout, Classifier) else "values"
+    targets = "classes" if readout.task == "classification" else "values"
     if data.target_kind not in (targets, "none"):
         message = f"the readout predicts {targets}, the data has {data.target_kind}"
         refusals.add("E206", message, "model", "readout")
-
-
-def _task_of(readout: object) -> str:
-    return "classification" if isinstance(readout, Classifier) else "regression"
 
 
 def _check_classes(spec: Spec, refusals: Refusals) -> None:
@@ -146,6 +145,15 @@ def _check_classes(spec: Spec, refusals: Refusals) -> None:
     if isinstance(readout, Classifier) and classes is not None and classes > readout.classes:
         message = f"the data has {classes} classes, the readout has {readout.classes}"
         refusals.add("E206", message, "model", "readout", "classes", label="too few")
+
+
+def _check_something_is_trained(
+    all_weights: list[RawWeight], spec: Spec, refusals: Refusals
+) -> None:
+    learns = spec.train is not None and (all_weights or spec.model.readout is not None)
+    if learns and not any(w.trainable for w in all_weights):
+        message = "the network has no weight that is trained"
+        refusals.add("E208", message, "train", key=True, label="nothing to train")
 
 
 def _check_unique(all_weights: list[RawWeight], refusals: Refusals) -> None:
@@ -177,9 +185,14 @@ def _check_integrator(
     elif integrator.needs_separable and _is_not_separable(blocks, field):
         message = f"{integrator.kind} takes a field y' = f(t, z), z' = g(t, y), {kind} is none"
         refusals.add("E202", message, *here, help=f"use {_methods(1, separable=False)}")
-    elif spec.model.time.weights == "linear" and not all(0 <= c <= 1 for c in integrator.places()):
+    elif _has_linear(spec, described) and not all(0 <= c <= 1 for c in integrator.places()):
         message = f"{integrator.kind} looks beyond its step, linear weights end with it"
         refusals.add("E202", message, *here, help="time: {weights: per-step} or shared")
+
+
+def _has_linear(spec: Spec, described: Equations) -> bool:
+    modes = {w.time or spec.model.time.weights for w in described.weights}
+    return "linear" in (modes or {spec.model.time.weights})
 
 
 def _is_not_separable(blocks: dict[str, Block], field: eqs.Field) -> bool:
@@ -200,8 +213,8 @@ def _methods(order: int, separable: bool) -> str:
 def _check_blocks_have_equations(described: Equations, refusals: Refusals) -> None:
     blocks, here = set(described.blocks), ("model", "vector_field")
     if described.hamiltonian is not None:
-        if blocks != {"y", "z"} or len(set(described.blocks.values())) > 1:
-            message = "a Hamiltonian field has the blocks y and z, of one size"
+        if len(blocks) != 2 or len(set(described.blocks.values())) > 1:
+            message = "a Hamiltonian field has two blocks of one size, positions and momenta"
             refusals.add("E213", message, *here, "hamiltonian")
         return
     given = set(described.right_hand_sides)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...spec.diagnostics import did_you_mean
-from ...spec.model import LinearLift, Spec
+from ...spec.model import BlockLift, LinearLift, Spec
 from ...spec.readouts import Classifier
 from ...spec.regularizers import Regularizer
 from ..ir.expr import Expr, build, constant, variable
 from ..ir.operators import as_operator
-from ..ir.problem import Block, Loc, Penalty, RawWeight, Readout
+from ..ir.problem import Block, Loc, Penalty, RawWeight, Readout, slices
 from ..ir.types import Size, columns, stored
 from ..language.elaborate import elaborate
+from .facts import Facts
 from .refusals import Refusals
 from .weights import is_of_a_wrong_readout, raw_weight
 
@@ -18,9 +21,37 @@ READOUT = ("model", "readout")
 
 
 def lift(
+    spec: Spec, blocks: Mapping[str, Block], x: Expr, features: Size, refusals: Refusals
+) -> tuple[dict[str, Expr], tuple[RawWeight, ...]]:
+    """What blocks start at that the features x fill: y at x with zeros appended, or at L x, or all
+    blocks one after the other."""
+    if isinstance(spec.model.lift, BlockLift):
+        return _in_order(blocks, x, features, refusals), ()
+    y = next(iter(blocks.values()))
+    start, weights = _first_block(spec, y, x, features, refusals)
+    return {y.name: start}, weights
+
+
+def _in_order(
+    blocks: Mapping[str, Block], x: Expr, features: Size, refusals: Refusals
+) -> dict[str, Expr]:
+    total = sum(block.size.value for block in blocks.values())
+    if total != features.value:
+        message = f"the data has {features.value} features, the blocks have {total} components"
+        help = "lift: blocks fills every block"
+        refusals.add(
+            "E201", message, "model", "lift", label=f"{total} ≠ {features.value}", help=help
+        )
+        return {}
+    if len(blocks) == 1:
+        return dict.fromkeys(blocks, x)
+    places = zip(blocks, slices(blocks.values()), strict=True)
+    return {name: build("slice", x, attributes=place) for name, place in places}
+
+
+def _first_block(
     spec: Spec, y: Block, x: Expr, features: Size, refusals: Refusals
 ) -> tuple[Expr, tuple[RawWeight, ...]]:
-    """y(0) from the features x: zeros appended, or L x."""
     n, d = y.size.value, features.value
     if isinstance(spec.model.lift, LinearLift):
         variable_ = variable("L", stored((n, d)))
@@ -28,21 +59,45 @@ def lift(
         return as_operator(L.stack) @ x, (L,)
     if n < d:
         help = f"a state of at least {d}, or lift: linear"
-        message = f"the data has {d} features, the state y has {n}"
+        message = f"the data has {d} features, the state {y.name} has {n}"
         refusals.add("E201", message, "model", "state", label=f"{n} < {d}", help=help)
     if n == d:
         return x, ()
     return build("pad", x, attributes=(Size(0), y.size if n > d else features)), ()
 
 
-def readout(spec: Spec, y: Block) -> Readout | None:
-    """logits u = Wᵀ y + μ as a column; the loss of one example in terms of u and the target C."""
+def readout(spec: Spec, y: Block, facts: Facts, refusals: Refusals) -> Readout | None:
+    """Logits u = Wᵀ y + μ as a column, or y itself; the loss of one example in terms of u and the
+    target C."""
     head = spec.model.readout
     if head is None:
         return None
     is_classifier = isinstance(head, Classifier)
-    k = Size(head.outputs_count, "CLASSES" if is_classifier else "OUTPUTS")
-    letter = "classes" if is_classifier else "outputs"
+    count = head.outputs_count or facts.targets or y.size.value
+    k = Size(count, "CLASSES" if is_classifier else "OUTPUTS")
+    logits, weights = (
+        _affine(spec, y, k) if head.outputs_count else (_components(y, k, refusals), ())
+    )
+    u, C = (variable(name, columns((k.value,))) for name in ("u", "C"))
+    hypothesis = elaborate(head.hypothesis_expression, {"u": u}, catalogue=True)
+    loss = elaborate(head.loss_expression, {"u": u, "C": C}, catalogue=True)
+    return Readout(u, C, logits, hypothesis, loss, weights)
+
+
+def _components(y: Block, k: Size, refusals: Refusals) -> Expr:
+    """The first k components of y."""
+    n = y.size.value
+    if k.value > n:
+        message = f"the data has {k.value} targets, the state {y.name} has {n}"
+        refusals.add("E206", message, *READOUT, label=f"{n} < {k.value}")
+    if k.value >= n:
+        return y.variable
+    return build("slice", y.variable, attributes=(Size(0), k))
+
+
+def _affine(spec: Spec, y: Block, k: Size) -> tuple[Expr, tuple[RawWeight, ...]]:
+    """Wᵀ y + μ with its weights."""
+    letter = "classes" if k.name == "CLASSES" else "outputs"
     W = raw_weight(
         variable("W", stored((y.size.value, k.value))),
         (y.size, k),
@@ -52,11 +107,7 @@ def readout(spec: Spec, y: Block) -> Readout | None:
         fan_in=y.size,
     )
     mu = raw_weight(variable("mu", stored((k.value,))), (k,), (letter,), spec, READOUT)
-    logits = as_operator(W.stack).T @ y.variable + build("column", mu.stack)
-    u, C = (variable(name, columns((k.value,))) for name in ("u", "C"))
-    hypothesis = elaborate(head.hypothesis_expression, {"u": u}, catalogue=True)
-    loss = elaborate(head.loss_expression, {"u": u, "C": C}, catalogue=True)
-    return Readout(u, C, logits, hypothesis, loss, (W, mu))
+    return as_operator(W.stack).T @ y.variable + build("column", mu.stack), (W, mu)
 
 
 def penalties(spec: Spec, weights: list[RawWeight], refusals: Refusals) -> tuple[Penalty, ...]:
@@ -84,16 +135,16 @@ def _penalty(
             help = did_you_mean(name, known) or f"weights: {', '.join(known)}"
             refusals.add("E204", f"there is no weight {name}", *loc, help=help)
         elif regularizer.needs_path and not known[name].nodes:
-            _no_path(name, spec, loc, refusals)
+            _no_path(known[name], loc, refusals)
         elif not regularizer.needs_path or known[name].nodes > 1:
             fitting.append(known[name])  # the only node of a single step has no neighbour: 0
     return _total(regularizer, index, fitting, spec) if fitting else None
 
 
-def _no_path(name: str, spec: Spec, loc: Loc, refusals: Refusals) -> None:
-    shared = spec.model.time.weights == "shared" and name not in ("W", "mu", "L")
-    why = "it is shared by all steps" if shared else "it belongs to no time step"
-    refusals.add("E205", f"{name} has no smoothness in time", *loc, label=why)
+def _no_path(weight: RawWeight, loc: Loc, refusals: Refusals) -> None:
+    is_of_the_field = weight.name not in ("W", "mu", "L")
+    why = "it is shared by all steps" if is_of_the_field else "it belongs to no time step"
+    refusals.add("E205", f"{weight.name} has no smoothness in time", *loc, label=why)
 
 
 def _total(regularizer: Regularizer, index: int, weights: list[RawWeight], spec: Spec) -> Penalty:

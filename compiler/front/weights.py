@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...spec.diagnostics import did_you_mean
@@ -20,16 +22,23 @@ MOST_ELEMENTS = 500_000_000
 """Entries of all weights together: 2 GB in float32."""
 
 
-def layer_weights(declared: list[Declared], spec: Spec) -> list[LayerWeight]:
+def layer_weights(declared: list[Declared], spec: Spec, refusals: Refusals) -> list[LayerWeight]:
     """The weights of one layer with the raw weights they are made of."""
-    return [_layer_weight(d, spec) for d in declared]
+    return [_layer_weight(d, spec, refusals) for d in declared]
 
 
-def _layer_weight(d: Declared, spec: Spec) -> LayerWeight:
+def _layer_weight(d: Declared, spec: Spec, refusals: Refusals) -> LayerWeight:
     w = d.declaration
     letters = tuple(map(_letter, w.shape))
-    time = time_axis(spec.model.time.weights)
+    time = time_axis(w.time or spec.model.time.weights)
     raw = raw_weight(d.raw, d.sizes, letters, spec, w.loc, time=time)
+    if w.value is not None:
+        if raw.initializer_loc:
+            message = f"{w.name} starts at its value already"
+            refusals.add("E109", message, *raw.initializer_loc, key=True, label="leave one out")
+        at = (*w.loc, "value")
+        raw = replace(raw, initializer=Values(values=w.value), initializer_loc=at)
+    raw = replace(raw, trainable=w.trainable)
     is_custom = w.loc != FIELD
     loc = (*(w.loc if is_custom else ("model",)), "parametrization")
     return LayerWeight(w.name, d.variable, raw, d.definition, w.parametrization, is_custom, loc)
@@ -79,6 +88,10 @@ def check(weights: list[RawWeight], spec: Spec, refusals: Refusals) -> None:
             refusals.add("E204", f"there is no weight {name}", *loc, key=True, help=help)
         else:
             _check_initializer(known[name], initializer, loc, refusals)
+    for weight in weights:
+        *_, key = weight.initializer_loc or ("",)
+        if isinstance(weight.initializer, Values) and key == "value":
+            _check_values(weight, weight.initializer, weight.initializer_loc, refusals)
     total = sum(int(np.prod(w.shape, dtype=object)) for w in weights)
     if total > MOST_ELEMENTS:
         message = f"the weights have {total:,} entries, more than {MOST_ELEMENTS:,}"
@@ -96,13 +109,10 @@ def _check_initializer(
     if isinstance(initializer, Identity) and len(weight.step_shape) != 2:
         refusals.add("E210", f"identity is for matrices, {weight.name} is none", *loc)
     if isinstance(initializer, Values):
-        _check_values(weight, initializer, loc, refusals)
+        _check_values(weight, initializer, (*loc, "values"), refusals)
 
 
-def _check_values(
-    weight: RawWeight, initializer: Values, loc: tuple[str, ...], refusals: Refusals
-) -> None:
-    here = (*loc, "values")
+def _check_values(weight: RawWeight, initializer: Values, here: Loc, refusals: Refusals) -> None:
     try:
         values = np.asarray(initializer.values)
     except ValueError:

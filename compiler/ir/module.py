@@ -263,6 +263,11 @@ class Module:
         return self.name.replace("-", "_")
 
     @property
+    def trained(self) -> tuple[RawWeight, ...]:
+        """The weights that a gradient has."""
+        return tuple(w for w in self.weights if w.trainable)
+
+    @property
     def has_loss(self) -> bool:
         return "loss" in self.functions
 

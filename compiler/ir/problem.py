@@ -6,7 +6,7 @@ it; the analysis reads off it what holds of the continuous network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -53,6 +53,15 @@ class Block:
         return (self.size.value,)
 
 
+def slices(blocks: Iterable[Block]) -> Iterator[tuple[Size, Size]]:
+    """Where each block begins and ends in the stacked state."""
+    at = Size(0)
+    for block in blocks:
+        stop = at + block.size if at.value else block.size
+        yield at, stop
+        at = stop
+
+
 @dataclass(frozen=True, eq=False)
 class RawWeight:
     """A weight as it travels in dicts: the time axis first where it has one.
@@ -74,6 +83,14 @@ class RawWeight:
     variable: Expr
     initializer_loc: Loc = ()
     """Where the spec says how it starts, if it does."""
+    trainable: bool = True
+
+    @property
+    def mode(self) -> str:
+        """How it depends on time: `per-step`, `linear` or `shared`."""
+        if not self.time:
+            return "shared"
+        return "linear" if self.time[0].extra else "per-step"
 
     @property
     def step_shape(self) -> Shape:
@@ -115,6 +132,10 @@ class LayerWeight:
     """Did the user declare it, with a parametrization of its own?"""
     loc: Loc
     """Where the spec says what it is made by."""
+
+    @property
+    def mode(self) -> str:
+        return self.raw.mode
 
     @property
     def is_raw(self) -> bool:
@@ -163,7 +184,8 @@ class Penalty:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A whole network, continuous in time. `blocks` are the parts of the state, `y` first."""
+    """A whole network, continuous in time. `blocks` are the parts of the state; the readout reads
+    the first, which is y where there is a y."""
 
     spec: Spec
     blocks: Mapping[str, Block]
@@ -177,7 +199,8 @@ class Problem:
     rhs_locs: Mapping[str, Loc]
     hamiltonian: Expr | None
     order: int
-    lift: Expr
+    lift: Mapping[str, Expr]
+    """What blocks start at that the features x fill; the others start at 0."""
     readout: Readout | None
     penalties: tuple[Penalty, ...]
 
@@ -220,13 +243,26 @@ class Problem:
         return constant(self.h, "H")
 
     @property
-    def mode(self) -> str:
-        """`per-step`, `linear` or `shared`."""
-        return self.spec.model.time.weights
+    def modes(self) -> dict[str, list[RawWeight]]:
+        """The weights of the field by how they depend on time."""
+        found: dict[str, list[RawWeight]] = {}
+        for each in self.layer:
+            found.setdefault(each.mode, []).append(each.raw)
+        return found
+
+    @property
+    def is_shared(self) -> bool:
+        """Do all steps share all weights of the field?"""
+        return self.modes.keys() <= {"shared"}
 
     @property
     def is_classifier(self) -> bool:
         return self.spec.task.kind == "classification"
+
+    @property
+    def first(self) -> Block:
+        """The block that the readout reads and lifts fill: y, or the first of others."""
+        return next(iter(self.blocks.values()))
 
     @property
     def states(self) -> dict[str, Expr]:
@@ -246,11 +282,11 @@ class Problem:
     @property
     def outputs(self) -> int:
         """Number of logits; without a readout the length of y."""
-        return self.readout.outputs if self.readout else self.blocks["y"].size.value
+        return self.readout.outputs if self.readout else self.first.size.value
 
     @property
     def weight_count(self) -> int:
-        """How many numbers are trained."""
+        """How many numbers the weights have together."""
         return sum(w.count for w in self.weights)
 
     @property

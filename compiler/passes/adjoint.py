@@ -30,7 +30,7 @@ LOSS_GRADIENT = "loss_and_gradient"
 @checked("adjoint", claims.gradient_kept)
 def with_loss_gradient(module: Module, keep: Keep = Keep.STATES) -> Module:
     """The module with `loss_and_gradient(x, targets, loss_bar)` → the loss, then for every raw
-    weight loss_bar · ∂ loss/∂ θ."""
+    weight that is trained loss_bar · ∂ loss/∂ θ."""
     adjoint = Adjoint(module, keep)
     function = _Pullback(adjoint, module.functions["loss"], (), LOSS_GRADIENT).function(value=True)
     adjoint.add(without_dead_statements(function))
@@ -79,11 +79,11 @@ class Adjoint:
         return numbered(wanted, {*self.made, *self.module.functions})
 
     def weights_of(self, function: Function) -> list[Expr]:
-        """The raw weights that a function uses, in the module's order."""
+        """The raw weights that a function uses and that are trained, in the module's order."""
         if function.name == "loss":
-            return [w.stack for w in self.module.weights]
+            return [w.stack for w in self.module.trained]
         used = used_weights(self.module, function)
-        return [w.stack for w in self.module.weights if w.name in used]
+        return [w.stack for w in self.module.trained if w.name in used]
 
 
 class _Pullback:
@@ -164,7 +164,7 @@ class _Pullback:
 
     def _uses_weights(self, statement: Let) -> bool:
         functions = map(self.adjoint.function, statement.called)
-        return any(used_weights(self.adjoint.module, f) for f in functions if f.takes_weights)
+        return any(self.adjoint.weights_of(f) for f in functions if f.takes_weights)
 
     def _lifted(self, root: Expr) -> Expr:
         """The expression with its calls as statements before it; generic functions written out."""

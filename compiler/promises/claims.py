@@ -88,14 +88,14 @@ def _gradient_error_at(module: Module, loss: Function, rng: np.random.Generator)
     run, sizes = Interpreter(module), {**SIZES, **module.sizes}
     given = [np.asarray(rng.uniform(0.3, 1.7, array_shape(p.type, sizes))) for p in loss.params]
     weights = {w.name: 0.3 * rng.normal(size=w.shape) for w in module.weights}
-    v = {name: rng.normal(size=w.shape) for name, w in weights.items()}
+    v = {w.name: rng.normal(size=w.shape) if w.trainable else 0.0 for w in module.weights}
 
     @cache  # the wider difference meets points of the narrower one again
     def at(by: float) -> float:
         return run.run("loss", given, {n: w + by * v[n] for n, w in weights.items()})[0].item()
 
     _, *found = run.run("loss_and_gradient", [*given, np.asarray(1.0)], weights)
-    pulled = sum(float((g * v[w.name]).sum()) for g, w in zip(found, module.weights, strict=True))
+    pulled = sum(float((g * v[w.name]).sum()) for g, w in zip(found, module.trained, strict=True))
     slope, coarse = _quotient(at, STEP), _quotient(at, 2 * STEP)
     size = max(abs(slope), abs(pulled), 1e-3 * abs(at(0.0))) or 1.0
     if not np.isfinite([slope, coarse]).all():

@@ -50,10 +50,10 @@ class Reference:
         return self._run("loss", weights, x, targets).item()
 
     def gradient(self, weights: Weights, x: Array, targets: Array) -> dict[str, Array]:
-        """∂ loss / ∂ θ for every raw weight, shaped like it."""
+        """∂ loss / ∂ θ for every raw weight that is trained, shaped like it."""
         given = [_double(x), _double(targets), np.asarray(1.0)]
         _, *found = self._gradient.run(LOSS_GRADIENT, given, _doubles(weights))
-        return {w.name: g for w, g in zip(self.module.weights, found, strict=True)}
+        return {w.name: g for w, g in zip(self.module.trained, found, strict=True)}
 
     @cached_property
     def _interpreter(self) -> Interpreter:

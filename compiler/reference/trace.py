@@ -91,7 +91,7 @@ def traced(
     held = {name: np.asarray(w, float) for name, w in weights.items()}
     with np.errstate(all="ignore"):
         _, *found = run.run(LOSS_GRADIENT, given, held)
-    slopes = {w.name: g for w, g in zip(module.weights, found, strict=True)}
+    slopes = {w.name: g for w, g in zip(module.trained, found, strict=True)}
     for stage in _norms(module, slopes, narrowed):
         see(stage)
     return slopes
@@ -149,7 +149,7 @@ def _norms(
 ) -> Iterator[Stage]:
     """Σ g² of every weight and of all."""
     squares: dict[Expr, Array] = {}
-    for w in module.weights:
+    for w in module.trained:
         g = variable(f"{w.name}\u0304", stored(w.step_shape, *w.time))
         square = build("sum", g**2)
         evaluator = Evaluator(square)

@@ -87,7 +87,7 @@ def test_a_new_kind_is_generated_or_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_nearly_valid_texts_are_mostly_no_specs_and_all_different() -> None:
-    texts = drawn(near.texts(), rounds=4)
+    texts = drawn(near.texts(), rounds=12)
     assert len({repr(text) for text in texts}) > 60
     assert any(isinstance(text, bytes) for text in texts)
 

@@ -191,6 +191,9 @@ EQUIVALENT: dict[str, dict[Mutation, str]] = {
     "leapfrog-shared": {OTHER_BLOCK: UNUSED, REVERSED: ALIKE},
     "custom-blocks": {K_TRANSPOSED: SYMMETRIC, OTHER_BLOCK: UNUSED, TIME: NUMBER},
     "pendulum": {OTHER_BLOCK: UNUSED},
+    "verlet-kicks": {OTHER_BLOCK: UNUSED},
+    "own-times": {OTHER_BLOCK: UNUSED},
+    "pendulum-kicks": {REVERSED: ALIKE, OTHER_BLOCK: UNUSED},
     "field-alone": {
         Mutation("final_state", "another number", 0): TIMELESS,
         OTHER_BLOCK: UNUSED,

@@ -74,7 +74,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
-    """f(t, y), rows (s, 2) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+    """f(t, y), rows (s, 2) in and out."""
     time = jnp.asarray(t, y.dtype)
     y = y.T
     return dy_dt(time, y).T

@@ -67,7 +67,7 @@ class Network(nn.Module):
         return torch.stack(ys).mT
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
-        """f(t, y), rows (s, 2) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        """f(t, y), rows (s, 2) in and out."""
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         y = y.T
         return dy_dt(time, y).T
