@@ -38,7 +38,7 @@ from .inputs import (
     transposed,
     vector_field,
 )
-from .probes import INITIAL, PROBABILITIES, RANDOM, Probes
+from .probes import PROBABILITIES, RANDOM, Probes
 from .quantities import Answers
 
 REPEATED = [0, 2, 0, 0, 5, 2, 0]
@@ -66,7 +66,7 @@ def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
         t=next(iter(probes.times.values())),
         y=probes.y,
         targets=next(iter(probes.targets.values()), None),
-        before=probes.weights[INITIAL],
+        before=probes.own,
         probabilities=probes.targets.get(PROBABILITIES),
     )
     with np.errstate(all="ignore"):

@@ -18,7 +18,7 @@ from ..backends.optimizers import updater
 from ..backends.stepper import Stepper
 from ..compiler.pipeline import Compiled
 from .compare import Array, Leaves, Standard
-from .probes import INITIAL, Probes
+from .probes import Probes
 from .quantities import Answers
 from .tolerances import EPSILON
 
@@ -39,7 +39,7 @@ def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """
     plan, train = probes.training, case.problem.spec.train
     assert plan is not None and train is not None
-    rule, initial = updater(train), probes.weights[INITIAL]
+    rule, initial = updater(train), probes.own
     one, other = (model.stepper(rule, plan.x, plan.targets) for _ in range(2))
     one.load(initial)
     other.load(one_ulp_away(initial))

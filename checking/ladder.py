@@ -27,7 +27,7 @@ from .checks import CHECKS, RUNGS, Expect, plan
 from .compare import Leaves
 from .expectation import REFERENCE, Expectation, expectation
 from .job import Job
-from .probes import Probes, draw
+from .probes import Probes, Weights, draw
 from .process import Outcome, Runner
 from .quantities import DTYPES, PASSES, PROGRAM, TRAINING, Answer, Key
 from .report import Report
@@ -54,11 +54,13 @@ def check(
     steps: int | None = None,
     limit: float = USER_LIMIT,
     run: Runner = process.run,
+    trained: Weights | None = None,
 ) -> Report:
     """Compare the programs of a spec with the reference, rung by rung.
 
     `programs` are files that stand in for emitted text, by backend; each has `limit` seconds;
-    `steps` are the updates of L5, by default as many as some seconds allow. Whatever such a program
+    `steps` are the updates of L5, by default as many as some seconds allow; `trained` are weights
+    that stand in the place of the initial ones. Whatever such a program
     does is in the report. Raises SpecError for a spec that does not compile, BackendError for a
     backend that is not there or that `programs` names in vain.
     """
@@ -69,7 +71,7 @@ def check(
             raise registry.BackendError(f"a program is given for {name}, which is not checked")
     facts = facts_of(spec)
     case = compiled(spec, facts)
-    probes, notes = _probes(case, rungs, steps)
+    probes, notes = _probes(case, rungs, steps, trained)
     texts = {name: _text(name, case, given) for name in backends}
     jobs = {
         name: Job(name, device, text, spec, facts, probes, keys)
@@ -118,9 +120,11 @@ def _passes(case: Compiled, facts: Facts, backends: Sequence[str]) -> list[Rung]
     return [replace(rung, backend=backend) for backend in backends]
 
 
-def _probes(case: Compiled, rungs: Collection[str], steps: int | None) -> tuple[Probes, list[str]]:
+def _probes(
+    case: Compiled, rungs: Collection[str], steps: int | None, trained: Weights | None
+) -> tuple[Probes, list[str]]:
     """The probes, and what will not be asked for want of something in the spec."""
-    probes, notes = draw(case), []
+    probes, notes = draw(case, trained), []
     if not case.module.has_loss:
         notes.append("The spec has no readout: there are no logits, no loss and no gradients.")
     if not {"L4", "L5"} & set(rungs):

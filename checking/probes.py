@@ -1,5 +1,8 @@
 """Where programs are compared: weights, features, states, times and targets.
 
+Features are rows of the training data where there are some, and states those that the network goes
+through from there: what a field does elsewhere is no matter. Without data both are drawn.
+
 All numbers are drawn by NumPy, keyed by the spec, in float64 with all their digits. A float32
 program and the reference get them rounded to float32: both are run on the very same numbers,
 whatever the dtype.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,20 +20,28 @@ from numpy.typing import NDArray
 
 from ..compiler.pipeline import Compiled
 from ..compiler.reference.initial import initial_weights
+from ..compiler.reference.reference import Reference
+from ..data.of_spec import dataset_of
 from ..data.rng import rng
+from ..spec.diagnostics import SpecError
 from ..spec.node import content_hash
 from .updates import UpdatePlan
 
 Array = NDArray[Any]
 Weights = dict[str, Array]
 
-RANDOM, INITIAL = "random", "initial"
+RANDOM, INITIAL, TRAINED = "random", "initial", "trained"
 CLASSES, PROBABILITIES, VALUES = "classes", "class probabilities", "values"
 ROWS = 7
-"""Examples: one is zero, one repeats another, one is LARGE times as large as the rest."""
+"""Examples: one repeats another. Of data one is the mean of two; of numbers that are drawn one is
+zero, one LARGE times as large as the rest."""
 LARGE = 3.0
+OFF = 0.1
+"""By what part of themselves states that the network goes through are moved, so that none of their
+components is 0 or like another."""
 SPREAD = 0.5
 """Random weights are initial ones times 1 + u, |u| < SPREAD, which keeps their signs."""
+SPREADS, FAR = (SPREAD, SPREAD / 4, SPREAD / 16, SPREAD / 64), 100.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,11 @@ class Probes:
     targets: dict[str, Array]
     training: UpdatePlan | None = None
     calls: dict[str, Array] = field(default_factory=dict)
+
+    @property
+    def own(self) -> Weights:
+        """The set of weights that is no random one: the initial ones, or those of a run."""
+        return next(w for name, w in self.weights.items() if name != RANDOM)
 
     def perturbed(self, size: float, rng: np.random.Generator) -> Probes:
         """Every number moved by ±size of itself; times upward only, lest they leave their step."""
@@ -85,7 +102,7 @@ class Probes:
         """The inverse of `arrays`."""
         found, training = _under("targets", arrays), _under("training", arrays)
         return cls(
-            weights={name: _under(f"weights/{name}", arrays) for name in (RANDOM, INITIAL)},
+            weights={name: _under(f"weights/{name}", arrays) for name in _sets(arrays)},
             times={name: float(t) for name, t in _under("times", arrays).items()},
             targets={k: found[k] for k in (CLASSES, PROBABILITIES, VALUES) if k in found},
             training=UpdatePlan.of_arrays(training) if training else None,
@@ -99,24 +116,86 @@ def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
 
 
-def draw(case: Compiled) -> Probes:
-    """The probes of a spec: the same ones every time."""
+def _sets(arrays: Mapping[str, Array]) -> list[str]:
+    """The sets of weights that there are; of a network without weights both are empty."""
+    found = {name.split("/")[1] for name in arrays if name.startswith("weights/")}
+    return [RANDOM, TRAINED if TRAINED in found else INITIAL]
+
+
+def draw(case: Compiled, trained: Weights | None = None) -> Probes:
+    """The probes of a spec: the same ones every time. The weights of a run, where they are given,
+    stand in the place of the initial ones."""
     module, signature = case.module, case.module.signature
     random = rng(module.seed, "check", content_hash(case.problem.spec))
-    initial = initial_weights(module.weights, module.seed)
+    name, initial = INITIAL, initial_weights(module.weights, module.seed)
+    if trained is not None:
+        name, initial = TRAINED, trained
+    shares = {name: random.uniform(-1, 1, w.shape) for name, w in initial.items()}
     weights = {
-        RANDOM: _random_weights(initial, random),
-        INITIAL: {name: _double(w) for name, w in initial.items()},
+        RANDOM: _random_weights(initial, shares, SPREAD),
+        name: {n: _double(w) for n, w in initial.items()},
     }
     x, y = _rows(signature.features, random), _rows(signature.size, random)
+    data = training_rows(case)
+    if data is not None:
+        x = _of_data(data, random)
+        path = _path(case, weights[name], x)
+        weights[RANDOM] = _tame(case, initial, shares, x, float(np.abs(path).max()))
+        y = _on_the_way(path, random)
     return Probes(weights, x, y, _times(case), _targets(case, random))
 
 
-def _random_weights(initial: Weights, rng: np.random.Generator) -> Weights:
+@lru_cache(maxsize=4)
+def training_rows(case: Compiled) -> Array | None:
+    """The features (s, d) of the training data; None where there are none that can be read."""
+    try:
+        dataset = dataset_of(case.problem.spec, case.module.signature.features)
+    except SpecError:
+        return None
+    return None if dataset is None or not len(dataset.train) else dataset.train.x
+
+
+def _of_data(data: Array, rng: np.random.Generator) -> Array:
+    """Rows of the data, among them the largest and the smallest."""
+    sizes = np.linalg.norm(data, axis=1)
+    chosen = [int(sizes.argmax()), int(sizes.argmin()), *rng.integers(len(data), size=ROWS - 2)]
+    rows = _double(data[chosen]).copy()
+    rows[3] = rows[0]
+    rows[5] = (rows[2] + rows[4]) / 2
+    return rows
+
+
+def _path(case: Compiled, weights: Weights, x: Array) -> Array:
+    """The states (N+1, s, n) by the reference."""
+    with np.errstate(all="ignore"):
+        return Reference(case.module).trajectory(weights, x)
+
+
+def _tame(case: Compiled, initial: Weights, shares: Weights, x: Array, size: float) -> Weights:
+    """Random weights with which the states stay near the size that they have with the initial ones:
+    of a field whose weights mean something, others may well blow up."""
+    for spread in SPREADS:
+        found = _random_weights(initial, shares, spread)
+        if np.abs(_path(case, found, x)).max() <= FAR * max(size, 1.0):
+            return found
+    return _random_weights(initial, shares, SPREAD)
+
+
+def _on_the_way(path: Array, rng: np.random.Generator) -> Array:
+    """States that the network goes through, at times from 0 to T, moved a little."""
+    steps, rows = len(path) - 1, path.shape[1]
+    y = path[np.linspace(0, steps, rows).astype(int), np.arange(rows)]
+    y = np.where(np.isfinite(y).all(axis=1, keepdims=True), y, path[0])
+    moved = y * (1 + OFF * rng.uniform(-1, 1, y.shape))
+    sizes = np.abs(y).mean(axis=1, keepdims=True)
+    return _double(np.where(y == 0, OFF * sizes * np.abs(rng.normal(size=y.shape)), moved))
+
+
+def _random_weights(initial: Weights, shares: Weights, spread: float) -> Weights:
     """Different at every step and entry; where the initial weight is 0, of the size 1/√columns."""
     found = {}
     for name, w in initial.items():
-        u = SPREAD * rng.uniform(-1, 1, w.shape)
+        u = spread * shares[name]
         size = (w.shape[-1] if w.ndim else 1) ** -0.5
         found[name] = _double(np.where(w == 0, size * u, w * (1 + u)))
     return found

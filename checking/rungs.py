@@ -24,7 +24,7 @@ from .compare import (
     structure,
 )
 from .expectation import Expectation
-from .probes import INITIAL, RANDOM
+from .probes import INITIAL, RANDOM, TRAINED
 from .quantities import Answer, Key
 from .tolerances import EPSILON, GRADIENTS, LIMIT, VALUES
 
@@ -255,7 +255,7 @@ def _leaf(quantity: str, name: str) -> list[str]:
     first, _, rest = name.partition("/")
     if quantity == q.TRAINING:
         first = f"update {first}"
-    elif rung_of(quantity) <= "L3" and first in (RANDOM, INITIAL):
+    elif rung_of(quantity) <= "L3" and first in (RANDOM, INITIAL, TRAINED):
         first = f"{first} weights"
     return [first] + [rest] * bool(rest and not quantity.endswith(f" {rest}"))
 

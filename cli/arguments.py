@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 SpecName = Annotated[
     str, typer.Argument(metavar="SPEC", help="A file, or the name of a shipped example.")
 ]
+SpecOrRun = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC|RUN", help="A file, the name of a shipped example, or the folder of a run."
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY.SUB=VALUE", help="Keys to override.", show_default=False),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Backends, Device, Json, Overrides, SpecName, emitting, read_spec
+from .arguments import Backends, Device, Json, Overrides, SpecOrRun, emitting
 from .output import error_console, say, say_json, section, table
+from .subject import Subject, read_subject
 
 if TYPE_CHECKING:
     from ..checking.locate.difference import Difference
@@ -25,7 +26,7 @@ NUMBERS = ("worst", "tolerance", "other backend", "PyTorch", "JAX")
 
 
 def check(
-    spec: SpecName = "",
+    spec: SpecOrRun = "",
     overrides: Overrides = None,
     backend: Backends = "all",
     program: Annotated[
@@ -79,11 +80,11 @@ def check(
         if self_test:
             passed = _self_test(emitting(backend), json)
         elif matrix:
-            passed = _matrix(read_spec(spec, overrides), emitting(backend), json)
+            passed = _matrix(read_subject(spec, overrides).spec, emitting(backend), json)
         else:
             rungs, programs = _rungs(to), _programs(program or [])
             asked = _Asked(emitting(backend), programs, device, rungs, updates)
-            passed = _check(read_spec(spec, overrides), asked, repro, verbose, json)
+            passed = _check(read_subject(spec, overrides), asked, repro, verbose, json)
     raise typer.Exit(0 if passed else 1)
 
 
@@ -98,18 +99,20 @@ class _Asked:
     updates: int | None
 
 
-def _check(spec: Spec, asked: _Asked, repro: Path, verbose: bool, json: bool) -> bool:
+def _check(subject: Subject, asked: _Asked, repro: Path, verbose: bool, json: bool) -> bool:
     from ..checking.ladder import check as climb
 
+    trained = None if subject.weights is None else dict(subject.weights)
     report = climb(
-        spec,
+        subject.spec,
         programs=asked.programs,
         backends=asked.backends,
         device=asked.device,
         rungs=asked.rungs,
         steps=asked.updates,
+        trained=trained,
     )
-    place = None if report.passed else _locate(spec, report, repro)
+    place = None if report.passed else _locate(subject, report, repro)
     if json:
         say_json(report.to_json() | ({} if place is None else {"difference": place.to_json()}))
         return report.passed
@@ -141,14 +144,14 @@ class _Place:
         return self.difference.to_json() | {"repro": paths, "repro_said": self.repro.words}
 
 
-def _locate(spec: Spec, report: Report, folder: Path) -> _Place | None:
+def _locate(subject: Subject, report: Report, folder: Path) -> _Place | None:
     """None where no program differs, as where the spec is ill-posed."""
     from ..checking.locate.find import locate
     from ..checking.locate.repro import Repro, write_repro
-    from ..compiler.pipeline import compiled
 
-    case = compiled(spec)
-    difference = locate(report, case, report.programs)
+    case, trained = subject.compiled, subject.weights
+    own = None if trained is None else dict(trained)
+    difference = locate(report, case, report.programs, trained=own)
     if difference is None:
         return None
     try:

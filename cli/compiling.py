@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import Backends, Overrides, SpecName, emitting, read_spec
+from .arguments import Backends, Overrides, SpecOrRun, emitting
 from .output import say
 
 if TYPE_CHECKING:
     from ..compiler.pipeline import Compiled
+    from .subject import Subject
 
 
 FORCE = "--force overwrites"
 
 
 def compile(
-    spec: SpecName,
+    spec: SpecOrRun,
     overrides: Overrides = None,
     backend: Backends = "all",
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")] = False,
 ) -> None:
-    """Write the emitted programs and the initial weights."""
-    from ..compiler.pipeline import compiled
+    """Write the emitted programs and the initial weights, of a run those it has learned."""
+    from .subject import read_subject
 
-    made = compiled(read_spec(spec, overrides))
+    subject = read_subject(spec, overrides)
+    made = _with_numbers(subject)
     name = made.module.file_name
     texts = {f"{name}_{b}.py": text for b, text in _texts(made, backend).items()}
     files = {out / file: text.encode() for file, text in texts.items()}
-    write(files | {out / f"{name}.safetensors": _weights(made)}, force, FORCE)
+    write(files | {out / f"{name}.safetensors": _weights(made, subject)}, force, FORCE)
 
 
 def _texts(compiled: Compiled, backend: str) -> dict[str, str]:
@@ -42,11 +45,28 @@ def _texts(compiled: Compiled, backend: str) -> dict[str, str]:
     return {name: text_of(compiled, name) for name in emitting(backend)}
 
 
-def _weights(compiled: Compiled) -> bytes:
+def _with_numbers(subject: Subject) -> Compiled:
+    """Of a run: its head says what holds at its weights, beside what holds for all."""
+    if subject.weights is None:
+        return subject.compiled
+    from ..compiler.analysis.stability import in_a_line
+
+    line = in_a_line(subject.compiled, subject.seen())
+    module = subject.compiled.module
+    header = module.header.with_row_behind("Stability", line) if line else module.header
+    return replace(subject.compiled, module=replace(module, header=header))
+
+
+def _weights(compiled: Compiled, subject: Subject) -> bytes:
+    import numpy as np
+
     from ..compiler.reference.reference import Reference
     from ..training.checkpoint import to_bytes
 
-    return to_bytes(Reference(compiled.module).init())
+    if subject.weights is None:
+        return to_bytes(Reference(compiled.module).init())
+    dtype = compiled.module.dtype
+    return to_bytes({name: np.asarray(w, dtype) for name, w in subject.weights.items()})
 
 
 def write(files: Mapping[Path, bytes], force: bool, help: str) -> None:
@@ -54,7 +74,7 @@ def write(files: Mapping[Path, bytes], force: bool, help: str) -> None:
 
     `help` says what else the user may do then.
     """
-    from ..training.checkpoint import replace
+    from ..training.checkpoint import replace as written
     from .errors import CallError
 
     same = {path for path, data in files.items() if path.exists() and path.read_bytes() == data}
@@ -65,5 +85,5 @@ def write(files: Mapping[Path, bytes], force: bool, help: str) -> None:
     for path, data in files.items():
         if path not in same:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace(path, data)
+            written(path, data)
         say(f"{path}{' (unchanged)' if path in same else ''}")

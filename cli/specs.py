@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Json, Overrides, SpecName, read_spec
+from .arguments import Json, Overrides, SpecName, SpecOrRun, read_spec
 from .output import pairs, quantity, say, say_json, section, table
 
 if TYPE_CHECKING:
@@ -83,15 +83,16 @@ def _summary(problem: Problem) -> str:
     return ", ".join([*kinds, *size])
 
 
-def show(spec: SpecName, overrides: Overrides = None, json: Json = False) -> None:
-    """Print equations, weights, integrator, cost and stability findings."""
+def show(spec: SpecOrRun, overrides: Overrides = None, json: Json = False) -> None:
+    """Print equations, weights, integrator, cost and findings on stability, of a run at its own."""
     # the eigenvalues of matrices this small take longer with more threads, several times on a busy
     # machine; the library reads this when NumPy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ..compiler.analysis.describe import describe
-    from ..compiler.pipeline import compiled
+    from .subject import read_subject
 
-    described = describe(compiled(read_spec(spec, overrides)))
+    subject = read_subject(spec, overrides)
+    described = describe(subject.compiled, subject.seen())
     if json:
         say_json(described.to_json())
         return

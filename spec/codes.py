@@ -69,11 +69,11 @@ CODES: dict[str, str] = {
     "W201": "the method amplifies what the field does not",
     "W202": "the step is beyond the method's limit",
     "W203": "the field itself amplifies",
-    "W204": "the field has no finite slopes at the initial weights",
+    "W204": "the field has no finite slopes, or the states overflow",
     "N201": "stable by construction",
     "N202": "nothing is known by construction",
     "N203": "decays",
-    "N204": "stable at the initial weights",
+    "N204": "stable where it was looked at",
     "N205": "the method amplifies, within what is tolerated",
     "N206": "the step is within the method's limit, the field amplifies",
 }

@@ -199,6 +199,11 @@ class RungeKutta(Integrator):
         return regions.imaginary_limit(cls.tableau.stability_polynomial())
 
     @classmethod
+    def limit_along(cls, mode: complex) -> float:
+        """The largest r with |R(s λ/|λ|)| ≤ 1 for 0 ≤ s ≤ r, Re λ < 0; ∞ where there is no end."""
+        return regions.limit_along(cls.tableau.stability_polynomial(), mode / abs(mode))
+
+    @classmethod
     def leading_growth(cls) -> tuple[Fraction, int]:
         """(c, p) of |R(iω)| = 1 + c ω^p + …, for small ω."""
         return regions.leading_growth(cls.tableau.stability_polynomial())

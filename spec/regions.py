@@ -70,6 +70,20 @@ def imaginary_limit(R: Polynomial) -> float:
     return _end_of_negative(_excess(R))
 
 
+def limit_along(R: Polynomial, direction: complex) -> float:
+    """The largest r with |R(s u)| ≤ 1 for 0 ≤ s ≤ r in a direction u with Re u < 0.
+
+    |R(s u)|² − 1 is a real polynomial in s without a constant: its smallest positive root ends it.
+    """
+    import numpy as np
+
+    along = np.array([float(c) * direction**k for k, c in enumerate(R)])
+    excess = np.real(np.convolve(along, np.conj(along)))[1:]
+    roots = np.roots(excess[::-1])
+    ends = [r.real for r in roots if abs(r.imag) <= 1e-9 * abs(r) and r.real > 1e-12]
+    return float(min(ends, default=inf))
+
+
 def imaginary_limit_of_trace(trace: Polynomial) -> float:
     """The largest r with |tr(−ω²)| ≤ 2 for 0 ≤ ω ≤ r, which keeps both roots on the circle.
 

@@ -139,7 +139,7 @@ class NumpyProgramModel(ProgramModel):
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         run = getattr(self.native, self._names[LOSS_GRADIENT])
         _, *found = run(weights, x, targets, np.ones((), self.dtype))
-        return dict(zip(weights, found, strict=True))
+        return {w.name: g for w, g in zip(self.module.trained, found, strict=True)}
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> NumpyStepper:
         return NumpyStepper(self, updater, x, targets)

@@ -11,6 +11,7 @@ from ..backends.model import Model
 from ..backends.optimizers import COUNT, Updater, global_norm
 from ..compiler.analysis.findings import Finding
 from ..compiler.analysis.modes import Modes, modes_at
+from ..compiler.analysis.seen import look_at
 from ..compiler.analysis.stability import analyse
 from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
@@ -59,7 +60,7 @@ def diagnose(
         layers=problem.steps,
         example=None if row is None else int(update.rows[row]),
         modes=_modes(compiled, weights, batch, found.place, row) if stands_in_step else None,
-        findings=_applying(compiled) if stands_in_step else (),
+        findings=_applying(compiled, dataset.train.x) if stands_in_step else (),
     )
 
 
@@ -156,7 +157,7 @@ def _modes(
     return modes_at(compiled, weights, batch.x[row], place.layer)
 
 
-def _applying(compiled: Compiled) -> tuple[Finding, ...]:
-    """The warnings of the analysis; where there are none, all its findings."""
-    findings = analyse(compiled)
+def _applying(compiled: Compiled, x: np.ndarray) -> tuple[Finding, ...]:
+    """The warnings of the analysis at the data; where there are none, all its findings."""
+    findings = analyse(compiled, look_at(compiled.problem, x))
     return tuple(f for f in findings if f.level == "warning") or findings

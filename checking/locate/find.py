@@ -12,7 +12,7 @@ from ...compiler.pipeline import Compiled
 from .. import process
 from .. import quantities as q
 from ..job import Job
-from ..probes import Probes, draw
+from ..probes import Probes, Weights, draw
 from ..process import Runner
 from ..quantities import Key
 from ..report import Report
@@ -47,6 +47,7 @@ def locate(
     *,
     run: Runner = process.run,
     limit: float = LIMIT,
+    trained: Weights | None = None,
 ) -> Difference | None:
     """Where the lowest failed rung of a report comes from; None where no program differs.
 
@@ -62,7 +63,7 @@ def locate(
     emitted = {name: text_of(case, name) for name in {*BACKENDS, *texts}}
     own = texts.get(rung.backend, "")
     rewritten = bool(own) and lines.is_rewritten(emitted.get(rung.backend, ""), own)
-    probes = _probes(rung, case)
+    probes = _probes(rung, case, trained)
     keys = _keys(rung, rewritten) if own else ()
     evidence = Evidence()
     if keys:
@@ -95,10 +96,10 @@ def locate(
     )
 
 
-def _probes(rung: Rung, case: Compiled) -> Probes:
+def _probes(rung: Rung, case: Compiled, trained: Weights | None) -> Probes:
     """Those of the check, with the calls of all functions; the first update where training
     differs."""
-    probes = draw(case)
+    probes = draw(case, trained)
     found = update_plan(case, 1) if rung.rung == "L5" else None
     plan = found if isinstance(found, UpdatePlan) else None
     return replace(probes, training=plan, calls=recorded(case, probes))

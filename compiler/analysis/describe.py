@@ -24,6 +24,7 @@ from ..ir.text import definition, equations, mathematics, number
 from ..reference.initial import deviation
 from .cost import Cost, cost
 from .findings import Finding
+from .seen import Seen
 from .spectrum import in_text
 from .stability import analyse
 
@@ -68,8 +69,9 @@ class Description:
         }
 
 
-def describe(compiled: Compiled) -> Description:
-    """Equations, weights, plan, cost and stability findings. Imports no framework."""
+def describe(compiled: Compiled, given: Seen | None = None) -> Description:
+    """Equations, weights, plan, cost and stability findings by what is `given` to look at. Imports
+    no framework."""
     problem = compiled.problem
     return Description(
         name=problem.name,
@@ -77,7 +79,7 @@ def describe(compiled: Compiled) -> Description:
         weights=[_row(w) for w in problem.weights],
         integrator=_plan(compiled),
         cost=cost(compiled.module),
-        findings=analyse(compiled),
+        findings=analyse(compiled, given),
     )
 
 

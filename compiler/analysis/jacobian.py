@@ -28,12 +28,20 @@ def eigenvalues(
     The Jacobian of step j is that of f(t_j, ·) at y(t_j). A second-order field y'' = f has the
     eigenvalues ±√μ, μ those of ∂f/∂y.
     """
-    problem = compiled.problem
     trajectory = Reference(compiled.module).trajectory(weights, x)
+    steps, found = eigenvalues_along(compiled, weights, trajectory, most)
+    return steps * compiled.problem.h, found
+
+
+def eigenvalues_along(
+    compiled: Compiled, weights: Mapping[str, Array], trajectory: Array, most: int = 64
+) -> tuple[Array, Array]:
+    """Likewise of states trajectory[j] (s, n) that are known: the steps (J,) and λ there."""
+    problem = compiled.problem
     count = min(most, problem.steps)
     steps = np.linspace(0, problem.steps - 1, count).astype(int)
     found = eigenvalues_of(jacobians(compiled, weights, trajectory, steps))
-    return steps * problem.h, of_first_order(found) if problem.order == 2 else found
+    return steps, of_first_order(found) if problem.order == 2 else found
 
 
 def jacobians(

@@ -21,17 +21,18 @@ from ...spec.parametrizations import Free
 from ..ir.compiled import Compiled
 from ..ir.problem import Problem
 from ..ir.text import number
-from ..reference.initial import generator, initial_weights
+from ..reference.reference import Reference
 from .findings import Finding, Level
-from .jacobian import eigenvalues
+from .jacobian import Array, eigenvalues_along
 from .modes import LARGEST_STATE
+from .seen import Seen, at_zero, look_at
 from .spectrum import Spectrum, range_of, spectrum
 from .structure import structure
 
-SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
-"""States that are looked at, fewer for a state above LARGE: eigenvalues cost its cube."""
 STEPS, FEW_STEPS, VERY_LARGE = 64, 8, 128
 """Steps that are looked at, fewer for a state above VERY_LARGE."""
+RANGE = 1e12
+"""States this many times as large as the features have left the range of numbers, or soon will."""
 NEGLIGIBLE = 1e-9
 """A real part that is zero but for rounding."""
 NEGLIGIBLE_ROOT = 1e-6
@@ -45,38 +46,74 @@ CURE_FOR_OSCILLATIONS = (
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Where slopes cease to be finite: the step, the state there, the features it comes from."""
+
+    t: float
+    state: Array
+    x: Array
+    is_singular: bool
+    """Is it the field, at a state that has not left the range of numbers?"""
+
+
+@dataclass(frozen=True)
+class Stiff:
+    """A decaying mode λ, |Im λ| ≤ |Re λ|, that a step from t on multiplies by more than 1."""
+
+    mode: complex
+    t: float
+
+
+@dataclass(frozen=True)
 class Numbers:
-    """At the initial weights: extremes of Re λ, the largest |λ| and |Im λ|, growth by the method.
+    """Of all λ that are finite: extremes of Re λ, the largest |λ| and |Im λ|, what a step does."""
 
-    They are no evidence unless all of them are `finite`.
-    """
-
-    finite: bool
     lower: float
     upper: float
     modulus: float
     frequency: float
     growth: float
     """Product over all steps of max |R(h λ)|."""
+    outside: int
+    count: int
+    """How many λ there are, and how many of them a step multiplies by more than 1."""
+    stiff: Stiff | None
+    """The worst at the first time there is one."""
     where: str
+    lost: Lost | None = None
 
     @property
     def range(self) -> str:
         return f"Re λ in [{self.lower:.3g}, {self.upper:.3g}]"
 
 
-def analyse(compiled: Compiled) -> tuple[Finding, ...]:
-    """Findings on the field, then on the method. Imports no framework."""
+def analyse(compiled: Compiled, given: Seen | None = None) -> tuple[Finding, ...]:
+    """Findings on the field, then on the method, by what is `given` to look at. Imports no
+    framework."""
     problem = compiled.problem
     known = spectrum(problem)
     if problem.size > LARGEST_STATE:
         seen = f"no eigenvalues are computed of a state longer than {LARGEST_STATE}"
         return tuple(_for_all_weights(problem, known, seen))
-    numbers = _numbers(compiled)
-    if not numbers.finite:
-        return tuple(_without_numbers(problem, known, numbers.where))
-    found = [*_of_field(problem, known, numbers), *_of_method(problem, known, numbers)]
-    return tuple(found)
+    given = given or look_at(problem)
+    numbers = _numbers(compiled, given)
+    found = [] if numbers.lost is None else [_lost(problem, numbers.lost, numbers.where)]
+    if not numbers.count:
+        found += _for_all_weights(problem, known, f"{numbers.where}: not finite")
+        return tuple(found)
+    found += _of_field(problem, known, numbers)
+    return (*found, *_of_method(problem, known, numbers))
+
+
+def in_a_line(compiled: Compiled, given: Seen) -> str:
+    """What the eigenvalues are at the weights that are given; nothing of a state that is too long
+    or where none are finite."""
+    if compiled.problem.size > LARGEST_STATE:
+        return ""
+    numbers = _numbers(compiled, given)
+    if not numbers.count:
+        return ""
+    return f"{numbers.where}: {numbers.range}; {_outside(numbers)}"
 
 
 # --- the field -------------------------------------------------------------------------------
@@ -89,13 +126,28 @@ def _of_field(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Ite
         yield from _for_all_weights(problem, known, f"{numbers.where}: {numbers.range}")
 
 
-def _without_numbers(problem: Problem, known: Spectrum | None, where: str) -> Iterator[Finding]:
-    """The field overflows on the way or has a singularity there, so that its slopes are unknown."""
-    seen = f"{where}: not finite"
-    claim = "∂f/∂y is not finite"
-    cure = "a smaller h, smaller initial weights, or a field without a singularity there"
-    yield Finding("W204", "warning", claim, "the initial weights", seen, cure, _field_span(problem))
-    yield from _for_all_weights(problem, known, seen)
+def _lost(problem: Problem, lost: Lost, where: str) -> Finding:
+    """A singularity, or states that overflow: its slopes are unknown from there on."""
+    start = f"x = {_vector(lost.x)}"
+    if lost.is_singular:
+        claim = (
+            f"∂f/∂y is not finite at {_state(problem)} = {_vector(lost.state)}, t = {lost.t:.3g}"
+        )
+        cure = "a field without a singularity there, or states that keep away from it"
+    else:
+        claim = f"the states leave the range of numbers before t = {lost.t:.3g}, from {start}"
+        cure = "more steps where the method amplifies, else a field that does not blow up"
+    return Finding("W204", "warning", claim, start, where, cure, _field_span(problem))
+
+
+def _state(problem: Problem) -> str:
+    names = ", ".join(problem.blocks)
+    return names if len(problem.blocks) == 1 else f"({names})"
+
+
+def _vector(values: Array) -> str:
+    shown = ", ".join(f"{v:.3g}" for v in values[:4])
+    return f"({shown}{', …' if len(values) > 4 else ''})" if len(values) > 1 else shown
 
 
 def _for_all_weights(problem: Problem, known: Spectrum | None, seen: str) -> Iterator[Finding]:
@@ -142,6 +194,9 @@ def _by_value(problem: Problem, numbers: Numbers) -> Finding:
     """The weights are given: their eigenvalues are facts."""
     span = problem.spec.span("model", "initializers")
     assumption = "the weights as given"
+    if zero := at_zero(problem):
+        verb = "starts" if len(zero) == 1 else "start"
+        assumption = f"the initial weights, of which {', '.join(zero)} {verb} at 0"
     evidence = f"eigenvalues of ∂f/∂y {numbers.where}: {numbers.range}"
     if numbers.upper > NEGLIGIBLE:
         claim = f"the field amplifies: Re λ reaches {numbers.upper:.3g} > 0"
@@ -177,9 +232,25 @@ def _of_method(problem: Problem, known: Spectrum | None, numbers: Numbers) -> It
         is_damped = isinstance(problem.integrator, Euler) and _has_damped_modes(problem, known)
         found = [_damped_euler(problem, numbers)] if is_damped else []
         warned = any(finding.level == "warning" for finding in found)
-        if numbers.growth > TOLERATED_GROWTH and not _field_grows(numbers) and not warned:
+        if numbers.stiff and not warned:
+            found.append(_beyond(problem, numbers))
+        elif numbers.growth > TOLERATED_GROWTH and not _field_grows(numbers) and not warned:
             found.append(_amplified(problem, numbers))
         yield from found
+
+
+def _beyond(problem: Problem, numbers: Numbers) -> Finding:
+    """A mode decays too fast for the step: |R(h λ)| > 1 where Re λ < 0."""
+    integrator, stiff = problem.integrator, numbers.stiff
+    assert isinstance(integrator, RungeKutta) and stiff is not None
+    limit, reach = integrator.limit_along(stiff.mode), problem.h * abs(stiff.mode)
+    where = f"λ = {stiff.mode:.3g}" if stiff.mode.imag else f"λ = {stiff.mode.real:.3g}"
+    past = f"h |λ| = {reach:.3g} > {limit:.3g} at {where}"
+    claim = f"the step is beyond the limit of {integrator.name}: {past}"
+    evidence = f"{numbers.where}: {_outside(numbers)}"
+    span = problem.spec.span("model", "integrator")
+    when = f"t = {stiff.t:.3g}"
+    return Finding("W202", "warning", claim, when, evidence, "more steps", span)
 
 
 def _is_imaginary(problem: Problem, known: Spectrum | None, numbers: Numbers) -> bool:
@@ -298,34 +369,64 @@ def _grows_as_roots_do(numbers: Numbers) -> bool:
 # --- numbers ---------------------------------------------------------------------------------
 
 
-def _numbers(compiled: Compiled) -> Numbers:
-    """Eigenvalues along the trajectories of a few random states, at the initial weights."""
+def _numbers(compiled: Compiled, given: Seen) -> Numbers:
+    """Eigenvalues along the trajectories of the rows that are looked at."""
     problem = compiled.problem
     with np.errstate(all="ignore"):
-        samples = SAMPLES if problem.size <= LARGE else FEW_SAMPLES
-        seed = problem.spec.seed
-        x = generator(seed, "probe").normal(size=(samples, problem.features.value))
-        x[0] = 0  # where σ' is largest
-        steps = STEPS if problem.size <= VERY_LARGE else FEW_STEPS
-        times, found = eigenvalues(compiled, initial_weights(problem.weights, seed), x, steps)
-        finite: NDArray[np.complex128] = np.where(np.isfinite(found), found, 0)
-        per_step = problem.integrator.amplification(problem.h * finite).max(axis=(1, 2))
-        growth = float(np.exp(problem.steps * np.log(np.maximum(per_step, 1)).mean()))
+        path = Reference(compiled.module).trajectory(given.weights, given.x)
+        most = STEPS if problem.size <= VERY_LARGE else FEW_STEPS
+        steps, found = eigenvalues_along(compiled, given.weights, path, most)
+        sizes, largest = np.abs(path[steps]).max(axis=2), max(1.0, float(np.abs(given.x).max()))
+        has_left = ~(sizes <= RANGE * largest)
+        is_known = np.isfinite(found).all(axis=2) & ~has_left
+        lost = _first_lost(given, path[steps], steps * problem.h, is_known, has_left)
+        if has_left.any():  # on the way out the slopes are those of states that are lost already
+            is_known &= sizes <= largest
+        known: NDArray[np.complex128] = np.where(is_known[..., None], found, 0)
+        by = problem.integrator.amplification(problem.h * known)
+        growth = float(np.exp(problem.steps * np.log(np.maximum(by.max(axis=(1, 2)), 1)).mean()))
     return Numbers(
-        bool(np.isfinite(found).all()),
-        float(np.real(finite).min()),
-        float(np.real(finite).max()),
-        float(np.abs(finite).max()),
-        float(np.abs(np.imag(finite)).max()),
-        growth,
-        f"at the initial weights, {samples} states, {len(times)} steps",
+        lower=float(np.real(known).min()),
+        upper=float(np.real(known).max()),
+        modulus=float(np.abs(known).max()),
+        frequency=float(np.abs(np.imag(known)).max()),
+        growth=growth,
+        outside=int((by > 1 + NEGLIGIBLE).sum()),
+        count=int(is_known.sum()) * problem.size,
+        stiff=_stiff(known, by, steps * problem.h),
+        where=f"{given.where}, {len(steps)} steps",
+        lost=lost,
     )
+
+
+def _stiff(found: NDArray[np.complex128], by: Array, times: Array) -> Stiff | None:
+    real = np.real(found)
+    decays = (real < 0) & (np.abs(np.imag(found)) <= -real) & (by > 1 + NEGLIGIBLE)
+    if not decays.any():
+        return None
+    j = int(decays.any(axis=(1, 2)).argmax())
+    worst = int(np.where(decays[j], by[j], 0).argmax())
+    return Stiff(complex(found[j].flat[worst]), float(times[j]))
+
+
+def _first_lost(
+    given: Seen, states: Array, times: Array, is_known: Array, has_left: Array
+) -> Lost | None:
+    if is_known.all():
+        return None
+    j, row = map(int, np.argwhere(~is_known)[0])
+    return Lost(float(times[j]), states[j, row], given.x[row], not has_left[j, row])
 
 
 def _growth(problem: Problem, numbers: Numbers) -> str:
     if numbers.growth <= 1 + 1e-12:
         return "no mode grows"
-    return f"growth by at most {numbers.growth:.3g} over {problem.steps} steps"
+    grown = f"growth by at most {numbers.growth:.3g} over {problem.steps} steps"
+    return f"{grown}, {_outside(numbers)}"
+
+
+def _outside(numbers: Numbers) -> str:
+    return f"{numbers.outside} of {numbers.count} h λ lie outside the method's region"
 
 
 def _field_grows(numbers: Numbers) -> bool:

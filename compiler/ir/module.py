@@ -234,6 +234,14 @@ class Header:
     rows: tuple[tuple[str, str], ...]
     provenance: str
 
+    def with_row_behind(self, label: str, text: str) -> Header:
+        """The head with one more text behind those of a label."""
+        rows = list(self.rows)
+        at = next(i for i, (known, _) in enumerate(rows) if known == label) + 1
+        while at < len(rows) and not rows[at][0]:
+            at += 1
+        return replace(self, rows=(*rows[:at], ("", text), *rows[at:]))
+
 
 @dataclass(frozen=True, eq=False)
 class Module:

@@ -274,3 +274,53 @@ def test_plot_draws_a_spec_that_has_nothing_to_train(cli: Cli, folder: Path) -> 
     names = sorted(p.name for p in (folder / "p").iterdir())
     assert names == ["eigenvalues.png", "features.png", "trajectories.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in (folder / "p").iterdir())
+
+
+# --- a run where a spec may stand -----------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(cli: Cli, folder: Path) -> str:
+    assert cli("train", "tiny.yaml", *NUMPY, "--quiet", "--out", "a").code == 0
+    return "a"
+
+
+def test_show_speaks_of_the_weights_of_a_run(cli: Cli, trained: str) -> None:
+    of_spec, of_run = (cli("show", what, "--json").json for what in ("tiny.yaml", trained))
+    evidence = [[f["evidence"] for f in each["findings"]] for each in (of_spec, of_run)]
+    assert all("at the initial weights, 8 rows of the training data" in e for e in evidence[0])
+    assert all("at the weights of a, 8 rows of the training data" in e for e in evidence[1])
+    assert evidence[0] != [e.replace("weights of a", "initial weights") for e in evidence[1]]
+
+
+def test_compile_writes_the_weights_of_a_run_and_says_what_holds_there(
+    cli: Cli, trained: str, folder: Path
+) -> None:
+    assert cli("compile", trained, "--backend", "torch", "--out", "o").code == 0
+    written, kept = (
+        load_file(folder / f"{name}.safetensors") for name in ("o/tiny_net", "a/weights")
+    )
+    assert written.keys() == kept.keys()
+    assert all(np.allclose(written[name], kept[name], rtol=1e-6) for name in kept)
+    head = " ".join((folder / "o/tiny_net_torch.py").read_text().split('"""')[1].split())
+    assert "for all weights and states" in head
+    assert "at the weights of a, 8 rows of the training data, 4 steps: Re λ in [" in head
+    assert "h λ lie outside the method's region" in head
+
+
+def test_check_takes_the_weights_of_a_run(cli: Cli, trained: str) -> None:
+    called = cli("check", trained, "--backend", "torch", "--to", "L3", "--verbose")
+    assert called.code == 0 and "trained weights" in called.out
+
+
+@pytest.mark.parametrize("verb", ["show", "check", "compile"])
+def test_a_run_is_taken_as_it_is(cli: Cli, trained: str, verb: str) -> None:
+    called = cli(verb, trained, "seed=3")
+    assert called.code == 2 and "a run is taken as it is: seed=3 cannot override it" in called.err
+
+
+@pytest.mark.parametrize("verb", ["show", "check", "compile"])
+def test_a_folder_that_is_no_run_is_said_to_be_none(cli: Cli, folder: Path, verb: str) -> None:
+    (folder / "empty").mkdir()
+    called = cli(verb, "empty")
+    assert called.code == 2 and "empty is no run" in called.err

@@ -13,6 +13,7 @@ import wellposed
 from wellposed.compiler.analysis import stability
 from wellposed.compiler.analysis.jacobian import eigenvalues, jacobians
 from wellposed.compiler.analysis.modes import LARGEST_STATE
+from wellposed.compiler.analysis.seen import Seen, look_at
 from wellposed.compiler.analysis.spectrum import spectrum
 from wellposed.compiler.analysis.stability import analyse
 from wellposed.compiler.front.load import examples
@@ -354,8 +355,8 @@ def test_a_spectrum_that_is_imaginary_up_to_rounding_does_not_grow(integrator: s
 def test_a_proof_outranks_numbers_that_are_off(monkeypatch: pytest.MonkeyPatch):
     numbers = stability._numbers
 
-    def off(p: Compiled) -> stability.Numbers:
-        return replace(numbers(p), upper=0.1)
+    def off(p: Compiled, given: Seen) -> stability.Numbers:
+        return replace(numbers(p, given), upper=0.1)
 
     monkeypatch.setattr(stability, "_numbers", off)
     assert codes(program("second-order", "negative-gram"))[-1] == "N204"
@@ -397,7 +398,7 @@ def test_modes_that_a_users_own_field_has_are():
 @pytest.mark.parametrize(
     ("size", "seen"),
     [
-        (130, "2 states, 8 steps: Re λ in"),
+        (130, "2 random states, 8 steps: Re λ in"),
         (LARGEST_STATE + 1, f"no eigenvalues are computed of a state longer than {LARGEST_STATE}"),
     ],
 )
@@ -405,3 +406,62 @@ def test_of_a_long_state_it_is_said_what_was_looked_at(size: int, seen: str):
     time = {"horizon": 1, "steps": 10, "weights": "shared"}
     (finding,) = analyse(program("layer", state=size, time=time))
     assert finding.code == "N202" and seen in finding.evidence
+
+
+# --- what is looked at ----------------------------------------------------------------------------
+
+
+def at(equation: str, data: list[list[float]], integrator: str = "rk4", **model: Any) -> list[Any]:
+    """The findings on y' = … at rows of data."""
+    field = {"kind": "custom", "equations": {"y": equation}, "weights": model.pop("weights", {})}
+    given = {"state": len(data[0]), "time": {"horizon": 1, "steps": 50, "weights": "shared"}}
+    p = program(field, integrator=integrator, **(given | model))
+    with np.errstate(all="ignore"):
+        return list(analyse(p, look_at(p.problem, np.array(data))))
+
+
+def test_a_step_that_is_too_long_at_the_data_is_warned_of() -> None:
+    """y' = −y³ at y = 13: λ = −3 · 13² = −507, h λ = −10.14, the method's limit is 2."""
+    found = {f.code: f for f in at("-y**3", [[12.0], [11.0], [13.0], [10.0]], "euler")}
+    assert found["W202"].claim.endswith("h |λ| = 10.1 > 2 at λ = -507")
+    assert found["W202"].assumption == "t = 0"
+    assert "from x = 13" in found["W204"].claim
+    assert "Re λ down to -507" in found["N203"].claim  # and not that of the states on their way out
+    assert not [f for f in at("-y**3", [[0.5]], "euler") if f.level == "warning"]
+
+
+def test_a_singularity_away_from_the_data_is_none() -> None:
+    """1/y is as smooth as any field where y > 0; at y = 0 it is said where it was looked at."""
+    assert [f.code for f in at("1/y", [[1.0], [2.0], [1.5], [3.0]])] == ["N203"]
+    (warning,) = [f for f in at("1/y", [[1.0], [0.0]]) if f.level == "warning"]
+    assert warning.code == "W204" and "at y = 0, t = 0" in warning.claim
+    assert "smaller h" not in warning.cure and "more steps" not in warning.cure
+
+
+def test_the_limit_in_a_direction_is_where_the_region_ends() -> None:
+    assert Euler.limit_along(-1) == pytest.approx(2)
+    assert RK4.limit_along(-1) == pytest.approx(2.785293563, rel=1e-8)
+    mode = -1 + 1j
+    s = Heun.limit_along(mode)
+    on, beyond = Heun().amplification(np.array([s, 1.001 * s]) * mode / abs(mode))
+    assert on == pytest.approx(1, abs=1e-12) and beyond > 1
+
+
+def test_the_largest_and_the_smallest_row_are_looked_at() -> None:
+    p = program("layer")
+    data = np.random.default_rng(0).normal(size=(500, 3))
+    sizes = np.linalg.norm(data, axis=1)
+    seen = look_at(p.problem, data)
+    found = np.linalg.norm(seen.x, axis=1)
+    assert len(seen.x) == 8 and {sizes.max(), sizes.min()} <= set(found)
+    assert "8 rows of the training data" in seen.where
+    assert "8 random states" in look_at(p.problem).where
+
+
+def test_a_field_that_starts_at_nothing_is_said_to() -> None:
+    """y' = k y with k = 0 keeps y: true, and not what is meant."""
+    weights = {"k": {"shape": []}}
+    (finding,) = at("k * y", [[1.0]], weights=weights)
+    assert finding.assumption == "the initial weights, of which k starts at 0"
+    (finding,) = at("k * y", [[1.0]], weights={"k": {"shape": [], "value": 2.0}})
+    assert (finding.code, finding.assumption) == ("W203", "the weights as given")

@@ -51,7 +51,7 @@ def dp_dt(q: Array, w2: Array) -> Array:
 
 def step(q: Array, p: Array, w2: Array) -> State:
     """Störmer–Verlet (kick–drift–kick):
-    z + h/2 z'(y), then y + h y'(z), then z + h/2 z'(y) with the new y.
+    p + h/2 p'(q), then q + h q'(p), then p + h/2 p'(q) with the new q.
     """
     p = p + H / 2 * dp_dt(q, w2)
     q = q + H * dq_dt(p)

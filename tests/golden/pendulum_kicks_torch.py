@@ -47,7 +47,7 @@ def dp_dt(q: Tensor, w2: Tensor) -> Tensor:
 
 def step(q: Tensor, p: Tensor, w2: Tensor) -> State:
     """Störmer–Verlet (kick–drift–kick):
-    z + h/2 z'(y), then y + h y'(z), then z + h/2 z'(y) with the new y.
+    p + h/2 p'(q), then q + h q'(p), then p + h/2 p'(q) with the new q.
     """
     p = p + H / 2 * dp_dt(q, w2)
     q = q + H * dq_dt(p)

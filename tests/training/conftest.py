@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -29,7 +30,7 @@ class Tiny:
     device = "cpu"
     dtype = "float64"
     source = "y = (1 + g) y"
-    module: Any = None
+    module: Any = SimpleNamespace(weights=())
     alpha = 1e-3
 
     def init(self, seed: int | None = None) -> dict[str, np.ndarray]:

@@ -1,0 +1,74 @@
+"""What the analysis looks at: rows of features, weights, and both in words.
+
+Where there are training data, they are rows of these; a statement about other states would be one
+about another problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...spec.initializers import Zeros
+from ..ir.problem import Problem
+from ..reference.initial import generator, initial_weights
+
+Array = NDArray[Any]
+
+SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
+"""Rows that are looked at, fewer for a state above LARGE: eigenvalues cost its cube."""
+INITIAL = "the initial weights"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Features x (s, d), what they are rows of, weights and whose they are."""
+
+    x: Array
+    rows: str
+    weights: Mapping[str, Array]
+    whose: str = INITIAL
+
+    @property
+    def where(self) -> str:
+        return f"at {self.whose}, {len(self.x)} {self.rows}"
+
+
+def look_at(
+    problem: Problem,
+    data: Array | None = None,
+    weights: Mapping[str, Array] | None = None,
+    whose: str = INITIAL,
+) -> Seen:
+    """A few rows of the training data (s, d), which a lift takes as they are, among them the one
+    that is largest and the one that is smallest; without data random ones, one of them 0."""
+    seed = problem.spec.seed
+    random = generator(seed, "probe")
+    count = SAMPLES if problem.size <= LARGE else FEW_SAMPLES
+    given = initial_weights(problem.weights, seed) if weights is None else weights
+    if data is not None and len(data):
+        return Seen(_spread(data, count, random), "rows of the training data", given, whose)
+    x = random.normal(size=(count, problem.features.value))
+    x[0] = 0  # where σ' is largest
+    return Seen(x, "random states", given, whose)
+
+
+def _spread(data: Array, count: int, random: np.random.Generator) -> Array:
+    sizes = np.linalg.norm(data, axis=1)
+    ends = [int(sizes.argmax()), int(sizes.argmin())]
+    others = random.permutation(len(data))[:count]
+    rows = list(dict.fromkeys([*ends, *map(int, others)]))[:count]
+    return np.asarray(data[rows], np.float64)
+
+
+def at_zero(problem: Problem) -> list[str]:
+    """The user's weights that start at 0 because nothing else is said of them: at the initial
+    weights the field is not the one that is meant."""
+    own = (w for w in problem.layer if w.is_custom)
+    return [
+        w.name for w in own if isinstance(w.raw.initializer, Zeros) and not w.raw.initializer_loc
+    ]
