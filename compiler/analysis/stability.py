@@ -8,11 +8,7 @@ weights; those at the initial weights say so.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import sqrt
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ...spec.diagnostics import Span
 from ...spec.initializers import Random
@@ -21,20 +17,14 @@ from ...spec.parametrizations import Free
 from ..ir.compiled import Compiled
 from ..ir.problem import Problem
 from ..ir.text import number
-from ..reference.reference import Reference
 from .findings import Finding, Level
-from .jacobian import Array, eigenvalues_along
+from .jacobian import Array
 from .modes import LARGEST_STATE
+from .numbers import NEGLIGIBLE, Lost, Numbers, numbers_of
 from .seen import Seen, at_zero, look_at
 from .spectrum import Spectrum, range_of, spectrum
 from .structure import structure
 
-STEPS, FEW_STEPS, VERY_LARGE = 64, 8, 128
-"""Steps that are looked at, fewer for a state above VERY_LARGE."""
-RANGE = 1e12
-"""States this many times as large as the features have left the range of numbers, or soon will."""
-NEGLIGIBLE = 1e-9
-"""A real part that is zero but for rounding."""
 NEGLIGIBLE_ROOT = 1e-6
 """A real part over |λ| that is zero but for rounding, where λ = √μ: that of a repeated μ is √ε."""
 TOLERATED_GROWTH = 10.0
@@ -43,48 +33,6 @@ CURE_FOR_OSCILLATIONS = (
     f"γ > 0, or integrator: rk4 (stable for |h ω| ≤ {RK4.imaginary_limit():.3g}), or the "
     "hamiltonian parametrization with verlet"
 )
-
-
-@dataclass(frozen=True)
-class Lost:
-    """Where slopes cease to be finite: the step, the state there, the features it comes from."""
-
-    t: float
-    state: Array
-    x: Array
-    is_singular: bool
-    """Is it the field, at a state that has not left the range of numbers?"""
-
-
-@dataclass(frozen=True)
-class Stiff:
-    """A decaying mode λ, |Im λ| ≤ |Re λ|, that a step from t on multiplies by more than 1."""
-
-    mode: complex
-    t: float
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """Of all λ that are finite: extremes of Re λ, the largest |λ| and |Im λ|, what a step does."""
-
-    lower: float
-    upper: float
-    modulus: float
-    frequency: float
-    growth: float
-    """Product over all steps of max |R(h λ)|."""
-    outside: int
-    count: int
-    """How many λ there are, and how many of them a step multiplies by more than 1."""
-    stiff: Stiff | None
-    """The worst at the first time there is one."""
-    where: str
-    lost: Lost | None = None
-
-    @property
-    def range(self) -> str:
-        return f"Re λ in [{self.lower:.3g}, {self.upper:.3g}]"
 
 
 def analyse(compiled: Compiled, given: Seen | None = None) -> tuple[Finding, ...]:
@@ -96,7 +44,7 @@ def analyse(compiled: Compiled, given: Seen | None = None) -> tuple[Finding, ...
         seen = f"no eigenvalues are computed of a state longer than {LARGEST_STATE}"
         return tuple(_for_all_weights(problem, known, seen))
     given = given or look_at(problem)
-    numbers = _numbers(compiled, given)
+    numbers = numbers_of(compiled, given)
     found = [] if numbers.lost is None else [_lost(problem, numbers.lost, numbers.where)]
     if not numbers.count:
         found += _for_all_weights(problem, known, f"{numbers.where}: not finite")
@@ -110,7 +58,7 @@ def in_a_line(compiled: Compiled, given: Seen) -> str:
     or where none are finite."""
     if compiled.problem.size > LARGEST_STATE:
         return ""
-    numbers = _numbers(compiled, given)
+    numbers = numbers_of(compiled, given)
     if not numbers.count:
         return ""
     return f"{numbers.where}: {numbers.range}; {_outside(numbers)}"
@@ -364,58 +312,6 @@ def _grows_as_roots_do(numbers: Numbers) -> bool:
     """Re λ > 0 beyond the rounding of roots, which the eigenvalues of y'' = f and of a separable
     field are."""
     return numbers.upper > NEGLIGIBLE_ROOT * numbers.modulus
-
-
-# --- numbers ---------------------------------------------------------------------------------
-
-
-def _numbers(compiled: Compiled, given: Seen) -> Numbers:
-    """Eigenvalues along the trajectories of the rows that are looked at."""
-    problem = compiled.problem
-    with np.errstate(all="ignore"):
-        path = Reference(compiled.module).trajectory(given.weights, given.x)
-        most = STEPS if problem.size <= VERY_LARGE else FEW_STEPS
-        steps, found = eigenvalues_along(compiled, given.weights, path, most)
-        sizes, largest = np.abs(path[steps]).max(axis=2), max(1.0, float(np.abs(given.x).max()))
-        has_left = ~(sizes <= RANGE * largest)
-        is_known = np.isfinite(found).all(axis=2) & ~has_left
-        lost = _first_lost(given, path[steps], steps * problem.h, is_known, has_left)
-        if has_left.any():  # on the way out the slopes are those of states that are lost already
-            is_known &= sizes <= largest
-        known: NDArray[np.complex128] = np.where(is_known[..., None], found, 0)
-        by = problem.integrator.amplification(problem.h * known)
-        growth = float(np.exp(problem.steps * np.log(np.maximum(by.max(axis=(1, 2)), 1)).mean()))
-    return Numbers(
-        lower=float(np.real(known).min()),
-        upper=float(np.real(known).max()),
-        modulus=float(np.abs(known).max()),
-        frequency=float(np.abs(np.imag(known)).max()),
-        growth=growth,
-        outside=int((by > 1 + NEGLIGIBLE).sum()),
-        count=int(is_known.sum()) * problem.size,
-        stiff=_stiff(known, by, steps * problem.h),
-        where=f"{given.where}, {len(steps)} steps",
-        lost=lost,
-    )
-
-
-def _stiff(found: NDArray[np.complex128], by: Array, times: Array) -> Stiff | None:
-    real = np.real(found)
-    decays = (real < 0) & (np.abs(np.imag(found)) <= -real) & (by > 1 + NEGLIGIBLE)
-    if not decays.any():
-        return None
-    j = int(decays.any(axis=(1, 2)).argmax())
-    worst = int(np.where(decays[j], by[j], 0).argmax())
-    return Stiff(complex(found[j].flat[worst]), float(times[j]))
-
-
-def _first_lost(
-    given: Seen, states: Array, times: Array, is_known: Array, has_left: Array
-) -> Lost | None:
-    if is_known.all():
-        return None
-    j, row = map(int, np.argwhere(~is_known)[0])
-    return Lost(float(times[j]), states[j, row], given.x[row], not has_left[j, row])
 
 
 def _growth(problem: Problem, numbers: Numbers) -> str:

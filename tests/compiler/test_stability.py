@@ -13,6 +13,7 @@ import wellposed
 from wellposed.compiler.analysis import stability
 from wellposed.compiler.analysis.jacobian import eigenvalues, jacobians
 from wellposed.compiler.analysis.modes import LARGEST_STATE
+from wellposed.compiler.analysis.numbers import Numbers, numbers_of
 from wellposed.compiler.analysis.seen import Seen, look_at
 from wellposed.compiler.analysis.spectrum import spectrum
 from wellposed.compiler.analysis.stability import analyse
@@ -353,12 +354,10 @@ def test_a_spectrum_that_is_imaginary_up_to_rounding_does_not_grow(integrator: s
 
 
 def test_a_proof_outranks_numbers_that_are_off(monkeypatch: pytest.MonkeyPatch):
-    numbers = stability._numbers
+    def off(p: Compiled, given: Seen) -> Numbers:
+        return replace(numbers_of(p, given), upper=0.1)
 
-    def off(p: Compiled, given: Seen) -> stability.Numbers:
-        return replace(numbers(p, given), upper=0.1)
-
-    monkeypatch.setattr(stability, "_numbers", off)
+    monkeypatch.setattr(stability, "numbers_of", off)
     assert codes(program("second-order", "negative-gram"))[-1] == "N204"
     assert codes(program("hamiltonian", integrator="verlet"))[-1] == "N204"
     assert codes(program("second-order"))[-1] == "N206"
