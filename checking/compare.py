@@ -68,6 +68,8 @@ class Comparison:
     reason: str = ""
     first: int | None = None
     horizon: int | None = None
+    leaf: str = ""
+    """What cannot be judged at all, where there is no element."""
 
     @property
     def ratio(self) -> float:
@@ -134,7 +136,7 @@ def _compare(leaf: str, found: Array, standard: Standard) -> Comparison:
     element = Element(leaf, place, float(found[place]), float(expected[place]))
     horizon = _first(hopeless)
     if hopeless.all():
-        return Comparison(verdict, horizon=horizon)
+        return Comparison(verdict, horizon=horizon, leaf=leaf)
     worst, allowed = float(error[place]), float(tolerance[place])
     return Comparison(verdict, worst, allowed, element, "", _first(ratio > 1), horizon)
 

@@ -27,7 +27,7 @@ from .checks import CHECKS, RUNGS, Expect, plan
 from .compare import Leaves
 from .expectation import REFERENCE, Expectation, expectation
 from .job import Job
-from .probes import Probes, Weights, draw
+from .probes import Probes, Weights, draw, training_rows
 from .process import Outcome, Runner
 from .quantities import DTYPES, PASSES, PROGRAM, TRAINING, Answer, Key
 from .report import Report
@@ -240,4 +240,5 @@ def _report(
         programs={name: jobs[name].source for name in backends if name in jobs},
         given=tuple(given),
         notes=tuple(filter(None, notes)),
+        features="random rows" if training_rows(case) is None else "rows of the training data",
     )

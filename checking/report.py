@@ -41,6 +41,8 @@ class Report:
     programs: dict[str, str] = field(default_factory=dict, repr=False)
     given: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    features: str = ""
+    """What programs were asked for: rows of the training data, or random ones."""
 
     @property
     def passed(self) -> bool:
@@ -61,7 +63,8 @@ class Report:
         if failure is None:
             return " ".join([self._agreement(), *self.notes])
         if failure.ill_posed:
-            return f"{self.spec} is ill-posed. {_title(failure)}: {failure.reason}."
+            seen = f" The features are {self.features}." if self.features else ""
+            return f"{self.spec} is ill-posed. {_title(failure)}: {failure.reason}.{seen}"
         return " ".join(filter(None, [_difference(failure), self._states(failure)]))
 
     def to_json(self) -> dict[str, Any]:

@@ -232,9 +232,10 @@ def _rung(backend: str, key: Key, quantity: str, c: Comparison) -> Rung:
 
 
 def _ill_posed(quantity: str, dtype: str, c: Comparison) -> str:
-    where = (
-        f" from step {c.horizon} on" if quantity == q.TRAJECTORY and c.horizon is not None else ""
-    )
+    leaf = c.element.leaf if c.element is not None else c.leaf
+    where = f" ({', '.join(_leaf(quantity, leaf))})" if leaf else ""
+    if quantity == q.TRAJECTORY and c.horizon is not None:
+        where += f" from step {c.horizon} on"
     why = f"the spec magnifies rounding beyond {LIMIT[dtype]:g} or overflows"
     return f"not judged{where}: {why}" + ("; float64 decides" if dtype != "float64" else "")
 

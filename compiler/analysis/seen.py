@@ -26,16 +26,22 @@ INITIAL = "the initial weights"
 
 @dataclass(frozen=True)
 class Seen:
-    """Features x (s, d), what they are rows of, weights and whose they are."""
+    """Features x (s, d), of data or random ones; weights and whose they are."""
 
     x: Array
-    rows: str
+    is_data: bool
     weights: Mapping[str, Array]
     whose: str = INITIAL
 
     @property
+    def rows(self) -> str:
+        plural = "s" if len(self.x) > 1 else ""
+        what = f"row{plural} of the training data" if self.is_data else f"random state{plural}"
+        return f"{len(self.x)} {what}"
+
+    @property
     def where(self) -> str:
-        return f"at {self.whose}, {len(self.x)} {self.rows}"
+        return f"at {self.whose}, {self.rows}"
 
 
 def look_at(
@@ -50,11 +56,14 @@ def look_at(
     random = generator(seed, "probe")
     count = SAMPLES if problem.size <= LARGE else FEW_SAMPLES
     given = initial_weights(problem.weights, seed) if weights is None else weights
+    if weights is None and (zero := _at_zero(problem)):
+        verb = "starts" if len(zero) == 1 else "start"
+        whose = f"{INITIAL}, of which {', '.join(zero)} {verb} at 0"
     if data is not None and len(data):
-        return Seen(_spread(data, count, random), "rows of the training data", given, whose)
+        return Seen(_spread(data, count, random), True, given, whose)
     x = random.normal(size=(count, problem.features.value))
     x[0] = 0  # where σ' is largest
-    return Seen(x, "random states", given, whose)
+    return Seen(x, False, given, whose)
 
 
 def _spread(data: Array, count: int, random: np.random.Generator) -> Array:
@@ -65,7 +74,7 @@ def _spread(data: Array, count: int, random: np.random.Generator) -> Array:
     return np.asarray(data[rows], np.float64)
 
 
-def at_zero(problem: Problem) -> list[str]:
+def _at_zero(problem: Problem) -> list[str]:
     """The user's weights that start at 0 because nothing else is said of them: at the initial
     weights the field is not the one that is meant."""
     own = (w for w in problem.layer if w.is_custom)

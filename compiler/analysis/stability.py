@@ -21,7 +21,7 @@ from .findings import Finding, Level
 from .jacobian import Array
 from .modes import LARGEST_STATE
 from .numbers import NEGLIGIBLE, Lost, Numbers, numbers_of
-from .seen import Seen, at_zero, look_at
+from .seen import Seen, look_at
 from .spectrum import Spectrum, range_of, spectrum
 from .structure import structure
 
@@ -142,9 +142,6 @@ def _by_value(problem: Problem, numbers: Numbers) -> Finding:
     """The weights are given: their eigenvalues are facts."""
     span = problem.spec.span("model", "initializers")
     assumption = "the weights as given"
-    if zero := at_zero(problem):
-        verb = "starts" if len(zero) == 1 else "start"
-        assumption = f"the initial weights, of which {', '.join(zero)} {verb} at 0"
     evidence = f"eigenvalues of ∂f/∂y {numbers.where}: {numbers.range}"
     if numbers.upper > NEGLIGIBLE:
         claim = f"the field amplifies: Re λ reaches {numbers.upper:.3g} > 0"

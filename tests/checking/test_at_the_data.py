@@ -41,7 +41,7 @@ def spec(
             "model": {
                 "state": len(rows[0]),
                 "vector_field": {"kind": "custom", **field},
-                "time": {"horizon": horizon, "steps": 50 * int(horizon), "weights": "shared"},
+                "time": {"horizon": horizon, "steps": 20 * int(horizon), "weights": "shared"},
                 "integrator": "rk4",
                 "readout": {"kind": "classifier", "classes": 2},
                 **model,
@@ -51,7 +51,8 @@ def spec(
 
 
 def verdict(given: Spec) -> tuple[bool, str]:
-    report = check(given, rungs=("L0", "L1", "L2", "L3"), run=inline.run_fast)
+    how = {"backends": ("torch",), "dtypes": ("float64",), "run": inline.run_fast}
+    report = check(given, rungs=("L1", "L2", "L3"), **how)
     return report.passed, report.message
 
 
@@ -70,6 +71,7 @@ def test_a_field_that_is_fine_at_its_data_is_not_called_ill_posed(field: Any, ho
 def test_a_field_that_blows_up_at_its_data_is() -> None:
     passed, message = verdict(spec(*CUBIC, integrator="euler"))
     assert not passed and "m is ill-posed" in message
+    assert "The features are rows of the training data." in message
 
 
 @pytest.fixture(scope="module")

@@ -461,6 +461,6 @@ def test_a_field_that_starts_at_nothing_is_said_to() -> None:
     """y' = k y with k = 0 keeps y: true, and not what is meant."""
     weights = {"k": {"shape": []}}
     (finding,) = at("k * y", [[1.0]], weights=weights)
-    assert finding.assumption == "the initial weights, of which k starts at 0"
+    assert "at the initial weights, of which k starts at 0, 1 row of" in finding.evidence
     (finding,) = at("k * y", [[1.0]], weights={"k": {"shape": [], "value": 2.0}})
-    assert (finding.code, finding.assumption) == ("W203", "the weights as given")
+    assert finding.code == "W203" and "at the initial weights, 1 row of" in finding.evidence
