@@ -109,6 +109,8 @@ class FunctionPrinter:
         """`def name(parameters) -> results:`, documentation, statements, return."""
         f = self.function
         self._parameters()
+        for line in self.program.guards(self):
+            self.write("", line)
         for self.at, let in enumerate(f.body):
             self.let(let)
         self.at = len(f.body)

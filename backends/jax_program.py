@@ -8,7 +8,7 @@ from ..compiler.ir.expr import Expr
 from ..compiler.ir.module import Function, Let, Module, Scan
 from ..compiler.ir.naming import numbered
 from ..compiler.ir.types import array_shape
-from . import main_block
+from . import guards, main_block
 from .dialect import Dialect
 from .document import INDENT, Doc, bracket, docstring
 from .functions import FunctionPrinter
@@ -37,6 +37,10 @@ class JaxProgram(ProgramPrinter):
     def called(self, callee: Function, arguments: list[Doc]) -> tuple[str, list[Doc], str]:
         given: list[Doc] = ["weights", *arguments] if callee.takes_weights else arguments
         return f"{self.own(callee.name)}(", given, ")"
+
+    def guards(self, printer: FunctionPrinter) -> list[str]:
+        own = [guards.of_weights(self)] if printer.function.name == "layer_weights" else []
+        return [*own, *guards.of_function(printer)]
 
     def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
         """A step that `lax.scan` can call, and the call."""
@@ -68,6 +72,8 @@ class JaxProgram(ProgramPrinter):
         return ["", "Weights = dict[str, Array]", *found[1:]]
 
     def helper(self, name: str) -> Section:
+        if name in guards.NAMES:
+            return guards.helper(self, name, "Weights", "{}.shape")
         if name == "step_of":
             steps, h = self.constant("STEPS"), self.constant("H")
             doc = "The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."
@@ -77,11 +83,19 @@ class JaxProgram(ProgramPrinter):
                 f"    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / {h}",
                 f"    return jnp.floor(t / {h} + rounding).astype(int).clip(0, {steps} - 1)",
             ]
+        classes = self.constant("CLASSES")
         return [
             f"def {self.own(name)}(targets: Array, dtype: jnp.dtype) -> Array:",
-            docstring(["Integer classes as one-hot rows; probabilities as they are."]),
+            docstring(
+                [
+                    "Integer classes as one-hot rows, of one that is out of range as NaN; "
+                    "probabilities as they are."
+                ]
+            ),
             "    if targets.ndim == 1:",
-            f"        return jax.nn.one_hot(targets, {self.constant('CLASSES')}, dtype=dtype)",
+            f"        one_hot = jax.nn.one_hot(targets, {classes}, dtype=dtype)",
+            f"        known = (targets >= 0) & (targets < {classes})",
+            "        return jnp.where(known[:, None], one_hot, jnp.nan)",
             "    return targets",
         ]
 

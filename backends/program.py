@@ -10,7 +10,7 @@ from ..compiler.ir.expr import Expr
 from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan
 from ..compiler.ir.text import number
 from ..compiler.ir.types import Size
-from . import initial
+from . import guards, initial
 from .dialect import Dialect
 from .document import WIDTH, Doc, bracket, docstring, fold
 from .expressions import Needs
@@ -28,7 +28,7 @@ Section = list[str]
 def program_names(module: Module, dialect: Dialect) -> dict[str, str]:
     """What a program calls its constants, functions and types, by the name that they have here."""
     constants = [*ALWAYS, *(c.name for c in module.constants)]
-    helpers = (initial.RNG, *dialect.helpers)
+    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers)
     return own_names(module, dialect, [*constants, *module.functions, *helpers, *ALIASES])
 
 
@@ -50,7 +50,8 @@ class ProgramPrinter(ABC):
         first = [initial.init(self.module, self.size, self.own(initial.RNG))]
         if any(map(initial.is_random, self.module.weights)):
             first.insert(0, initial.generator(self.own(initial.RNG)))
-        helpers = [self.helper(name) for name in self.dialect.helpers if name in self.needs.helpers]
+        known = (*guards.NAMES, *self.dialect.helpers)
+        helpers = [self.helper(name) for name in known if name in self.needs.helpers]
         bodies = ["\n".join(lines) for lines in (*first, *helpers, *sections) if lines]
         top = "\n".join([self.head(), "", *self.imports(), *self.settings(), *self._aliases()])
         numbers = "\n".join(self.constants())
@@ -120,6 +121,10 @@ class ProgramPrinter(ABC):
         callee = self.module.functions[call.function]
         arguments = printer.arguments(callee, call.args)
         return bracket(*self.called(callee, arguments))
+
+    def guards(self, printer: FunctionPrinter) -> list[str]:
+        """What a function refuses, before its first statement."""
+        return []
 
     def at_rest(self, function: Function, e: Expr, doc: Doc) -> Doc:
         """A value that is kept: a framework may want it laid out in memory first."""

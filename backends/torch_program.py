@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ..compiler.ir.expr import Expr
 from ..compiler.ir.module import Function, Let, Module, Role, Scan
 from ..compiler.ir.types import array_shape
-from . import main_block
+from . import guards, main_block
 from .dialect import Dialect
 from .document import Doc, bracket, docstring, flat, laid_out
 from .functions import FunctionPrinter
@@ -47,6 +47,9 @@ class TorchProgram(ProgramPrinter):
         is_view = e.op == "flip" and e.args[0] in function.params
         return (doc, ".contiguous()") if is_view and function.role is Role.LIFT else doc
 
+    def guards(self, printer: FunctionPrinter) -> list[str]:
+        return guards.of_function(printer)
+
     # --- the scan ------------------------------------------------------------------------------
 
     def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
@@ -74,6 +77,8 @@ class TorchProgram(ProgramPrinter):
             "        super().__init__()",
             "        weights = init() if weights is None else weights",
         ]
+        if self.module.weights:
+            lines.append(f"        {guards.of_weights(self)}")
         for w in self.module.weights:
             axes = ", ".join(w.axes) + ("," if len(w.axes) == 1 else "")
             value = f'torch.tensor(weights["{w.name}"])'
@@ -101,6 +106,8 @@ class TorchProgram(ProgramPrinter):
         ]
 
     def helper(self, name: str) -> Section:
+        if name in guards.NAMES:
+            return guards.helper(self, name, "dict[str, np.ndarray]", "tuple({}.shape)")
         if name == "step_of":
             steps, h = self.constant("STEPS"), self.constant("H")
             doc = "The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."

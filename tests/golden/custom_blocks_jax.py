@@ -52,10 +52,40 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_targets(x: Array, targets: Array) -> None:
+    """Refuse what is not one class for each example, or CLASSES probabilities."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0],) if targets.ndim == 1 else (x.shape[0], CLASSES)
+    if targets.shape != shape:
+        raise ValueError(f"targets are {targets.shape}, not {shape}")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "A": (STATES, STATES),
+        "W": (STATES, CLASSES),
+        "mu": (CLASSES,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; probabilities as they are."""
+    """Integer classes as one-hot rows, of one that is out of range as NaN;
+    probabilities as they are.
+    """
     if targets.ndim == 1:
-        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+        one_hot = jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+        known = (targets >= 0) & (targets < CLASSES)
+        return jnp.where(known[:, None], one_hot, jnp.nan)
     return targets
 
 
@@ -111,11 +141,13 @@ def weight_decay_2(w: Array) -> Array:
 
 def layer_weights(weights: Weights) -> Array:
     """The one layer's weights; A ↦ −Aᵀ A."""
+    check_weights(weights)
     return negative_gram_A(weights["A"])
 
 
 def initial_state(weights: Weights, x: Array) -> State:
     """y(0) = x, q(0) = 0; one column per example."""
+    check_rows(x, FEATURES, "x")
     return x.T, jnp.zeros((SIZE_Q, x.shape[0]), x.dtype)
 
 
@@ -148,6 +180,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 4) in and out."""
+    check_rows(y, 4, "y")
     layer = layer_weights(weights)
     time = jnp.asarray(t, y.dtype)
     columns = y.T
@@ -176,6 +209,7 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
     """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
     targets C are classes (s,) or their probabilities (s, classes).
     """
+    check_targets(x, targets)
     logits = forward(weights, x).T
     C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)

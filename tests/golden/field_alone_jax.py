@@ -55,6 +55,24 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STEPS + 1, MOMENTA, STATES),
+        "A": (STEPS + 1, SIZE_Q, SIZE_Q),
+        "s": (STEPS + 1,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float | Array) -> Array:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
@@ -94,6 +112,7 @@ def step(y: Array, z: Array, q: Array, t: Array, start: Layer, mid: Layer) -> St
 
 def layer_weights(weights: Weights) -> tuple[Layer, Layer]:
     """The weights of all steps."""
+    check_weights(weights)
     start = (weights["K"][:-1], weights["A"][:-1], weights["s"][:-1])
     mid = (
         (weights["K"][:-1] + weights["K"][1:]) / 2,
@@ -116,6 +135,7 @@ def weights_at(weights: Weights, t: float) -> Layer:
 
 def initial_state(weights: Weights, x: Array) -> State:
     """y(0) = x, z(0) = 0, q(0) = 0; one column per example."""
+    check_rows(x, FEATURES, "x")
     return (
         x.T,
         jnp.zeros((MOMENTA, x.shape[0]), x.dtype),
@@ -157,6 +177,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 9) in and out, with weights interpolated at t."""
+    check_rows(y, 9, "y")
     K, A, s = weights_at(weights, t)
     time = jnp.asarray(t, y.dtype)
     columns = y.T

@@ -51,6 +51,24 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STEPS + 1, MOMENTA, STATES),
+        "A": (STEPS + 1, SIZE_Q, SIZE_Q),
+        "s": (STEPS + 1,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float) -> int:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     return min(max(int(t / H + 1e-9), 0), STEPS - 1)
@@ -93,6 +111,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.K = nn.Parameter(torch.tensor(weights["K"]))  # (N+1, m, n)
         self.A = nn.Parameter(torch.tensor(weights["A"]))  # (N+1, q, q)
         self.s = nn.Parameter(torch.tensor(weights["s"]))  # (N+1,)
@@ -119,6 +138,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> State:
         """y(0) = x, z(0) = 0, q(0) = 0; one column per example."""
+        check_rows(x, FEATURES, "x")
         return (
             x.T.contiguous(),
             x.new_zeros(MOMENTA, x.shape[0]),
@@ -157,6 +177,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 9) in and out, with weights interpolated at t."""
+        check_rows(y, 9, "y")
         K, A, s = self.weights_at(t)
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         columns = y.T

@@ -50,10 +50,41 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_targets(x: Array, targets: Array) -> None:
+    """Refuse what is not one class for each example, or CLASSES probabilities."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0],) if targets.ndim == 1 else (x.shape[0], CLASSES)
+    if targets.shape != shape:
+        raise ValueError(f"targets are {targets.shape}, not {shape}")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STATES, STATES),
+        "b": (STATES,),
+        "W": (STATES, CLASSES),
+        "mu": (CLASSES,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; probabilities as they are."""
+    """Integer classes as one-hot rows, of one that is out of range as NaN;
+    probabilities as they are.
+    """
     if targets.ndim == 1:
-        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+        one_hot = jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+        known = (targets >= 0) & (targets < CLASSES)
+        return jnp.where(known[:, None], one_hot, jnp.nan)
     return targets
 
 
@@ -76,11 +107,13 @@ def weight_decay(w: Array) -> Array:
 
 def layer_weights(weights: Weights) -> Layer:
     """The one layer's weights; vectors as columns."""
+    check_weights(weights)
     return weights["K"], weights["b"][:, None]
 
 
 def initial_state(weights: Weights, x: Array) -> State:
     """y(0) = x, v at −h/2 from y'(0) = 0; one column per example."""
+    check_rows(x, FEATURES, "x")
     y = x.T
     layer = layer_weights(weights)
     return y, -(H / 2 * d2y_dt2(y, *layer))
@@ -114,6 +147,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """y'', rows (s, 3) in and out."""
+    check_rows(y, 3, "y")
     layer = layer_weights(weights)
     y = y.T
     return d2y_dt2(y, *layer).T
@@ -135,6 +169,7 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
     """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
     targets C are classes (s,) or their probabilities (s, classes).
     """
+    check_targets(x, targets)
     logits = forward(weights, x).T
     C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)

@@ -47,6 +47,33 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_targets(x: Tensor, targets: Tensor) -> None:
+    """Refuse what is not one class for each example, or CLASSES probabilities."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0],) if targets.ndim == 1 else (x.shape[0], CLASSES)
+    if tuple(targets.shape) != shape:
+        raise ValueError(f"targets are {tuple(targets.shape)}, not {shape}")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STATES, STATES),
+        "b": (STATES,),
+        "W": (STATES, CLASSES),
+        "mu": (CLASSES,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
     """Integer classes as one-hot rows; probabilities as they are."""
     if targets.ndim == 1:
@@ -77,6 +104,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.K = nn.Parameter(torch.tensor(weights["K"]))  # (n, n)
         self.b = nn.Parameter(torch.tensor(weights["b"]))  # (n,)
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
@@ -88,6 +116,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> State:
         """y(0) = x, v at −h/2 from y'(0) = 0; one column per example."""
+        check_rows(x, FEATURES, "x")
         y = x.T.contiguous()
         layer = self.layer_weights()
         return y, -(H / 2 * d2y_dt2(y, *layer))
@@ -112,6 +141,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """y'', rows (s, 3) in and out."""
+        check_rows(y, 3, "y")
         layer = self.layer_weights()
         y = y.T
         return d2y_dt2(y, *layer).T
@@ -130,6 +160,7 @@ class Network(nn.Module):
         """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
         targets C are classes (s,) or their probabilities (s, classes).
         """
+        check_targets(x, targets)
         logits = self(x).T
         C = class_probabilities(targets, x.dtype).T
         losses = -(C * torch.log_softmax(logits, dim=0)).sum(dim=0)

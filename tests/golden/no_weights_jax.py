@@ -34,6 +34,12 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
 def dy_dt(t: Array, y: Array) -> Array:
     """y' = sin(t) − y."""
     return jnp.sin(t) - y
@@ -46,6 +52,7 @@ def step(y: Array, t: Array) -> Array:
 
 def initial_state(weights: Weights, x: Array) -> Array:
     """y(0) = x; one column per example."""
+    check_rows(x, FEATURES, "x")
     return x.T
 
 
@@ -75,6 +82,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 2) in and out."""
+    check_rows(y, 2, "y")
     time = jnp.asarray(t, y.dtype)
     y = y.T
     return dy_dt(time, y).T

@@ -29,6 +29,12 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
 def dy_dt(t: Tensor, y: Tensor) -> Tensor:
     """y' = sin(t) − y."""
     return torch.sin(t) - y
@@ -48,6 +54,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = x; one column per example."""
+        check_rows(x, FEATURES, "x")
         return x.T.contiguous()
 
     def final_state(self, x: Tensor) -> Tensor:
@@ -68,6 +75,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 2) in and out."""
+        check_rows(y, 2, "y")
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         y = y.T
         return dy_dt(time, y).T

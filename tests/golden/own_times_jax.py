@@ -56,6 +56,33 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_targets(x: Array, targets: Array) -> None:
+    """Refuse what is not one row of OUTPUTS numbers for each example."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0], OUTPUTS)
+    if targets.shape != shape:
+        raise ValueError(f"targets are {targets.shape}, not {shape}")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "A": (STEPS, SIZE_Q, SIZE_P),
+        "b": (STEPS + 1, SIZE_Q),
+        "c": (),
+        "m": (SIZE_P,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float | Array) -> Array:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
@@ -96,6 +123,7 @@ def smoothness(w: Array) -> Array:
 
 def layer_weights(weights: Weights) -> tuple[Layer, Array, Layer]:
     """The weights of all steps; vectors as columns."""
+    check_weights(weights)
     start = (weights["A"], weights["b"][:-1][..., None])
     end = weights["b"][1:][..., None]
     shared = (weights["c"], jax.lax.stop_gradient(weights["m"])[:, None])
@@ -116,6 +144,7 @@ def weights_at(weights: Weights, t: float) -> Layer:
 
 def initial_state(weights: Weights, x: Array) -> State:
     """(q(0), p(0)) = x; one column per example."""
+    check_rows(x, FEATURES, "x")
     columns = x.T
     return columns[:SIZE_Q], columns[SIZE_Q:]
 
@@ -151,6 +180,7 @@ def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 5) in and out, with weight j for t_j ≤ t < t_{j+1} and
     weights interpolated at t.
     """
+    check_rows(y, 5, "y")
     A, b, c, m = weights_at(weights, t)
     columns = y.T
     q = columns[:SIZE_Q]
@@ -177,6 +207,7 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
     """Mean over the examples of ½ (Σ ((u − C)²)), u the prediction, plus R; targets
     C are (s, 2).
     """
+    check_targets(x, targets)
     u = forward(weights, x).T
     C = targets.T
     losses = ((u - C) ** 2).sum(axis=0) / 2

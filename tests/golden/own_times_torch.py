@@ -52,6 +52,33 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_targets(x: Tensor, targets: Tensor) -> None:
+    """Refuse what is not one row of OUTPUTS numbers for each example."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0], OUTPUTS)
+    if tuple(targets.shape) != shape:
+        raise ValueError(f"targets are {tuple(targets.shape)}, not {shape}")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "A": (STEPS, SIZE_Q, SIZE_P),
+        "b": (STEPS + 1, SIZE_Q),
+        "c": (),
+        "m": (SIZE_P,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float) -> int:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     return min(max(int(t / H + 1e-9), 0), STEPS - 1)
@@ -95,6 +122,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.A = nn.Parameter(torch.tensor(weights["A"]))  # (N, q, p)
         self.b = nn.Parameter(torch.tensor(weights["b"]))  # (N+1, q)
         self.c = nn.Parameter(torch.tensor(weights["c"]))  # ()
@@ -120,6 +148,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> State:
         """(q(0), p(0)) = x; one column per example."""
+        check_rows(x, FEATURES, "x")
         columns = x.T.contiguous()
         return columns[:SIZE_Q], columns[SIZE_Q:]
 
@@ -146,6 +175,7 @@ class Network(nn.Module):
         """f(t, y), rows (s, 5) in and out, with weight j for t_j ≤ t < t_{j+1} and
         weights interpolated at t.
         """
+        check_rows(y, 5, "y")
         A, b, c, m = self.weights_at(t)
         columns = y.T
         q = columns[:SIZE_Q]
@@ -169,6 +199,7 @@ class Network(nn.Module):
         """Mean over the examples of ½ (Σ ((u − C)²)), u the prediction, plus R;
         targets C are (s, 2).
         """
+        check_targets(x, targets)
         u = self(x).T
         C = targets.T
         losses = ((u - C) ** 2).sum(dim=0) / 2

@@ -53,6 +53,33 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
     return {name: value.astype("float32") for name, value in weights.items()}
 
 
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_targets(x: Array, targets: Array) -> None:
+    """Refuse what is not one class for each example, or CLASSES probabilities."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0],) if targets.ndim == 1 else (x.shape[0], CLASSES)
+    if targets.shape != shape:
+        raise ValueError(f"targets are {targets.shape}, not {shape}")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STEPS, STATES, STATES),
+        "b": (STEPS, STATES),
+        "W": (STATES, CLASSES),
+        "mu": (CLASSES,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float | Array) -> Array:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
@@ -60,9 +87,13 @@ def step_of(t: float | Array) -> Array:
 
 
 def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
-    """Integer classes as one-hot rows; probabilities as they are."""
+    """Integer classes as one-hot rows, of one that is out of range as NaN;
+    probabilities as they are.
+    """
     if targets.ndim == 1:
-        return jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+        one_hot = jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+        known = (targets >= 0) & (targets < CLASSES)
+        return jnp.where(known[:, None], one_hot, jnp.nan)
     return targets
 
 
@@ -88,6 +119,7 @@ def weight_decay(w: Array) -> Array:
 
 def layer_weights(weights: Weights) -> Layer:
     """The weights of all steps; vectors as columns."""
+    check_weights(weights)
     return weights["K"], weights["b"][..., None]
 
 
@@ -99,6 +131,7 @@ def weights_at(weights: Weights, t: float) -> Layer:
 
 def initial_state(weights: Weights, x: Array) -> Array:
     """y(0) = (x, 0); one column per example."""
+    check_rows(x, FEATURES, "x")
     return jnp.pad(x.T, ((0, 6), (0, 0)))
 
 
@@ -130,6 +163,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 8) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+    check_rows(y, 8, "y")
     layer = weights_at(weights, t)
     y = y.T
     return dy_dt(y, *layer).T
@@ -156,6 +190,7 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
     """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
     targets C are classes (s,) or their probabilities (s, classes).
     """
+    check_targets(x, targets)
     logits = forward(weights, x).T
     C = class_probabilities(targets, x.dtype).T
     losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)

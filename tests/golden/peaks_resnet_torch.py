@@ -52,6 +52,33 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
     return {name: value.astype("float32") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_targets(x: Tensor, targets: Tensor) -> None:
+    """Refuse what is not one class for each example, or CLASSES probabilities."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0],) if targets.ndim == 1 else (x.shape[0], CLASSES)
+    if tuple(targets.shape) != shape:
+        raise ValueError(f"targets are {tuple(targets.shape)}, not {shape}")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STEPS, STATES, STATES),
+        "b": (STEPS, STATES),
+        "W": (STATES, CLASSES),
+        "mu": (CLASSES,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float) -> int:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     return min(max(int(t / H + 1e-9), 0), STEPS - 1)
@@ -90,6 +117,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.K = nn.Parameter(torch.tensor(weights["K"]))  # (N, n, n)
         self.b = nn.Parameter(torch.tensor(weights["b"]))  # (N, n)
         self.W = nn.Parameter(torch.tensor(weights["W"]))  # (n, classes)
@@ -106,6 +134,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = (x, 0); one column per example."""
+        check_rows(x, FEATURES, "x")
         return F.pad(x.T, (0, 0, 0, 6))
 
     def final_state(self, x: Tensor) -> Tensor:
@@ -128,6 +157,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 8) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        check_rows(y, 8, "y")
         layer = self.weights_at(t)
         y = y.T
         return dy_dt(y, *layer).T
@@ -151,6 +181,7 @@ class Network(nn.Module):
         """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits, plus R;
         targets C are classes (s,) or their probabilities (s, classes).
         """
+        check_targets(x, targets)
         logits = self(x).T
         C = class_probabilities(targets, x.dtype).T
         losses = -(C * torch.log_softmax(logits, dim=0)).sum(dim=0)

@@ -39,6 +39,30 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_targets(x: Array, targets: Array) -> None:
+    """Refuse what is not one row of OUTPUTS numbers for each example."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0], OUTPUTS)
+    if targets.shape != shape:
+        raise ValueError(f"targets are {targets.shape}, not {shape}")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "w2": (),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def dq_dt(p: Array) -> Array:
     """q' = p."""
     return p
@@ -61,11 +85,13 @@ def step(q: Array, p: Array, w2: Array) -> State:
 
 def layer_weights(weights: Weights) -> Array:
     """The one layer's weights."""
+    check_weights(weights)
     return weights["w2"]
 
 
 def initial_state(weights: Weights, x: Array) -> State:
     """(q(0), p(0)) = x; one column per example."""
+    check_rows(x, FEATURES, "x")
     columns = x.T
     return columns[:SIZE_Q], columns[SIZE_Q:]
 
@@ -99,6 +125,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 2) in and out."""
+    check_rows(y, 2, "y")
     layer = layer_weights(weights)
     columns = y.T
     q = columns[:SIZE_Q]
@@ -115,6 +142,7 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
     """Mean over the examples of ½ (Σ ((u − C)²)), u the prediction; targets C are
     (s, 1).
     """
+    check_targets(x, targets)
     u = forward(weights, x).T
     C = targets.T
     losses = ((u - C) ** 2).sum(axis=0) / 2

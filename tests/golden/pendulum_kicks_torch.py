@@ -35,6 +35,30 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_targets(x: Tensor, targets: Tensor) -> None:
+    """Refuse what is not one row of OUTPUTS numbers for each example."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0], OUTPUTS)
+    if tuple(targets.shape) != shape:
+        raise ValueError(f"targets are {tuple(targets.shape)}, not {shape}")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "w2": (),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def dq_dt(p: Tensor) -> Tensor:
     """q' = p."""
     return p
@@ -61,6 +85,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.w2 = nn.Parameter(torch.tensor(weights["w2"]))  # ()
 
     def layer_weights(self) -> Tensor:
@@ -69,6 +94,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> State:
         """(q(0), p(0)) = x; one column per example."""
+        check_rows(x, FEATURES, "x")
         columns = x.T.contiguous()
         return columns[:SIZE_Q], columns[SIZE_Q:]
 
@@ -93,6 +119,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 2) in and out."""
+        check_rows(y, 2, "y")
         layer = self.layer_weights()
         columns = y.T
         q = columns[:SIZE_Q]
@@ -107,6 +134,7 @@ class Network(nn.Module):
         """Mean over the examples of ½ (Σ ((u − C)²)), u the prediction; targets C
         are (s, 1).
         """
+        check_targets(x, targets)
         u = self(x).T
         C = targets.T
         losses = ((u - C) ** 2).sum(dim=0) / 2

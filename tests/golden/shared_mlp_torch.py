@@ -50,6 +50,37 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_targets(x: Tensor, targets: Tensor) -> None:
+    """Refuse what is not one class for each example, or CLASSES probabilities."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0],) if targets.ndim == 1 else (x.shape[0], CLASSES)
+    if tuple(targets.shape) != shape:
+        raise ValueError(f"targets are {tuple(targets.shape)}, not {shape}")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "W1": (5, STATES + 1),
+        "b1": (5,),
+        "W2": (4, 5),
+        "b2": (4,),
+        "W3": (STATES, 4),
+        "b3": (STATES,),
+        "W": (STATES, CLASSES),
+        "mu": (CLASSES,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def class_probabilities(targets: Tensor, dtype: torch.dtype) -> Tensor:
     """Integer classes as one-hot rows; probabilities as they are."""
     if targets.ndim == 1:
@@ -97,6 +128,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.W1 = nn.Parameter(torch.tensor(weights["W1"]))  # (5, n+1)
         self.b1 = nn.Parameter(torch.tensor(weights["b1"]))  # (5,)
         self.W2 = nn.Parameter(torch.tensor(weights["W2"]))  # (4, 5)
@@ -119,6 +151,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = x; one column per example."""
+        check_rows(x, FEATURES, "x")
         return x.T.contiguous()
 
     def final_state(self, x: Tensor) -> Tensor:
@@ -141,6 +174,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 3) in and out."""
+        check_rows(y, 3, "y")
         layer = self.layer_weights()
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         y = y.T
@@ -160,6 +194,7 @@ class Network(nn.Module):
         """Mean over the examples of ½ (Σ ((sigmoid(u) − C)²)), u the logits, plus R;
         targets C are classes (s,) or their probabilities (s, classes).
         """
+        check_targets(x, targets)
         logits = self(x).T
         C = class_probabilities(targets, x.dtype).T
         losses = ((torch.sigmoid(logits) - C) ** 2).sum(dim=0) / 2

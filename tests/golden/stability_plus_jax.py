@@ -25,6 +25,7 @@ jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
 Weights = dict[str, Array]
 
 FEATURES = 2  # d
+STATES = 2  # n
 HORIZON, STEPS = 1, 10  # T, N
 H = HORIZON / STEPS  # h = T/N
 
@@ -35,6 +36,22 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
         "K": np.array([[2, -2], [0, 2]], dtype=np.float64),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STATES, STATES),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
 
 
 def dy_dt(y: Array, K: Array) -> Array:
@@ -49,11 +66,13 @@ def step(y: Array, K: Array) -> Array:
 
 def layer_weights(weights: Weights) -> Array:
     """The one layer's weights."""
+    check_weights(weights)
     return weights["K"]
 
 
 def initial_state(weights: Weights, x: Array) -> Array:
     """y(0) = x; one column per example."""
+    check_rows(x, FEATURES, "x")
     return x.T
 
 
@@ -85,6 +104,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 2) in and out."""
+    check_rows(y, 2, "y")
     layer = layer_weights(weights)
     y = y.T
     return dy_dt(y, layer).T

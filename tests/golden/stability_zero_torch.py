@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 FEATURES = 2  # d
+STATES = 2  # n
 HORIZON, STEPS = 1, 10  # T, N
 H = HORIZON / STEPS  # h = T/N
 
@@ -30,6 +31,22 @@ def init(seed: int = 0) -> dict[str, np.ndarray]:
         "K": np.array([[0, -1], [1, 0]], dtype=np.float64),
     }
     return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STATES, STATES),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
 
 
 def dy_dt(y: Tensor, K: Tensor) -> Tensor:
@@ -48,6 +65,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.K = nn.Parameter(torch.tensor(weights["K"]))  # (n, n)
 
     def layer_weights(self) -> Tensor:
@@ -56,6 +74,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = x; one column per example."""
+        check_rows(x, FEATURES, "x")
         return x.T.contiguous()
 
     def final_state(self, x: Tensor) -> Tensor:
@@ -78,6 +97,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 2) in and out."""
+        check_rows(y, 2, "y")
         layer = self.layer_weights()
         y = y.T
         return dy_dt(y, layer).T

@@ -55,6 +55,34 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_targets(x: Array, targets: Array) -> None:
+    """Refuse what is not one row of OUTPUTS numbers for each example."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0], OUTPUTS)
+    if targets.shape != shape:
+        raise ValueError(f"targets are {targets.shape}, not {shape}")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STEPS, STATES, STATES),
+        "b": (STEPS,),
+        "L": (STATES, FEATURES),
+        "W": (STATES, OUTPUTS),
+        "mu": (OUTPUTS,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float | Array) -> Array:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
@@ -83,6 +111,7 @@ def smoothness(w: Array) -> Array:
 
 def layer_weights(weights: Weights) -> Layer:
     """The weights of all steps."""
+    check_weights(weights)
     return weights["K"], weights["b"]
 
 
@@ -94,6 +123,7 @@ def weights_at(weights: Weights, t: float) -> Layer:
 
 def initial_state(weights: Weights, x: Array) -> Array:
     """y(0) = L x; one column per example."""
+    check_rows(x, FEATURES, "x")
     return weights["L"] @ x.T
 
 
@@ -125,6 +155,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 3) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+    check_rows(y, 3, "y")
     layer = weights_at(weights, t)
     y = y.T
     return dy_dt(y, *layer).T
@@ -151,6 +182,7 @@ def loss(weights: Weights, x: Array, targets: Array) -> Array:
     """Mean over the examples of ½ (Σ ((u − C)²)), u the logits, plus R; targets C
     are (s, 2).
     """
+    check_targets(x, targets)
     logits = forward(weights, x).T
     C = targets.T
     losses = ((logits - C) ** 2).sum(axis=0) / 2

@@ -51,6 +51,34 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_targets(x: Tensor, targets: Tensor) -> None:
+    """Refuse what is not one row of OUTPUTS numbers for each example."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0], OUTPUTS)
+    if tuple(targets.shape) != shape:
+        raise ValueError(f"targets are {tuple(targets.shape)}, not {shape}")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STEPS, STATES, STATES),
+        "b": (STEPS,),
+        "L": (STATES, FEATURES),
+        "W": (STATES, OUTPUTS),
+        "mu": (OUTPUTS,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float) -> int:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     return min(max(int(t / H + 1e-9), 0), STEPS - 1)
@@ -82,6 +110,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.K = nn.Parameter(torch.tensor(weights["K"]))  # (N, n, n)
         self.b = nn.Parameter(torch.tensor(weights["b"]))  # (N,)
         self.L = nn.Parameter(torch.tensor(weights["L"]))  # (n, d)
@@ -99,6 +128,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> Tensor:
         """y(0) = L x; one column per example."""
+        check_rows(x, FEATURES, "x")
         return self.L @ x.T
 
     def final_state(self, x: Tensor) -> Tensor:
@@ -121,6 +151,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 3) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        check_rows(y, 3, "y")
         layer = self.weights_at(t)
         y = y.T
         return dy_dt(y, *layer).T
@@ -144,6 +175,7 @@ class Network(nn.Module):
         """Mean over the examples of ½ (Σ ((u − C)²)), u the logits, plus R; targets
         C are (s, 2).
         """
+        check_targets(x, targets)
         logits = self(x).T
         C = targets.T
         losses = ((logits - C) ** 2).sum(dim=0) / 2

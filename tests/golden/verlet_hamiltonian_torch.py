@@ -57,6 +57,34 @@ def init(seed: int = 1) -> dict[str, np.ndarray]:
     return {name: value.astype("float64") for name, value in weights.items()}
 
 
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_targets(x: Tensor, targets: Tensor) -> None:
+    """Refuse what is not one class for each example, or CLASSES probabilities."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0],) if targets.ndim == 1 else (x.shape[0], CLASSES)
+    if tuple(targets.shape) != shape:
+        raise ValueError(f"targets are {tuple(targets.shape)}, not {shape}")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "K": (STEPS, STATES, MOMENTA),
+        "b": (STEPS, STATES),
+        "c": (STEPS, MOMENTA),
+        "W": (STATES, CLASSES),
+        "mu": (CLASSES,),
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
 def step_of(t: float) -> int:
     """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
     return min(max(int(t / H + 1e-9), 0), STEPS - 1)
@@ -104,6 +132,7 @@ class Network(nn.Module):
     def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
         super().__init__()
         weights = init() if weights is None else weights
+        check_weights(weights)
         self.K = nn.Parameter(torch.tensor(weights["K"]))  # (N, n, m)
         self.b = nn.Parameter(torch.tensor(weights["b"]))  # (N, n)
         self.c = nn.Parameter(torch.tensor(weights["c"]))  # (N, m)
@@ -121,6 +150,7 @@ class Network(nn.Module):
 
     def initial_state(self, x: Tensor) -> State:
         """y(0) = x, z(0) = 0; one column per example."""
+        check_rows(x, FEATURES, "x")
         return x.T.contiguous(), x.new_zeros(MOMENTA, x.shape[0])
 
     def final_state(self, x: Tensor) -> Tensor:
@@ -144,6 +174,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 6) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        check_rows(y, 6, "y")
         K, b, c = self.weights_at(t)
         columns = y.T
         y = columns[:STATES]
@@ -170,6 +201,7 @@ class Network(nn.Module):
         """Mean over the examples of Σ (softplus(u) − C ⊙ u), u the logits, plus R;
         targets C are classes (s,) or their probabilities (s, classes).
         """
+        check_targets(x, targets)
         logits = self(x).T
         C = class_probabilities(targets, x.dtype).T
         losses = (F.softplus(logits, threshold=40) - C * logits).sum(dim=0)

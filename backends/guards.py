@@ -1,0 +1,109 @@
+"""What a program refuses in words: arrays of other shapes, with which it would compute something.
+
+Shapes are known before anything is computed: where a framework compiles, a check costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..compiler.ir.module import Role
+from ..compiler.ir.problem import RawWeight
+from ..compiler.ir.types import Size
+from .document import Doc, bracket, docstring, laid_out
+
+if TYPE_CHECKING:
+    from .functions import FunctionPrinter
+    from .program import ProgramPrinter
+
+ROWS, TARGETS, WEIGHTS = "check_rows", "check_targets", "check_weights"
+NAMES = (ROWS, TARGETS, WEIGHTS)
+
+
+def of_function(printer: FunctionPrinter) -> list[str]:
+    """The checks at the top of a function that a caller gives arrays to."""
+    program, function = printer.program, printer.function
+    names = [printer.names[p] for p in function.params]
+    if function.role is Role.LIFT:
+        return [_call(program, ROWS, names[0], program.constant("FEATURES"), '"x"')]
+    if function.name == "vector_field":
+        size = str(program.module.signature.size)
+        return [_call(program, ROWS, names[1], size, '"y"')]
+    if function.role is Role.LOSS:
+        return [_call(program, TARGETS, *names)]
+    return []
+
+
+def of_weights(program: ProgramPrinter) -> str:
+    """The check of all weights, where there are some."""
+    return _call(program, WEIGHTS, "weights")
+
+
+def _call(program: ProgramPrinter, helper: str, *arguments: str) -> str:
+    program.needs.helpers.add(helper)
+    return f"{program.own(helper)}({', '.join(arguments)})"
+
+
+def helper(program: ProgramPrinter, name: str, weights: str, shape: str) -> list[str]:
+    """The text of a check; `weights` is the type of a dict of them, `shape` the template of an
+    array's shape as a tuple."""
+    return {ROWS: _rows, TARGETS: _targets, WEIGHTS: _weights}[name](program, weights, shape)
+
+
+def _rows(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
+    array, found = program.dialect.array, shape.format("rows")
+    return [
+        f"def {program.own(ROWS)}(rows: {array}, columns: int, name: str) -> None:",
+        docstring(["Refuse what is not one row for each example."]),
+        "    if rows.ndim != 2 or rows.shape[1] != columns:",
+        f'        raise ValueError(f"{{name}} is {{{found}}}, not (s, {{columns}})")',
+    ]
+
+
+def _targets(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
+    array, is_classifier = program.dialect.array, program.module.signature.is_classifier
+    k = program.constant("CLASSES" if is_classifier else "OUTPUTS")
+    wanted = f"(x.shape[0], {k})"
+    rows = _call(program, ROWS, "x", program.constant("FEATURES"), '"x"')
+    doc = f"Refuse what is not one row of {k} numbers for each example."
+    if is_classifier:
+        doc = f"Refuse what is not one class for each example, or {k} probabilities."
+        wanted = f"(x.shape[0],) if targets.ndim == 1 else {wanted}"
+    return [
+        f"def {program.own(TARGETS)}(x: {array}, targets: {array}) -> None:",
+        docstring([doc]),
+        f"    {rows}",
+        f"    shape = {wanted}",
+        f"    if {shape.format('targets')} != shape:",
+        f'        raise ValueError(f"targets are {{{shape.format("targets")}}}, not {{shape}}")',
+    ]
+
+
+def _weights(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
+    entries = [
+        f"        {laid_out((_quoted(w), _shape(program, w)), 8, behind=1)},"
+        for w in program.module.weights
+    ]
+    return [
+        f"def {program.own(WEIGHTS)}(weights: {weights}) -> None:",
+        docstring(["Refuse weights of another network, or of another number of steps."]),
+        "    shapes = {",
+        *entries,
+        "    }",
+        "    found = {name: tuple(value.shape) for name, value in weights.items()}",
+        "    if found != shapes:",
+        '        raise ValueError(f"weights are {found}, not {shapes}")',
+    ]
+
+
+def _quoted(w: RawWeight) -> str:
+    return f'"{w.name}": '
+
+
+def _shape(program: ProgramPrinter, w: RawWeight) -> Doc:
+    sizes = [program.size(size) for size in w.sizes]
+    if w.nodes:
+        extra = w.time[0].extra
+        steps = program.size(Size(w.nodes - extra, "STEPS"))
+        sizes.insert(0, f"{steps} + {extra}" if extra else steps)
+    return bracket("(", sizes, ")") if len(sizes) != 1 else f"({sizes[0]},)"
