@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..compiler.ir.module import Role
 from ..compiler.ir.problem import RawWeight
 from ..compiler.ir.types import Size
 from .document import Doc, bracket, docstring, laid_out
@@ -23,15 +22,12 @@ NAMES = (ROWS, TARGETS, WEIGHTS)
 def of_function(printer: FunctionPrinter) -> list[str]:
     """The checks at the top of a function that a caller gives arrays to."""
     program, function = printer.program, printer.function
-    names = [printer.names[p] for p in function.params]
-    if function.role is Role.LIFT:
-        return [_call(program, ROWS, names[0], program.constant("FEATURES"), '"x"')]
-    if function.name == "vector_field":
-        size = str(program.module.signature.size)
-        return [_call(program, ROWS, names[1], size, '"y"')]
-    if function.role is Role.LOSS:
-        return [_call(program, TARGETS, *names)]
-    return []
+    if function.name == "loss":
+        return [_call(program, TARGETS, *(printer.names[p] for p in function.params))]
+    return [
+        _call(program, ROWS, printer.names[e], program.size(columns), f'"{e.name}"')
+        for e, columns in function.rows.items()
+    ]
 
 
 def of_weights(program: ProgramPrinter) -> str:
@@ -90,7 +86,7 @@ def _weights(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
         "    shapes = {",
         *entries,
         "    }",
-        "    found = {name: tuple(value.shape) for name, value in weights.items()}",
+        "    found = {name: value.shape for name, value in weights.items()}",
         "    if found != shapes:",
         '        raise ValueError(f"weights are {found}, not {shapes}")',
     ]

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from wellposed.backends.guards import NAMES
+
 from .sites import Role, Site, sites
 
 OTHER_SIGN: dict[type[ast.operator], ast.operator] = {ast.Add: ast.Sub(), ast.Sub: ast.Add()}
@@ -50,15 +52,31 @@ Rule = Callable[[Site], Iterator[str]]
 
 
 def edits(text: str) -> tuple[Edit, ...]:
-    """All edits of a program."""
-    places = _Places(text)
+    """All edits of what a program computes; what it refuses has tests of its own."""
+    places, checked = _Places(text), _lines_of_checks(text)
     found = (
         places.edit(kind, site.node, new)
         for site in sites(text)
         for kind, rule in RULES.items()
         for new in rule(site)
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(e for e in dict.fromkeys(found) if e.line not in checked)
+
+
+def _lines_of_checks(text: str) -> set[int]:
+    """The lines of the functions `check_…`, and of calls that are statements of their own."""
+    found: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        is_check = isinstance(node, ast.FunctionDef) and node.name.rstrip("_") in NAMES
+        called = (
+            node.value.func
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+            else None
+        )
+        is_call = isinstance(called, ast.Name) and called.id.rstrip("_") in NAMES
+        if (is_check or is_call) and isinstance(node, ast.stmt):
+            found |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return found
 
 
 class _Places:

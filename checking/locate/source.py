@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ...backends import guards
 from .lines import functions, parsed
 
 
@@ -50,6 +51,12 @@ class _Bare(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
         return self._without_docstring(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """What a program refuses is no part of what it computes."""
+        called = node.value.func if isinstance(node.value, ast.Call) else None
+        is_check = isinstance(called, ast.Name) and called.id.rstrip("_") in guards.NAMES
+        return None if is_check else node
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 
 from ...spec.integrators import Splitting, times_h
 from ..ir.expr import Expr, build, constant, substitute, times, variable
@@ -156,6 +158,7 @@ def initial_state(problem: Problem, weights: Function | None) -> Function:
         loc=LIFT,
         takes_weights=True,
         groups=body.groups,
+        rows={x: problem.features},
     )
 
 
@@ -298,6 +301,7 @@ def vector_field(problem: Problem, weights: Function | None) -> Function:
         loc=TIME,
         takes_weights=True,
         groups=body.groups,
+        rows={y: reduce(add, (block.size for block in problem.blocks.values()))},
     )
 
 

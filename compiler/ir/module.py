@@ -171,6 +171,8 @@ class Function:
     numbers: tuple[Expr, ...] = ()
     """Parameters that are numbers of Python: times that a caller gives."""
     groups: Mapping[Expr, Group] = field(default_factory=dict)
+    rows: Mapping[Expr, Size] = field(default_factory=dict)
+    """Parameters that a caller gives as a row for each example, and how many columns they have."""
 
     @property
     def equation(self) -> str:

@@ -37,8 +37,11 @@ BLOCKS = {"vector_field": "hamiltonian", "integrator": "verlet", "state": {"y": 
 
 def program(backend: str, given: Spec, *edit: str) -> ModuleType:
     text = get(backend).emit(compiled(given).module)
-    assert not edit or edit[0] in text
-    return load_module(text.replace(*edit) if edit else text, "m")
+    if edit:
+        old, new = edit
+        assert old in text
+        text = text.replace(old, new)
+    return load_module(text, "m")
 
 
 def loss(backend: str, native: ModuleType, weights: Arrays, x: Any, targets: Any) -> float:
@@ -128,10 +131,11 @@ def test_states_of_another_size_are_refused(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_right_shapes_pass(backend: str) -> None:
-    for changes, targets in (
+    cases: list[tuple[dict[str, Any], np.ndarray]] = [
         ({}, CLASSES),
         ({}, np.ones((S, 3)) / 3),
         (REGRESSION, np.ones((S, 2))),
-    ):
+    ]
+    for changes, targets in cases:
         native = program(backend, spec(**changes))
         assert np.isfinite(loss(backend, native, native.init(), X, targets))

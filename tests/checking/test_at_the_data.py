@@ -62,9 +62,10 @@ def verdict(given: Spec) -> tuple[bool, str]:
     ids=["1/y", "lotka-volterra", "a fractional power"],
 )
 def test_a_field_that_is_fine_at_its_data_is_not_called_ill_posed(field: Any, horizon: int):
-    passed, message = verdict(spec(*field, horizon))
+    (equations, rows) = field
+    passed, message = verdict(spec(equations, rows, horizon))
     assert passed, message
-    passed, message = verdict(spec(*field, horizon, data=False))
+    passed, message = verdict(spec(equations, rows, horizon, data=False))
     assert not passed and "is ill-posed" in message  # by numbers that are drawn from all of ℝ
 
 

@@ -70,7 +70,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -173,7 +173,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 4) in and out."""
-        check_rows(y, 4, "y")
+        check_rows(y, STATES + SIZE_Q, "y")
         layer = self.layer_weights()
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         columns = y.T

@@ -77,7 +77,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -165,7 +165,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 3) in and out, with weight j for t_j ≤ t < t_{j+1}."""
-        check_rows(y, 3, "y")
+        check_rows(y, STATES, "y")
         layer = self.weights_at(t)
         y = y.T
         return dy_dt(y, *layer).T

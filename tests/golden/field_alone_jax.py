@@ -68,7 +68,7 @@ def check_weights(weights: Weights) -> None:
         "A": (STEPS + 1, SIZE_Q, SIZE_Q),
         "s": (STEPS + 1,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -177,7 +177,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 9) in and out, with weights interpolated at t."""
-    check_rows(y, 9, "y")
+    check_rows(y, STATES + MOMENTA + SIZE_Q, "y")
     K, A, s = weights_at(weights, t)
     time = jnp.asarray(t, y.dtype)
     columns = y.T

@@ -64,7 +64,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
         "A": (STEPS + 1, SIZE_Q, SIZE_Q),
         "s": (STEPS + 1,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -177,7 +177,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 9) in and out, with weights interpolated at t."""
-        check_rows(y, 9, "y")
+        check_rows(y, STATES + MOMENTA + SIZE_Q, "y")
         K, A, s = self.weights_at(t)
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         columns = y.T

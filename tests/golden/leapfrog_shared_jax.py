@@ -72,7 +72,7 @@ def check_weights(weights: Weights) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -147,7 +147,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """y'', rows (s, 3) in and out."""
-    check_rows(y, 3, "y")
+    check_rows(y, STATES, "y")
     layer = layer_weights(weights)
     y = y.T
     return d2y_dt2(y, *layer).T

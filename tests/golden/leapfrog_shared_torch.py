@@ -69,7 +69,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -141,7 +141,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """y'', rows (s, 3) in and out."""
-        check_rows(y, 3, "y")
+        check_rows(y, STATES, "y")
         layer = self.layer_weights()
         y = y.T
         return d2y_dt2(y, *layer).T

@@ -82,7 +82,7 @@ def check_weights(weights: Weights) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -215,7 +215,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 6) in and out, with weights interpolated at t."""
-    check_rows(y, 6, "y")
+    check_rows(y, STATES + MOMENTA, "y")
     K, b, c = weights_at(weights, t)
     columns = y.T
     y = columns[:STATES]

@@ -89,7 +89,7 @@ def check_weights(weights: Weights) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -227,7 +227,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 3) in and out, with weights interpolated at t."""
-    check_rows(y, 3, "y")
+    check_rows(y, STATES, "y")
     layer = weights_at(weights, t)
     time = jnp.asarray(t, y.dtype)
     y = y.T

@@ -86,7 +86,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -232,7 +232,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 3) in and out, with weights interpolated at t."""
-        check_rows(y, 3, "y")
+        check_rows(y, STATES, "y")
         layer = self.weights_at(t)
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         y = y.T

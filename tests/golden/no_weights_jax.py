@@ -24,6 +24,7 @@ jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
 Weights = dict[str, Array]
 
 FEATURES = 2  # d
+STATES = 2  # n
 HORIZON, STEPS = 1, 3  # T, N
 H = HORIZON / STEPS  # h = T/N
 
@@ -82,7 +83,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 2) in and out."""
-    check_rows(y, 2, "y")
+    check_rows(y, STATES, "y")
     time = jnp.asarray(t, y.dtype)
     y = y.T
     return dy_dt(time, y).T

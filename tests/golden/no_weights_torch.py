@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 FEATURES = 2  # d
+STATES = 2  # n
 HORIZON, STEPS = 1, 3  # T, N
 H = HORIZON / STEPS  # h = T/N
 
@@ -75,7 +76,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 2) in and out."""
-        check_rows(y, 2, "y")
+        check_rows(y, STATES, "y")
         time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
         y = y.T
         return dy_dt(time, y).T

@@ -78,7 +78,7 @@ def check_weights(weights: Weights) -> None:
         "c": (),
         "m": (SIZE_P,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -180,7 +180,7 @@ def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 5) in and out, with weight j for t_j ≤ t < t_{j+1} and
     weights interpolated at t.
     """
-    check_rows(y, 5, "y")
+    check_rows(y, SIZE_Q + SIZE_P, "y")
     A, b, c, m = weights_at(weights, t)
     columns = y.T
     q = columns[:SIZE_Q]

@@ -74,7 +74,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
         "c": (),
         "m": (SIZE_P,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -175,7 +175,7 @@ class Network(nn.Module):
         """f(t, y), rows (s, 5) in and out, with weight j for t_j ≤ t < t_{j+1} and
         weights interpolated at t.
         """
-        check_rows(y, 5, "y")
+        check_rows(y, SIZE_Q + SIZE_P, "y")
         A, b, c, m = self.weights_at(t)
         columns = y.T
         q = columns[:SIZE_Q]

@@ -75,7 +75,7 @@ def check_weights(weights: Weights) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -163,7 +163,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 8) in and out, with weight j for t_j ≤ t < t_{j+1}."""
-    check_rows(y, 8, "y")
+    check_rows(y, STATES, "y")
     layer = weights_at(weights, t)
     y = y.T
     return dy_dt(y, *layer).T

@@ -74,7 +74,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -157,7 +157,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 8) in and out, with weight j for t_j ≤ t < t_{j+1}."""
-        check_rows(y, 8, "y")
+        check_rows(y, STATES, "y")
         layer = self.weights_at(t)
         y = y.T
         return dy_dt(y, *layer).T

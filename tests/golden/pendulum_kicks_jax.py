@@ -26,6 +26,7 @@ State = tuple[Array, Array]
 
 FEATURES = 2  # d
 SIZE_Q = 1  # components of q
+SIZE_P = 1  # components of p
 OUTPUTS = 1  # numbers per example
 HORIZON, STEPS = 1, 3  # T, N
 H = HORIZON / STEPS  # h = T/N
@@ -58,7 +59,7 @@ def check_weights(weights: Weights) -> None:
     shapes = {
         "w2": (),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -125,7 +126,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 2) in and out."""
-    check_rows(y, 2, "y")
+    check_rows(y, SIZE_Q + SIZE_P, "y")
     layer = layer_weights(weights)
     columns = y.T
     q = columns[:SIZE_Q]

@@ -22,6 +22,7 @@ State = tuple[Tensor, Tensor]
 
 FEATURES = 2  # d
 SIZE_Q = 1  # components of q
+SIZE_P = 1  # components of p
 OUTPUTS = 1  # numbers per example
 HORIZON, STEPS = 1, 3  # T, N
 H = HORIZON / STEPS  # h = T/N
@@ -54,7 +55,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
     shapes = {
         "w2": (),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -119,7 +120,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 2) in and out."""
-        check_rows(y, 2, "y")
+        check_rows(y, SIZE_Q + SIZE_P, "y")
         layer = self.layer_weights()
         columns = y.T
         q = columns[:SIZE_Q]

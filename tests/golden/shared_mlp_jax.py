@@ -79,7 +79,7 @@ def check_weights(weights: Weights) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -162,7 +162,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 3) in and out."""
-    check_rows(y, 3, "y")
+    check_rows(y, STATES, "y")
     layer = layer_weights(weights)
     time = jnp.asarray(t, y.dtype)
     y = y.T

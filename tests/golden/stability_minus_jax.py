@@ -49,7 +49,7 @@ def check_weights(weights: Weights) -> None:
     shapes = {
         "K": (STATES, STATES),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -104,7 +104,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
 
 def vector_field(weights: Weights, t: float, y: Array) -> Array:
     """f(t, y), rows (s, 2) in and out."""
-    check_rows(y, 2, "y")
+    check_rows(y, STATES, "y")
     layer = layer_weights(weights)
     y = y.T
     return dy_dt(y, layer).T

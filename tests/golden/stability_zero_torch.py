@@ -44,7 +44,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
     shapes = {
         "K": (STATES, STATES),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -97,7 +97,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 2) in and out."""
-        check_rows(y, 2, "y")
+        check_rows(y, STATES, "y")
         layer = self.layer_weights()
         y = y.T
         return dy_dt(y, layer).T

@@ -77,7 +77,7 @@ def check_weights(weights: dict[str, np.ndarray]) -> None:
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {name: value.shape for name, value in weights.items()}
     if found != shapes:
         raise ValueError(f"weights are {found}, not {shapes}")
 
@@ -177,7 +177,7 @@ class Network(nn.Module):
 
     def vector_field(self, t: float, y: Tensor) -> Tensor:
         """f(t, y), rows (s, 6) in and out, with weights interpolated at t."""
-        check_rows(y, 6, "y")
+        check_rows(y, STATES + MOMENTA, "y")
         K, b, c = self.weights_at(t)
         columns = y.T
         y = columns[:STATES]
