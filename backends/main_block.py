@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..compiler.ir.module import Module, used_weights
 from .document import bracket, docstring, laid_out
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def _batch(program: ProgramPrinter) -> list[str]:
     return [*lines, f'    targets = random.normal(size=(8, {outputs})).astype("{module.dtype}")']
 
 
+def _learns(module: Module) -> bool:
+    """Does the loss depend on a weight that is trained?"""
+    used = used_weights(module, module.functions["loss"])
+    return any(w.name in used for w in module.trained)
+
+
 def _guard() -> list[str]:
     return ["", "", 'if __name__ == "__main__":', "    main()"]
 
@@ -52,7 +59,7 @@ def jax_main(program: ProgramPrinter) -> list[str]:
     if not program.module.has_loss:
         lines.append('    print(f"y(T) = {forward(weights, jnp.asarray(x))}")')
         return [*lines, *_guard()]
-    if not program.module.trained:
+    if not _learns(program.module):
         value = bracket("value = loss(", ["weights", "jnp.asarray(x)", "jnp.asarray(targets)"], ")")
         return [*lines, f"    {laid_out(value, 4)}", _LOSS.format("float(value)"), *_guard()]
     return [
@@ -72,7 +79,7 @@ def torch_main(program: ProgramPrinter) -> list[str]:
         lines.append('    print(f"y(T) = {network(torch.tensor(x)).tolist()}")')
         return [*lines, *_guard()]
     value = ["    value = network.loss(torch.tensor(x), torch.tensor(targets))"]
-    if not program.module.trained:
+    if not _learns(program.module):
         return [*lines, *value, _LOSS.format("value.item()"), *_guard()]
     return [
         *lines,

@@ -111,7 +111,7 @@ class TorchModel(FrameworkModel):
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         network = self.network(weights)
-        network.loss(self._put(x), self._put(targets)).backward()
+        _pull(network.loss(self._put(x), self._put(targets)))
         found = self.parameters(network).items()
         return {name: _gradient_of(w).cpu().numpy() for name, w in found}
 
@@ -170,6 +170,12 @@ def _forward_mode() -> Iterator[None]:
         yield
 
 
+def _pull(loss: torch.Tensor) -> None:
+    """Fill the gradients of what the loss depends on; it may depend on no weight at all."""
+    if loss.requires_grad:
+        loss.backward()
+
+
 def _gradient_of(parameter: torch.Tensor) -> torch.Tensor:
     """A weight that the value does not depend on has no .grad: its gradient is zero."""
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -190,7 +196,7 @@ class TorchStepper(Stepper):
         network = self._network()
         network.zero_grad(set_to_none=True)
         loss = network.loss(self.x[index], self.targets[index])
-        loss.backward()
+        _pull(loss)
         found = self.model.parameters(network).items()
         gradient = {name: _gradient_of(w) for name, w in found}
         with torch.no_grad():

@@ -177,6 +177,23 @@ def test_a_training_of_nothing_is_refused() -> None:
     assert found == [("E208", "the network has no weight that is trained")]
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_weight_that_the_loss_does_not_reach_has_gradient_zero(backend: str) -> None:
+    """Found by the fuzzer: PyTorch refuses to go back from a loss that depends on no parameter."""
+    given = spec(
+        "K: {shape: [q]}", equations='equations: {q: "p", p: "-q"}', model=HEUN, rest=DECAYING
+    )
+    assert given.train is not None
+    model = wellposed.compile(given, backend=backend)
+    weights, x, targets = model.init(), np.ones((3, 2)), np.zeros((3, 1))
+    assert not model.gradient(weights, x, targets)["K"].any()
+    stepper = model.stepper(updater(given.train), x, targets)
+    stepper.load(weights)
+    assert stepper.step(np.arange(3), 0.1).gradient_norm == 0
+    if backend != "numpy":
+        exec(compile(model.source, "m.py", "exec"), {"__name__": "__main__", "__file__": "m.py"})
+
+
 # --- blocks by any name, filled from x -----------------------------------------------------------
 
 
