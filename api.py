@@ -8,24 +8,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
 from .backends.texts import text_of
-from .compiler.front.facts import facts_of
+from .compiler.front.facts import Facts, facts_of
 from .compiler.front.load import find, load
 from .compiler.front.lower import diagnose
 from .compiler.ir.module import Module
 from .compiler.pipeline import Compiled, compiled
-from .data.dataset import Dataset
-from .data.of_spec import dataset_of
 from .spec.diagnostics import Diagnostic, SpecError
 from .spec.load import open_document, validate
 from .spec.model import Spec
@@ -33,7 +29,7 @@ from .training.checkpoint import RunError
 from .training.origin import Origin, resolved
 from .training.progress import Progress, Quiet
 from .training.results import Result
-from .training.run import WEIGHTS, Row, Run, open_run
+from .training.run import FILES, LAST, Row, Run, open_run
 from .training.train import train as train_in
 
 PLOTS = "plots"
@@ -41,31 +37,16 @@ Arrays = Mapping[str, NDArray[Any]]
 Paths = list[Path]
 
 
-@dataclass(frozen=True)
-class Trainable:
-    """A spec that can be trained, compiled, and the data it learns from."""
-
-    compiled: Compiled
-    dataset: Dataset
-
-    @property
-    def spec(self) -> Spec:
-        return self.compiled.problem.spec
-
-    @property
-    def module(self) -> Module:
-        return self.compiled.module
-
-
-def trainable(spec: Spec) -> Trainable:
-    """The spec and its data. Raises SpecError where it cannot be trained, or for its data."""
+def trainable(spec: Spec) -> Compiled:
+    """The spec with its data, which have been read. Raises SpecError where it cannot be trained, or
+    for its data."""
     missing = list(_missing(spec))
     if missing:
         raise SpecError(missing)
     made = compiled(spec)
-    dataset = dataset_of(spec, made.module.signature.features)
-    assert dataset is not None
-    return Trainable(made, dataset)
+    in_run = replace(made, module=replace(made.module, weights_name=LAST))
+    assert in_run.dataset is not None
+    return in_run
 
 
 def _missing(spec: Spec) -> Iterator[Diagnostic]:
@@ -107,7 +88,7 @@ def train(
     spec that cannot be trained, BackendError and RunError.
     """
     problem = trainable(spec)
-    model = model_of(problem.compiled, backend, device)
+    model = model_of(problem, backend, device)
     given = origin or _origin_known(spec)
     with _run_folder(out, spec.name) as folder:
         return _train(problem, model, folder, progress, plots, origin=given, stop_after=stop_after)
@@ -125,26 +106,45 @@ def resume(
 
     Raises RunError for a folder that is no run, or whose spec was changed since.
     """
-    run, problem = open_problem(folder)
+    run, problem = open_learning(folder)
     model = model_of_run(run, problem, backend, device)
     return _train(problem, model, run.folder, progress, plots, resume=True)
 
 
-def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Trainable]:
-    """A run and its learning problem, read from the spec it keeps. Raises RunError, SpecError."""
+def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Compiled]:
+    """A run and its network, from what the folder holds alone; of a run that an older version began
+    the data are read too. Raises RunError, SpecError."""
     run = open_run(Path(folder))
-    document = open_document(run.spec, run.overrides)
-    # Paths of data files count from where the spec was read when the run began.
-    document = replace(document, folder=run.base)
-    spec = validate(document, Spec, lambda spec: diagnose(spec, facts_of(spec)))
-    run.check(spec)
+    spec, facts = _spec_of(run)
+    if run.preprocessing is None:
+        run.check_data(spec)
+    return run, compiled(spec, facts, run.kept())
+
+
+def open_learning(folder: str | os.PathLike[str]) -> tuple[Run, Compiled]:
+    """A run and its learning problem: with all of its data. Raises RunError, SpecError."""
+    run = open_run(Path(folder))
+    spec, _ = _spec_of(run)
+    run.check_data(spec)
     return run, trainable(spec)
 
 
-def model_of_run(run: Run, problem: Trainable, backend: str | None, device: str | None) -> Model:
+def _spec_of(run: Run) -> tuple[Spec, Facts | None]:
+    """The spec that a run keeps, and what it knows of its data."""
+    known, facts = run.preprocessing, None
+    if known is not None:
+        facts = Facts(len(known.features), len(known.targets) if known.targets else None)
+    # Paths of data files count from where the spec was read when the run began.
+    document = replace(open_document(run.spec, run.overrides), folder=run.base)
+    spec = validate(document, Spec, lambda spec: diagnose(spec, facts or facts_of(spec)))
+    run.check(spec)
+    return spec, facts
+
+
+def model_of_run(run: Run, problem: Compiled, backend: str | None, device: str | None) -> Model:
     """The model of a run, where nothing else is said on what it was begun on."""
     begun_on = str(run.facts.get("backend")), str(run.facts.get("device"))
-    return model_of(problem.compiled, backend or begun_on[0], device or begun_on[1])
+    return model_of(problem, backend or begun_on[0], device or begun_on[1])
 
 
 def last_epoch(rows: list[Row]) -> int:
@@ -152,25 +152,26 @@ def last_epoch(rows: list[Row]) -> int:
     return rows[-1]["epoch"] if rows else 0
 
 
-def weights_of(run: Run, module: Module) -> Arrays:
-    """The weights of a run after its last good step, in float64. Raises RunError."""
-    file = run.folder / WEIGHTS
+def weights_of(run: Run, module: Module, which: str = "last") -> Arrays:
+    """The weights of a run after its last good step, or those of its best epoch, in float64.
+
+    Raises RunError.
+    """
     try:
-        return checked_weights(module, load_file(file), "float64")
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{file} cannot be read: {error}") from None
+        return checked_weights(module, run.weights(which).weights, "float64")
     except ArgumentError as error:
-        raise RunError(f"{file} does not hold the weights of this network: {error}") from None
+        message = f"{run.folder / FILES[which]} does not hold the weights of this network: {error}"
+        raise RunError(message) from None
 
 
 def draw_run(
-    problem: Trainable, model: Model, weights: Arrays, rows: list[Row], out: Path
+    problem: Compiled, model: Model, weights: Arrays, rows: list[Row], epoch: int, out: Path
 ) -> Paths:
-    """Draw the network of a run and its metrics; the files."""
+    """Draw the network of a run after an epoch, and all of its metrics; the files."""
     from .plots.draw import Subject, draw  # matplotlib is slow to import, and this the only use
 
-    when = f"{model.backend}, epoch {last_epoch(rows)}"
-    return draw(Subject(problem.compiled, model, weights, problem.dataset, rows, when), out)
+    when = f"{model.backend}, epoch {epoch}"
+    return draw(Subject(problem, model, weights, rows, when), out)
 
 
 def redraw(
@@ -178,12 +179,16 @@ def redraw(
     out: Path | None = None,
     backend: str | None = None,
     device: str | None = None,
+    which: str = "last",
 ) -> Paths:
-    """Draw a run again, into `out` or its folder `plots`; the files."""
+    """Draw a run again, with its `last` or `best` weights, into `out` or its folder `plots`; the
+    files."""
     run, problem = open_problem(folder)
     model = model_of_run(run, problem, backend, device)
-    weights = weights_of(run, problem.module)
-    return draw_run(problem, model, weights, run.metrics(), out or run.folder / PLOTS)
+    weights, rows = weights_of(run, problem.module, which), run.metrics()
+    epoch = run.weights(which).epoch
+    at = last_epoch(rows) if epoch is None else epoch
+    return draw_run(problem, model, weights, rows, at, out or run.folder / PLOTS)
 
 
 def draw_untrained(spec: Spec, folder: Path) -> Paths:
@@ -192,12 +197,11 @@ def draw_untrained(spec: Spec, folder: Path) -> Paths:
 
     made = compiled(spec)
     model = model_of(made, "numpy")
-    dataset = dataset_of(spec, made.module.signature.features)
-    return draw(Subject(made, model, model.init(), dataset), folder)
+    return draw(Subject(made, model, model.init()), folder)
 
 
 def _train(
-    problem: Trainable,
+    problem: Compiled,
     model: Model,
     folder: Path,
     progress: Progress | None,
@@ -205,10 +209,12 @@ def _train(
     **how: Any,
 ) -> Result:
     """The training itself, and its pictures."""
-    dataset, shown = problem.dataset, progress or Quiet()
-    result = train_in(problem.compiled, model, dataset, folder, progress=shown, **how)
-    if plots and result.status != "interrupted":
-        draw_run(problem, model, result.weights, result.metrics, folder / PLOTS)
+    assert problem.dataset is not None
+    shown = progress or Quiet()
+    result = train_in(problem, model, problem.dataset, folder, progress=shown, **how)
+    if plots and result.status not in ("interrupted", "terminated"):
+        given = result.weights, result.metrics, last_epoch(result.metrics)
+        draw_run(problem, model, *given, folder / PLOTS)
     return result
 
 

@@ -65,6 +65,10 @@ class Dialect:
     array: str
     rows: Mapping[str, Row]
     reserved: frozenset[str] = frozenset()
+    dtype: str = '"{}"'
+    """How an array's dtype is given, as a template of its name."""
+    from_numpy: str = ""
+    """The function that makes an array of one of NumPy's."""
 
     @property
     def helpers(self) -> tuple[str, ...]:

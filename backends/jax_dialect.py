@@ -9,6 +9,7 @@ JAX = Dialect(
     name="jax",
     title="JAX",
     array="Array",
+    from_numpy="jnp.asarray",
     rows=COMMON
     | numpy_rows("jnp")
     | softmaxes("jax.nn", "axis")

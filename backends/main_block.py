@@ -20,12 +20,13 @@ def _head() -> list[str]:
 
 
 def _weights(program: ProgramPrinter) -> list[str]:
-    name = f'"{program.module.file_name}.safetensors"'
+    name = f'"{program.module.weights_file}"'
     return [
         f"    {laid_out(bracket('file = Path(__file__).with_name(', [name], ')'), 4)}",
         "    arrays = load_file(file) if file.exists() else init()",
         "    count = sum(value.size for value in arrays.values())",
-        '    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})',
+        '    origin = file.name if file.exists() else f"init(), as there is no {file.name} here"',
+        '    print(f"{count:,} weights of {origin}:", {n: v.shape for n, v in arrays.items()})',
     ]
 
 

@@ -14,7 +14,10 @@ from ..compiler.ir.module import Module
 from ..compiler.ir.naming import free
 from .dialect import Dialect
 
-PROTOCOL = ("init", "forward", "trajectory", "vector_field", "regularizer", "loss", "main")
+PROTOCOL = (
+    *("init", "features", "forward", "trajectory", "vector_field", "regularizer", "loss"),
+    "main",
+)
 """Functions that a caller finds by their names."""
 IMPORTED = ("np", "math", "Path", "load_file", "Network", "self", "weights")
 

@@ -10,7 +10,7 @@ from ..compiler.ir.expr import Expr
 from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan
 from ..compiler.ir.text import number
 from ..compiler.ir.types import Size
-from . import guards, initial
+from . import guards, initial, preprocess
 from .dialect import Dialect
 from .document import WIDTH, Doc, bracket, docstring, fold
 from .expressions import Needs
@@ -27,8 +27,8 @@ Section = list[str]
 
 def program_names(module: Module, dialect: Dialect) -> dict[str, str]:
     """What a program calls its constants, functions and types, by the name that they have here."""
-    constants = [*ALWAYS, *(c.name for c in module.constants)]
-    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers)
+    constants = [*ALWAYS, *(c.name for c in module.constants), "OUTPUTS", *preprocess.NAMES]
+    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers, preprocess.FEATURES)
     return own_names(module, dialect, [*constants, *module.functions, *helpers, *ALIASES])
 
 
@@ -41,6 +41,9 @@ class ProgramPrinter(ABC):
     def __init__(self, module: Module) -> None:
         self.module, self.needs = module, Needs()
         self._own = program_names(module, self.dialect)
+        self.class_names = self._own.get("CLASSES", "")
+        if preprocess.names_classes(module):  # CLASSES are then the names, OUTPUTS their number
+            self._own["CLASSES"] = self._own["OUTPUTS"]
         self.module_names = fixed(self.dialect) | set(self._own.values())
         self.aliases: dict[str, str] = {}
 
@@ -50,6 +53,8 @@ class ProgramPrinter(ABC):
         first = [initial.init(self.module, self.size, self.own(initial.RNG))]
         if any(map(initial.is_random, self.module.weights)):
             first.insert(0, initial.generator(self.own(initial.RNG)))
+        if preprocess.standardizes(self.module):
+            sections.insert(0, preprocess.features(self))
         known = (*guards.NAMES, *self.dialect.helpers)
         helpers = [self.helper(name) for name in known if name in self.needs.helpers]
         bodies = ["\n".join(lines) for lines in (*first, *helpers, *sections) if lines]
@@ -197,7 +202,7 @@ class ProgramPrinter(ABC):
                 line = f"{self._own[c.name]} = {c.value!r}"
                 comment = f"  # {c.comment}" if c.comment else ""
                 (sizes if isinstance(c.value, int) else others).append(line + comment)
-        return [*sizes, *time, *others]
+        return [*sizes, *time, *others, *preprocess.constants(self)]
 
     def _aliases(self) -> list[str]:
         found = [f"{self.own(n)} = {self.aliases[n]}" for n in ALIASES if n in self.aliases]

@@ -34,6 +34,10 @@ class ProgramModel(CheckedModel):
     def init(self, seed: int | None = None) -> dict[str, Array]:
         return self.native.init() if seed is None else self.native.init(seed)
 
+    def features(self, x: Array, /) -> Array:
+        """Rows of the data as the network takes them, by the program's own numbers."""
+        return np.asarray(self.native.features(x))
+
     def regularizer(self, weights: Weights, /) -> float:
         if not self.module.has_penalties:
             return 0.0

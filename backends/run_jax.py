@@ -250,11 +250,6 @@ class JaxStepper(Stepper):
         with self.model.settings():
             return np.asarray(self.model.compiled("forward")(self.held, self.put(x)))
 
-    def loss(self, x: np.ndarray, targets: Targets) -> float:
-        put = self._put_targets(targets, len(x))
-        with self.model.settings():
-            return float(self.model.compiled("loss")(self.held, self.put(x), put))
-
     def _put_targets(self, targets: Targets, rows: int) -> Any:
         checked = checked_targets(self.model.module, targets, rows, self.model.dtype)
         with self.model.settings():

@@ -219,10 +219,6 @@ class TorchStepper(Stepper):
         with torch.no_grad():
             return self._network()(self.put(x)).cpu().numpy()
 
-    def loss(self, x: np.ndarray, targets: Targets) -> float:
-        with torch.no_grad():
-            return float(self._network().loss(self.put(x), self._put_targets(targets, len(x))))
-
     def _network(self) -> Any:
         """The network with the weights held; its parameters are theirs, not copies."""
         for name, tensor in self.model.tensors(self.network).items():

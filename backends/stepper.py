@@ -85,10 +85,6 @@ class Stepper(ABC):
     def logits(self, x: np.ndarray) -> np.ndarray:
         """The network's outputs (s, k) at the weights held."""
 
-    @abstractmethod
-    def loss(self, x: np.ndarray, targets: np.ndarray | None) -> float:
-        """Data term and regularizer at the weights held."""
-
     def load(self, weights: NumpyArrays, state: Mapping[str, Any] | None = None) -> None:
         """Take these weights and this optimizer state; without one, its initial state."""
         if state is None:

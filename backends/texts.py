@@ -11,7 +11,7 @@ from .registry import get
 def text_of(compiled: Compiled, backend: str) -> str:
     """The text. Raises BackendError, SpecError."""
     try:
-        return get(backend).emit(compiled.module)
+        return get(backend).emit(compiled.program)
     except NotPrinted as error:
         span = compiled.problem.spec.span(*error.loc)
         raise SpecError(Diagnostic("E214", str(error), span)) from None

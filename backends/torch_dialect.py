@@ -56,6 +56,8 @@ TORCH = Dialect(
     name="torch",
     title="PyTorch",
     array="Tensor",
+    dtype="torch.{}",
+    from_numpy="torch.tensor",
     rows=COMMON
     | sums("dim", "keepdim")
     | softmaxes("torch", "dim")

@@ -15,7 +15,7 @@ from .probes import Probes
 from .quantities import PROGRAM, Answer, Key, NotOffered
 
 FUNCTIONS = frozenset(
-    {"Network", "init", "vector_field", "trajectory", "forward", "regularizer", "loss"}
+    {"Network", "init", "features", "vector_field", "trajectory", "forward", "regularizer", "loss"}
 )
 _LONGEST = 300  # characters of a program's own error message that a reason quotes
 

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from ..backends.model import Model
 from ..compiler.pipeline import Compiled
-from . import awkward, drift, optimization
+from . import awkward, drift, features, optimization
 from . import quantities as q
 from .compare import Standard
 from .invariants import dot, energy, order, reversal, structure
@@ -92,6 +92,10 @@ CHECKS = {
     check.name: check
     for check in (
         Check("L0", q.WEIGHTS, WHERE["weights"], q.weights, Expect.BYTES),
+        Check(
+            *("L0", q.FEATURES, features.applies, features.ask, features.expected),
+            *("8 ε of the numbers of the training data", DOUBLE),
+        ),
         Check("L1", q.FIELD, WHERE["always"], q.vector_field),
         Check("L2", q.TRAJECTORY, WHERE["always"], q.trajectory),
         Check("L2", q.FINAL, WHERE["no readout"], q.forward),

@@ -16,7 +16,7 @@ from pathlib import Path
 from .._version import __version__, installed
 from ..backends import registry
 from ..backends.texts import text_of
-from ..compiler.front.facts import Facts, facts_of
+from ..compiler.front.facts import Facts
 from ..compiler.pipeline import Compiled, compiled
 from ..compiler.promises.claims import SAME
 from ..compiler.violations import violations
@@ -27,7 +27,7 @@ from .checks import CHECKS, RUNGS, Expect, plan
 from .compare import Leaves
 from .expectation import REFERENCE, Expectation, expectation
 from .job import Job
-from .probes import Probes, Weights, draw, training_rows
+from .probes import Probes, Weights, draw, training_examples
 from .process import Outcome, Runner
 from .quantities import DTYPES, PASSES, PROGRAM, TRAINING, Answer, Key
 from .report import Report
@@ -44,7 +44,7 @@ WITNESS = "the reference"
 
 
 def check(
-    spec: Spec,
+    given: Spec | Compiled,
     *,
     programs: Mapping[str, Path] | None = None,
     backends: Sequence[str] = ("torch", "jax"),
@@ -58,28 +58,28 @@ def check(
 ) -> Report:
     """Compare the programs of a spec with the reference, rung by rung.
 
-    `programs` are files that stand in for emitted text, by backend; each has `limit` seconds;
-    `steps` are the updates of L5, by default as many as some seconds allow; `trained` are weights
-    that stand in the place of the initial ones. Whatever such a program
-    does is in the report. Raises SpecError for a spec that does not compile, BackendError for a
-    backend that is not there or that `programs` names in vain.
+    A spec that is compiled may have examples in the place of its data. `programs` are files that
+    stand in for emitted text, by backend; each has `limit` seconds; `steps` are the updates of L5,
+    by default as many as some seconds allow; `trained` are weights that stand in the place of the
+    initial ones. Whatever such a program does is in the report. Raises SpecError for a spec that
+    does not compile, BackendError for a backend that is not there or that `programs` names in vain.
     """
-    given = dict(programs or {})
-    for name in (*backends, *given):
+    files = dict(programs or {})
+    for name in (*backends, *files):
         registry.get(name)
         if name not in backends:
             raise registry.BackendError(f"a program is given for {name}, which is not checked")
-    facts = facts_of(spec)
-    case = compiled(spec, facts)
+    case = compiled(given) if isinstance(given, Spec) else given
+    facts = Facts(case.module.signature.features, case.module.signature.outputs)
     probes, notes = _probes(case, rungs, steps, trained)
-    texts = {name: _text(name, case, given) for name in backends}
+    texts = {name: _text(name, case, files) for name in backends}
     jobs = {
-        name: Job(name, device, text, spec, facts, probes, keys)
+        name: Job(name, device, text, case.spec, facts, probes, keys)
         for name, text in texts.items()
         if isinstance(text, str)
-        for keys in [plan(case, probes, dtypes, rungs, given=name in given)]
+        for keys in [plan(case, probes, dtypes, rungs, given=name in files)]
     }
-    limits = {name: limit if name in given else OWN_LIMIT for name in jobs}
+    limits = {name: limit if name in files else OWN_LIMIT for name in jobs}
     outcomes, expected = _run(case, probes, jobs, limits, run)
     outcomes |= {name: text for name, text in texts.items() if isinstance(text, Outcome)}
     planned = {name: job.keys for name, job in jobs.items()}
@@ -89,7 +89,7 @@ def check(
         found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
     found = (*_passes(case, facts, backends), *found) if "L0" in rungs else found
     words = [_training_in_words(outcomes, found)] if probes.training is not None else []
-    return _report(case, device, backends, jobs, given, found, [*notes, *words])
+    return _report(case, device, backends, jobs, files, found, [*notes, *words])
 
 
 def _run(
@@ -240,5 +240,5 @@ def _report(
         programs={name: jobs[name].source for name in backends if name in jobs},
         given=tuple(given),
         notes=tuple(filter(None, notes)),
-        features="random rows" if training_rows(case) is None else "rows of the training data",
+        features="random rows" if training_examples(case) is None else "rows of the training data",
     )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from ..compiler.pipeline import Compiled
 from ..compiler.reference.initial import initial_weights
 from ..compiler.reference.reference import Reference
-from ..data.of_spec import dataset_of
+from ..data.dataset import Split
 from ..data.rng import rng
 from ..spec.diagnostics import SpecError
 from ..spec.node import content_hash
@@ -49,7 +48,8 @@ class Probes:
     """Sets of weights by name; rows x (s, d), stacked states y (s, n), times, targets by kind.
 
     `training` is there where the spec trains and its training is asked for; `calls` are arguments
-    of single functions, by function and number, where those are asked.
+    of single functions, by function and number, where those are asked; `raw` are the rows x as the
+    data have them, where the spec standardizes.
     """
 
     weights: dict[str, Weights]
@@ -59,6 +59,7 @@ class Probes:
     targets: dict[str, Array]
     training: UpdatePlan | None = None
     calls: dict[str, Array] = field(default_factory=dict)
+    raw: Array | None = None
 
     @property
     def own(self) -> Weights:
@@ -92,6 +93,7 @@ class Probes:
         parts: dict[str, Mapping[str, Any]] = {f"weights/{s}": w for s, w in self.weights.items()}
         parts |= {"targets": self.targets, "times": self.times, "calls": self.calls}
         parts |= {"rows": {"x": self.x, "y": self.y}}
+        parts |= {} if self.raw is None else {"raw": {"x": self.raw}}
         parts |= {} if self.training is None else {"training": self.training.arrays()}
         return {
             f"{part}/{n}": np.asarray(a) for part, found in parts.items() for n, a in found.items()
@@ -107,6 +109,7 @@ class Probes:
             targets={k: found[k] for k in (CLASSES, PROBABILITIES, VALUES) if k in found},
             training=UpdatePlan.of_arrays(training) if training else None,
             calls=_under("calls", arrays),
+            raw=arrays.get("raw/x"),
             **_under("rows", arrays),
         )
 
@@ -136,30 +139,35 @@ def draw(case: Compiled, trained: Weights | None = None) -> Probes:
         name: {n: _double(w) for n, w in initial.items()},
     }
     x, y = _rows(signature.features, random), _rows(signature.size, random)
-    data = training_rows(case)
+    data = training_examples(case)
     if data is not None:
         x = _of_data(data, random)
         path = _path(case, weights[name], x)
         weights[RANDOM] = _tame(case, initial, shares, x, float(np.abs(path).max()))
         y = _on_the_way(path, random)
-    return Probes(weights, x, y, _times(case), _targets(case, random))
+    targets = _targets(case, random)
+    return Probes(weights, x, y, _times(case), targets, raw=_raw(case, x) if data else None)
 
 
-@lru_cache(maxsize=4)
-def training_rows(case: Compiled) -> Array | None:
-    """The features (s, d) of the training data; None where there are none that can be read."""
+def _raw(case: Compiled, x: Array) -> Array | None:
+    """Rows of the data before they were standardized; None where the spec does not."""
+    known = case.preprocessing
+    return None if known is None or known.scaling is None else known.scaling.undone(x)
+
+
+def training_examples(case: Compiled) -> Split | None:
+    """The training data; None where there are none that can be read."""
     try:
-        dataset = dataset_of(case.problem.spec, case.module.signature.features)
+        dataset = case.dataset
     except SpecError:
         return None
-    return None if dataset is None or not len(dataset.train) else dataset.train.x
+    return None if dataset is None or not len(dataset.train) else dataset.train
 
 
-def _of_data(data: Array, rng: np.random.Generator) -> Array:
+def _of_data(data: Split, rng: np.random.Generator) -> Array:
     """Rows of the data, among them the largest and the smallest."""
-    sizes = np.linalg.norm(data, axis=1)
-    chosen = [int(sizes.argmax()), int(sizes.argmin()), *rng.integers(len(data), size=ROWS - 2)]
-    rows = _double(data[chosen]).copy()
+    chosen = [*data.ends, *map(int, rng.integers(len(data), size=ROWS - 2))]
+    rows = _double(data.x[chosen]).copy()
     rows[3] = rows[0]
     rows[5] = (rows[2] + rows[4]) / 2
     return rows

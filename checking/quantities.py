@@ -19,6 +19,7 @@ from .probes import PROBABILITIES, RANDOM, Probes
 
 Answers = dict[str, Array]
 PROGRAM, WEIGHTS, FIELD = "program", "weights", "vector field"
+FEATURES = "features"
 TRAJECTORY, FINAL = "trajectory", "final state"
 LOGITS, REGULARIZER, LOSS, GRADIENT = "logits", "regularizer", "loss", "gradient"
 PASSES = "passes"

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..compiler.analysis.cost import cost
 from ..compiler.pipeline import Compiled
-from ..data.of_spec import dataset_of
 from ..data.rng import batches
 from ..spec.diagnostics import SpecError
 from ..training.schedules import Clock, learning_rate
@@ -68,7 +67,7 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
     if spec.train is None or spec.data is None or not case.module.has_loss:
         return None
     try:
-        dataset = dataset_of(spec, features)
+        dataset = case.dataset
     except SpecError as error:
         return error.diagnostics[0].message
     assert dataset is not None

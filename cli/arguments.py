@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -40,6 +40,10 @@ BackendOfRun = Annotated[
 DeviceOfRun = Annotated[
     str | None,
     typer.Option("--device", "-d", metavar="NAME", help="Another device than the run's own."),
+]
+Which = Annotated[
+    Literal["last", "best"],
+    typer.Option("--weights", help="Those of the last epoch, or of the best by validation."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the folder of the run alone.")]
 NoPlots = Annotated[bool, typer.Option("--no-plots", help="Draw nothing at the end.")]

@@ -104,7 +104,7 @@ def _check(subject: Subject, asked: _Asked, repro: Path, verbose: bool, json: bo
 
     trained = None if subject.weights is None else dict(subject.weights)
     report = climb(
-        subject.spec,
+        subject.compiled,
         programs=asked.programs,
         backends=asked.backends,
         device=asked.device,

@@ -61,12 +61,14 @@ def _weights(compiled: Compiled, subject: Subject) -> bytes:
     import numpy as np
 
     from ..compiler.reference.reference import Reference
-    from ..training.checkpoint import to_bytes
+    from ..training.weights_file import WeightsFile
 
     if subject.weights is None:
-        return to_bytes(Reference(compiled.module).init())
+        first = Reference(compiled.module).init()
+        return WeightsFile(first, compiled.preprocessing, 0).to_bytes()
     dtype = compiled.module.dtype
-    return to_bytes({name: np.asarray(w, dtype) for name, w in subject.weights.items()})
+    weights = {name: np.asarray(w, dtype) for name, w in subject.weights.items()}
+    return WeightsFile(weights, subject.preprocessing, subject.epoch).to_bytes()
 
 
 def write(files: Mapping[Path, bytes], force: bool, help: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 
 from .. import api
 from ..backends.optimizers import updater
-from ..backends.stepper import Stepper
+from ..compiler.pipeline import Compiled
 from ..compiler.semantics.evaluate import evaluate as value_of
-from ..data.dataset import Dataset, Split
 from ..data.loading import read_features
+from ..data.preprocessing import Preprocessing
 from ..spec.diagnostics import COMMAND_LINE, Span
 from ..training import scores
 from .errors import CallError
@@ -40,35 +39,26 @@ class Evaluation:
         return {**facts, "epoch": self.epoch, **self.scores}
 
 
-def evaluate(folder: Path, backend: str | None, device: str | None) -> Evaluation:
+def evaluate(
+    folder: Path, backend: str | None, device: str | None, which: str = "last"
+) -> Evaluation:
     """Loss (with its regularizers) and accuracy, or mean squared error, of both splits."""
-    run, problem = api.open_problem(folder)
+    run, problem = api.open_learning(folder)
     model = api.model_of_run(run, problem, backend, device)
-    assert problem.spec.train is not None
-    train = problem.dataset.train
-    stepper = model.stepper(updater(problem.spec.train), train.x, train.targets)
-    stepper.load(api.weights_of(run, problem.module))
-    is_regression = problem.spec.task.kind == "regression"
-    score = scores.MSE if is_regression else scores.ACCURACY
-    found = _losses(stepper, problem.dataset) | scores.evaluate(score, stepper, problem.dataset)
-    return Evaluation(
-        str(folder), model.backend, model.device, api.last_epoch(run.metrics()), found
-    )
+    dataset = problem.dataset
+    assert problem.spec.train is not None and dataset is not None
+    stepper = model.stepper(updater(problem.spec.train), dataset.train.x, dataset.train.targets)
+    stepper.load(api.weights_of(run, problem.module, which))
+    measured = scores.score_of(problem.spec), scores.Objective(problem)
+    found = scores.evaluate(*measured, stepper, dataset)
+    epoch = run.weights(which).epoch
+    at = api.last_epoch(run.metrics()) if epoch is None else epoch
+    return Evaluation(str(folder), model.backend, model.device, at, found)
 
 
-def _losses(stepper: Stepper, dataset: Dataset) -> dict[str, float | None]:
-    parts = {"train": dataset.train, "validation": dataset.validation}
-    return {f"{name}_loss": _loss(stepper, split) for name, split in parts.items()}
-
-
-def _loss(stepper: Stepper, split: Split) -> float | None:
-    if len(split) == 0:
-        return None
-    loss = stepper.loss(split.x, split.targets)
-    return loss if math.isfinite(loss) else None
-
-
-def predict(folder: Path, data: Path, backend: str | None, device: str | None) -> str:
+def predict(
+    folder: Path, data: Path, backend: str | None, device: str | None, which: str = "last"
+) -> str:
     """The predictions for the rows of a file, as csv with a header.
 
     Features are read by the names, and scaled by the numbers, of the training data. Raises
@@ -77,22 +67,29 @@ def predict(folder: Path, data: Path, backend: str | None, device: str | None) -
     run, problem = api.open_problem(folder)
     text = str(data)
     where = Span(COMMAND_LINE, 1, 1, 1, len(text) + 1, text)
-    dataset, node = problem.dataset, problem.spec.data
-    assert node is not None
-    x = read_features(data, node, dataset.feature_names, dataset.scaling, where)
+    weights = api.weights_of(run, problem.module, which)
+    known = run.preprocessing or _known(problem)
+    x = read_features(data, problem.spec.data, known, where)
     model = api.model_of_run(run, problem, backend, device)
-    weights = api.weights_of(run, problem.module)
     starts = range(0, len(x), CHUNK)
     logits = np.concatenate([model.forward(weights, x[i : i + CHUNK]) for i in starts])
     if not np.isfinite(logits).all():
         row = int(np.argmin(np.isfinite(logits).all(axis=1)))
         raise CallError(f"{data}: the network's output for row {row + 1} is not finite")
-    readout = problem.compiled.problem.readout
+    readout = problem.problem.readout
     assert readout is not None
     values = value_of(readout.hypothesis, {readout.u: logits.T.astype(np.float64)}).T
     if problem.spec.task.kind == "regression":
-        return _csv([f"value_{k + 1}" for k in range(values.shape[1])], values.tolist())
-    return _classes(values, dataset.class_names)
+        count = values.shape[1]
+        names = known.targets or [f"value_{k + 1}" for k in range(count)]
+        return _csv(names, values.tolist())
+    return _classes(values, known.classes)
+
+
+def _known(problem: Compiled) -> Preprocessing:
+    """Of a run that an older version began, from its data."""
+    assert problem.dataset is not None
+    return problem.dataset.preprocessing
 
 
 def _classes(probabilities: np.ndarray, names: tuple[str, ...] | None) -> str:

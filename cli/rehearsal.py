@@ -12,6 +12,7 @@ from .. import api
 from ..backends.model import Model
 from ..backends.optimizers import updater
 from ..backends.stepper import Step
+from ..compiler.pipeline import Compiled
 from ..data.rng import batches
 from ..spec.model import Spec
 from ..training import scores
@@ -22,7 +23,7 @@ from ..training.schedules import Clock, learning_rate
 class Rehearsal:
     """What would be trained, the first step of it, and how long all would take."""
 
-    problem: api.Trainable
+    problem: Compiled
     backend: str
     device: str
     step: Step
@@ -34,12 +35,8 @@ class Rehearsal:
 
     def lines(self) -> list[tuple[str, str]]:
         """Names and values."""
-        problem, data, train = (
-            self.problem.compiled.problem,
-            self.problem.dataset,
-            self.problem.spec.train,
-        )
-        assert train is not None
+        problem, data, train = self.problem.problem, self.problem.dataset, self.problem.spec.train
+        assert train is not None and data is not None
         return [
             ("would train", f"{problem.name} on {self.backend}, {self.device}"),
             ("examples", f"{len(data.train):,} + {len(data.validation):,} for validation"),
@@ -55,28 +52,29 @@ class Rehearsal:
 def rehearse(spec: Spec, backend: str, device: str) -> Rehearsal:
     """Load the data, compile, take a step on the first batch and time a second; write nothing."""
     problem = api.trainable(spec)
-    model = api.model_of(problem.compiled, backend, device)
+    model = api.model_of(problem, backend, device)
     step, seconds = _first_step(problem, model)
     return Rehearsal(problem, model.backend, model.device, step, seconds)
 
 
-def _first_step(problem: api.Trainable, model: Model) -> tuple[Step, float]:
+def _first_step(problem: Compiled, model: Model) -> tuple[Step, float]:
     """The first step, and the time of the training as estimated from the second."""
     train, data, seed = problem.spec.train, problem.dataset, problem.spec.seed
-    assert train is not None
+    assert train is not None and data is not None
     stepper = model.stepper(updater(train), data.train.x, data.train.targets)
     stepper.load(model.init())
     (rows,) = islice(batches(seed, 1, len(data.train), train.batch), 1)
     lr = learning_rate(train, Clock(0, _per_epoch(problem), train.epochs))
     step = stepper.step(rows, lr)
     each = _timed(lambda: stepper.step(rows, lr))
-    scores.evaluate(scores.ACCURACY, stepper, data)
-    measured = _timed(lambda: scores.evaluate(scores.ACCURACY, stepper, data))
+    measures = scores.score_of(problem.spec), scores.Objective(problem)
+    scores.evaluate(*measures, stepper, data)
+    measured = _timed(lambda: scores.evaluate(*measures, stepper, data))
     return step, train.epochs * (_per_epoch(problem) * each + measured)
 
 
-def _per_epoch(problem: api.Trainable) -> int:
-    assert problem.spec.train is not None
+def _per_epoch(problem: Compiled) -> int:
+    assert problem.spec.train is not None and problem.dataset is not None
     size, batch = len(problem.dataset.train), problem.spec.train.batch
     return ceil(size / batch) if batch else 1
 

@@ -19,6 +19,7 @@ from .arguments import (
     Quiet,
     RunFolder,
     SpecName,
+    Which,
     read_spec,
 )
 from .output import console, error_console, pairs, say, say_json
@@ -94,12 +95,13 @@ def evaluate(
     run: RunFolder,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
+    weights: Which = "last",
     json: Json = False,
 ) -> None:
     """Measure the weights of a run on its training and validation data."""
     from .evaluation import evaluate as measure
 
-    found = measure(run, backend, device)
+    found = measure(run, backend, device, weights)
     if json:
         say_json(found.to_json())
     else:
@@ -114,12 +116,13 @@ def predict(
     ] = None,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
+    weights: Which = "last",
 ) -> None:
     """Predict for the rows of a file: class and probabilities, or values, as csv."""
     from .compiling import write
     from .evaluation import predict as predicted
 
-    text = predicted(run, data, backend, device)
+    text = predicted(run, data, backend, device, weights)
     if out is None:
         say(text.rstrip("\n"))
     else:
@@ -135,6 +138,7 @@ def plot(
     ] = None,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
+    weights: Which = "last",
 ) -> None:
     """Draw a run again, or the network of a spec with its initial weights."""
     from .. import api
@@ -142,15 +146,16 @@ def plot(
 
     if not Path(what).is_dir():
         given = read_spec(what, overrides)
-        if backend or device:
-            raise CallError("--backend and --device are of a run, a spec is drawn by the reference")
+        if backend or device or weights != "last":
+            options = "--backend, --device and --weights"
+            raise CallError(f"{options} are of a run, a spec is drawn by the reference")
         if out is None:
             raise CallError("the pictures of a spec need a folder", "--out DIR")
         say(*map(str, api.draw_untrained(given, out)))
     elif overrides:
         raise CallError(f"a run is drawn as it is: {overrides[0]} cannot override it")
     else:
-        say(*map(str, api.redraw(what, out, backend, device)))
+        say(*map(str, api.redraw(what, out, backend, device, weights)))
 
 
 def _finish(result: Result, quiet: bool) -> None:
@@ -166,7 +171,7 @@ def _finish(result: Result, quiet: bool) -> None:
         say(f"{folder} was finished already: all of its {result.epochs} epochs are done")
     if result.divergence is not None:
         error_console().print(f"error: {result.divergence}", soft_wrap=True)
-    elif result.status in ("stopped", "interrupted") and not quiet:
+    elif result.status in ("stopped", "interrupted", "terminated") and not quiet:
         say(f"wellposed resume {folder} goes on with it")
     raise typer.Exit(result.exit_code)
 

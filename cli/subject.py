@@ -12,29 +12,32 @@ from .arguments import read_spec
 if TYPE_CHECKING:
     from ..compiler.analysis.seen import Seen
     from ..compiler.pipeline import Compiled
+    from ..data.preprocessing import Preprocessing
     from ..spec.model import Spec
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A compiled spec; of a run its weights, its features (s, d) and its folder."""
+    """A compiled spec; of a run its weights, with the names of its data and the epoch, and its
+    folder."""
 
     compiled: Compiled
     weights: Mapping[str, Any] | None = None
     run: str = ""
+    preprocessing: Preprocessing | None = None
+    epoch: int | None = None
 
     @property
     def spec(self) -> Spec:
-        return self.compiled.problem.spec
+        return self.compiled.spec
 
     def seen(self) -> Seen:
         """What the analysis looks at: the training data, and the weights of a run. SpecError for
         data that cannot be read."""
         from ..compiler.analysis.seen import INITIAL, look_at
-        from ..data.of_spec import dataset_of
 
-        dataset = dataset_of(self.spec, self.compiled.module.signature.features)
-        rows = None if dataset is None else dataset.train.x
+        dataset = self.compiled.dataset
+        rows = None if dataset is None else dataset.train
         whose = f"the weights of {self.run}" if self.run else INITIAL
         return look_at(self.compiled.problem, rows, self.weights, whose)
 
@@ -52,4 +55,5 @@ def read_subject(name: str, overrides: list[str] | None) -> Subject:
     from .. import api
 
     run, problem = api.open_problem(name)
-    return Subject(problem.compiled, api.weights_of(run, problem.module), name)
+    weights, epoch = api.weights_of(run, problem.module), run.weights().epoch
+    return Subject(problem, weights, name, run.preprocessing, epoch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ..data.dataset import Dataset
 from ..spec.model import Spec
 from .analysis.spectrum import structural_claims
 from .builders import network
@@ -28,14 +29,15 @@ PASSES: tuple[Pass, ...] = (materialize, prune)
 """What a module goes through before it is printed or run; verified after each."""
 
 
-def compiled(spec: Spec, facts: Facts | None = None) -> Compiled:
+def compiled(spec: Spec, facts: Facts | None = None, kept: Dataset | None = None) -> Compiled:
     """The problem and the module of a spec. Raises SpecError.
 
-    `facts` are what is known of the data; without them the data files are looked at.
+    `facts` are what is known of the data; without them the data files are looked at. `kept` are
+    examples that stand in their place.
     """
     problem = lower(spec, facts_of(spec) if facts is None else facts)
     module = BUILDERS[spec.task.kind](problem, structural_claims(problem))
-    return Compiled(problem, passed(module, PASSES))
+    return Compiled(problem, passed(module, PASSES), kept)
 
 
 def passed(module: Module, passes: tuple[Pass, ...]) -> Module:

@@ -1,12 +1,14 @@
 """From the data node of a spec to arrays, and the random numbers of data and training."""
 
-from .dataset import Dataset, Scaling, Split
+from .dataset import Dataset, Split
 from .loading import features, load, read_features, targets
 from .of_spec import dataset_of
+from .preprocessing import Preprocessing, Scaling
 from .rng import batches, rng
 
 __all__ = [
     "Dataset",
+    "Preprocessing",
     "Scaling",
     "Split",
     "batches",

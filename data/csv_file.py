@@ -176,6 +176,7 @@ def _table(source: Source, records: Iterator[Record], columns: Columns) -> Table
         lambda row: f"line {lines[row]}",
         None if columns.label is None else labels,
         _matrix(values, len(columns.targets)) if columns.targets else None,
+        tuple(columns.names[i] for i in columns.targets) or None,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .preprocessing import Floats, Preprocessing
+
 Integers = NDArray[np.int64]
 Targets = Floats | Integers | None
 Kind = Literal["classes", "values", "none"]
@@ -24,47 +25,31 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The row whose features are largest, by their Euclidean norm, and the smallest one."""
+        sizes = np.linalg.norm(self.x, axis=1)
+        return int(sizes.argmax()), int(sizes.argmin())
+
     def rows(self, index: Integers) -> Split:
         """The examples with these indices, in that order."""
         return Split(self.x[index], None if self.targets is None else self.targets[index])
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """Standardisation x ↦ (x − mean) / deviation, column by column; mean and deviation are (d,)."""
-
-    mean: Floats
-    deviation: Floats
-
-    @classmethod
-    def of(cls, x: Floats) -> Scaling:
-        """The statistics of x (s, d): deviation is √(Σ (x − mean)² / s), that is ddof = 0.
-
-        A constant column has deviation 0 and is only centred.
-        """
-        constant = np.ptp(x, axis=0) == 0
-        return cls(x.mean(axis=0), np.where(constant, 1.0, x.std(axis=0)))
-
-    def __call__(self, x: Floats) -> Floats:
-        """x (s, d) standardised."""
-        return (x - self.mean) / self.deviation
-
-
-@dataclass(frozen=True)
 class Dataset:
-    """The data of a spec.
-
-    `class_names` are in the order of the classes 0, 1, …; None where there are no classes.
-    `scaling` is what has been applied to both splits, None if nothing; its statistics are those of
-    the training split.
-    """
+    """The data of a spec; `preprocessing` is of the training part, and has been applied to both."""
 
     train: Split
     validation: Split
-    feature_names: tuple[str, ...]
-    class_names: tuple[str, ...] | None
-    kind: Kind
-    scaling: Scaling | None = None
+    preprocessing: Preprocessing
+
+    @property
+    def kind(self) -> Kind:
+        """What the targets are."""
+        if self.preprocessing.classes is not None:
+            return "classes"
+        return "none" if self.preprocessing.targets is None else "values"
 
     @property
     def features(self) -> int:
@@ -74,4 +59,5 @@ class Dataset:
     @property
     def classes(self) -> int | None:
         """The number of classes, None where the targets are no classes."""
-        return None if self.class_names is None else len(self.class_names)
+        classes = self.preprocessing.classes
+        return None if classes is None else len(classes)

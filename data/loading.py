@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from ..spec.data import Csv, Data, Digits, Ellipses, File, Npz, Peaks, Points, S
 from ..spec.diagnostics import Diagnostic, Span, SpecError
 from . import generators
 from .csv_file import csv_names, read_csv, read_named
-from .dataset import Dataset, Floats, Kind, Scaling, Split, Targets
+from .dataset import Dataset, Floats, Split, Targets
 from .labels import encode
 from .npz_file import npz_dimension, npz_targets, read_features_array, read_npz
+from .preprocessing import Preprocessing, Scaling
 from .rng import rng
 from .sources import Place, Source, Table, counted
 from .splits import holdout
@@ -74,24 +74,24 @@ def digests(node: Data, base: Path, place: Place) -> dict[str, str]:
 
 
 def read_features(
-    path: Path, node: Data, names: Sequence[str], scaling: Scaling | None, where: Span | None
+    path: Path, node: Data | None, known: Preprocessing, where: Span | None
 ) -> Floats:
     """Features alone (s, d), as the network takes them, from a csv or npz file to predict for.
 
-    `names` and `scaling` are those of the Dataset the network was trained on: a csv file with a
-    header is read by these names, other columns of it (a label, say) are left aside. Raises
-    SpecError at `where`.
+    `known` is what the network knows of its data: a csv file with a header is read by the names of
+    the features, other columns of it (a label, say) are left aside. Raises SpecError at `where`.
     """
     source = Source(path, path.name or str(path), where)
     if path.suffix.lower() == ".npz":
         x = read_features_array(source, node.features if isinstance(node, Npz) else "x")
     else:
         delimiter, header = (node.delimiter, node.header) if isinstance(node, Csv) else (",", None)
-        x = read_named(source, delimiter, names, header).x
-    if x.shape[1] != len(names):
-        message = f"has {counted(x.shape[1], 'feature')}, the network was trained on {len(names)}"
+        x = read_named(source, delimiter, known.features, header).x
+    if x.shape[1] != len(known.features):
+        trained = len(known.features)
+        message = f"has {counted(x.shape[1], 'feature')}, the network was trained on {trained}"
         raise source.error("E409", message)
-    return x if scaling is None else scaling(x)
+    return x if known.scaling is None else known.scaling(x)
 
 
 def _load(node: Data, seed: int, base: Path, place: Place, least: int) -> Dataset:
@@ -111,7 +111,7 @@ def _load(node: Data, seed: int, base: Path, place: Place, least: int) -> Datase
             return _file(node, seed, base, place, least)
         case _:
             raise TypeError(f"no loader for data of kind {node.kind!r}")
-    return Dataset(*parts, PLANE, _numerals(node.class_count or 0), "classes")
+    return Dataset(*parts, Preprocessing(PLANE, _numerals(node.class_count or 0)))
 
 
 def _mismatch(what: str, have: int | None, expected: int, place: Place) -> SpecError:
@@ -138,21 +138,27 @@ def _digits(node: Digits, seed: int) -> Dataset:
     pixels, labels = load_digits(return_X_y=True)
     examples = Split(np.asarray(pixels) / 16, np.asarray(labels, dtype=np.int64))
     parts = holdout(examples, node.validation, rng(seed, "data", "digits"))
-    dataset = Dataset(*parts, PIXELS, _numerals(10), "classes")
+    dataset = Dataset(*parts, Preprocessing(PIXELS, _numerals(10)))
     return _standardized(dataset) if node.standardize else dataset
 
 
 def _points(node: Points, least: int) -> Dataset:
     x = np.array(node.features, dtype=np.float64)
-    names = tuple(f"x{i + 1}" for i in range(x.shape[1]))
-    if node.labels is None:
-        values = None if node.targets is None else np.array(node.targets, dtype=np.float64)
-        none = None if values is None else values[:0]
-        kind: Kind = "none" if values is None else "values"
-        return Dataset(Split(x, values), Split(x[:0], none), names, None, kind)
-    labels = np.array(node.labels, dtype=np.int64)
-    classes = _numerals(max(least, labels.max() + 1))
-    return Dataset(Split(x, labels), Split(x[:0], labels[:0]), names, classes, "classes")
+    names = _numbered("x", x.shape[1])
+    if node.labels is not None:
+        targets: Targets = np.array(node.labels, dtype=np.int64)
+        known = Preprocessing(names, _numerals(max(least, int(targets.max()) + 1)))
+    elif node.targets is not None:
+        targets = np.array(node.targets, dtype=np.float64)
+        known = Preprocessing(names, targets=_numbered("target", targets.shape[1]))
+    else:
+        targets, known = None, Preprocessing(names)
+    examples = Split(x, targets)
+    return Dataset(examples, examples.rows(np.arange(0)), known)
+
+
+def _numbered(name: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{name}{i + 1}" for i in range(count))
 
 
 def _file(node: Csv | Npz, seed: int, base: Path, place: Place, least: int) -> Dataset:
@@ -166,7 +172,7 @@ def _file(node: Csv | Npz, seed: int, base: Path, place: Place, least: int) -> D
     else:
         count = _validation_count(source, node.validation, len(examples), place("validation"))
         parts = holdout(examples, count, rng(seed, "data", node.kind))
-    dataset = Dataset(*parts, table.names, names, _kind(table))
+    dataset = Dataset(*parts, Preprocessing(table.names, names, table.targets))
     return _standardized(dataset) if node.standardize else dataset
 
 
@@ -176,12 +182,6 @@ def _source(name: str, base: Path, span: Span | None) -> Source:
 
 def _read(source: Source, node: Csv | Npz, place: Place) -> Table:
     return read_csv(source, node, place) if isinstance(node, Csv) else read_npz(source, node, place)
-
-
-def _kind(table: Table) -> Kind:
-    if table.labels is not None:
-        return "classes"
-    return "none" if table.values is None else "values"
 
 
 def _targets(
@@ -222,4 +222,4 @@ def _standardized(dataset: Dataset) -> Dataset:
     train, validation = (
         Split(scaling(part.x), part.targets) for part in (dataset.train, dataset.validation)
     )
-    return replace(dataset, train=train, validation=validation, scaling=scaling)
+    return Dataset(train, validation, replace(dataset.preprocessing, scaling=scaling))

@@ -53,7 +53,12 @@ def read_npz(source: Source, node: Npz, place: Place) -> Table:
                 f"{quote(node.features)} has {len(x)} rows, {quote(str(key))} has {len(other)}",
             )
     names = tuple(f"x{i + 1}" for i in range(x.shape[1]))
-    return Table(x, names, lambda row: f"row {row}", labels, values)
+    targets = None if values is None else _target_names(str(node.targets), values.shape[1])
+    return Table(x, names, lambda row: f"row {row}", labels, values, targets)
+
+
+def _target_names(key: str, count: int) -> tuple[str, ...]:
+    return (key,) if count == 1 else tuple(f"{key}{i + 1}" for i in range(count))
 
 
 def npz_dimension(source: Source, key: str, span: Span | None) -> int:

@@ -82,7 +82,8 @@ class Labels:
 
 @dataclass(frozen=True)
 class Table:
-    """What a file holds: x (s, d) with the names of its columns, and labels or values (s, k).
+    """What a file holds: x (s, d) with the names of its columns, and labels or values (s, k), with
+    `targets` as the names of theirs.
 
     `row(i)` says where row i stands in the file.
     """
@@ -92,6 +93,7 @@ class Table:
     row: Callable[[int], str]
     labels: Labels | None = None
     values: Floats | None = None
+    targets: tuple[str, ...] | None = None
 
 
 def number(text: str) -> float | None:

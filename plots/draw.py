@@ -32,7 +32,7 @@ DEPTHS = (8, 64)  # of eigenvalues, at least and at most
 
 @dataclass(frozen=True)
 class Subject:
-    """What is drawn: a network with weights, its data or none, the metrics of a run or none.
+    """What is drawn: a network with weights and its data, the metrics of a run or none.
 
     `when` says in the titles which weights these are, as in `epoch 300`.
     """
@@ -40,13 +40,16 @@ class Subject:
     compiled: Compiled
     model: Model
     weights: Mapping[str, Array]
-    dataset: Dataset | None
     rows: Sequence[Mapping[str, Any]] = ()
     when: str = "initial weights"
 
     @property
     def problem(self) -> Problem:
         return self.compiled.problem
+
+    @property
+    def dataset(self) -> Dataset | None:
+        return self.compiled.dataset
 
     @property
     def times(self) -> Array:

@@ -73,6 +73,11 @@ class Data(Family, title="data"):
         """What a readout has to predict: classes (s,), values (s, k) or nothing."""
         return "classes"
 
+    @property
+    def is_standardized(self) -> bool:
+        """Are columns shifted and scaled before the network sees them?"""
+        return False
+
 
 class Planar(Data):
     """Generated points in the plane."""
@@ -129,6 +134,10 @@ class Digits(Data, kind="digits"):
     standardize: Standardize = False
 
     @property
+    def is_standardized(self) -> bool:
+        return self.standardize
+
+    @property
     def dimension(self) -> int:
         return 64
 
@@ -156,6 +165,10 @@ class File(Data):
     @property
     def class_count(self) -> int | None:
         return None if self.classes is None else len(self.classes)
+
+    @property
+    def is_standardized(self) -> bool:
+        return self.standardize
 
     @property
     def files(self) -> dict[str, str]:

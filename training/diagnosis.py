@@ -60,7 +60,7 @@ def diagnose(
         layers=problem.steps,
         example=None if row is None else int(update.rows[row]),
         modes=_modes(compiled, weights, batch, found.place, row) if stands_in_step else None,
-        findings=_applying(compiled, dataset.train.x) if stands_in_step else (),
+        findings=_applying(compiled, dataset.train) if stands_in_step else (),
     )
 
 
@@ -140,8 +140,11 @@ def _named(found: Found, dataset: Dataset) -> Found:
     if isinstance(found, Largest) or found.place.equation != "data":
         return found
     if found.part == "x":
-        return replace(found, part=dataset.feature_names[found.entry[0]], expression="the features")
-    return replace(found, part=f"target {found.entry[0]}", expression="the targets")
+        name = dataset.preprocessing.features[found.entry[0]]
+        return replace(found, part=name, expression="the features")
+    names = dataset.preprocessing.targets
+    name = f"target {found.entry[0]}" if names is None else names[found.entry[0]]
+    return replace(found, part=name, expression="the targets")
 
 
 def _modes(
@@ -157,7 +160,7 @@ def _modes(
     return modes_at(compiled, weights, batch.x[row], place.layer)
 
 
-def _applying(compiled: Compiled, x: np.ndarray) -> tuple[Finding, ...]:
+def _applying(compiled: Compiled, examples: Split) -> tuple[Finding, ...]:
     """The warnings of the analysis at the data; where there are none, all its findings."""
-    findings = analyse(compiled, look_at(compiled.problem, x))
+    findings = analyse(compiled, look_at(compiled.problem, examples))
     return tuple(f for f in findings if f.level == "warning") or findings

@@ -17,7 +17,7 @@ from ..spec.training import Train
 from .checkpoint import nothing_taken
 from .run import Row
 from .schedules import Clock, learning_rate
-from .scores import Score, evaluate
+from .scores import Objective, Score, evaluate
 
 KEEP_EVERY = 60.0
 """Seconds of an epoch after which its updates are kept: no kill costs more."""
@@ -58,6 +58,7 @@ class Loop:
     stepper: Stepper
     dataset: Dataset
     score: Score
+    objective: Objective
 
     @property
     def per_epoch(self) -> int:
@@ -70,12 +71,13 @@ class Loop:
 
         `keep` is given the updates taken every KEEP_EVERY seconds. `loss` and `gradient_norm` are
         means over the examples of what the steps saw, before each update; `lr` is that of the last
-        update; the scores are those of the weights at the end; `seconds` are those of this call.
+        update; `train_…` and `validation_…` are of the weights at the end; `seconds` are those of
+        this call.
         NotFinite where an update is not, with the stepper as it was before that update.
         """
         start = time.perf_counter()
         seen = self._updates(number, nothing_taken() if taken is None else taken, keep)
-        scores = evaluate(self.score, self.stepper, self.dataset)
+        scores = evaluate(self.score, self.objective, self.stepper, self.dataset)
         sizes, losses, norms = seen.T
         shares = sizes / sizes.sum()  # finite losses have a finite mean, but maybe no finite sum
         return {

@@ -11,16 +11,16 @@ import numpy as np
 from .divergence import Divergence
 from .run import Row
 
-Status = Literal["finished", "stopped", "interrupted", "diverged"]
+Status = Literal["finished", "stopped", "interrupted", "terminated", "diverged"]
 
 
 @dataclass(frozen=True)
 class Result:
     """How a training ended, after `epoch` whole epochs of `epochs`.
 
-    `finished` all epochs, `stopped` by stop_after, `interrupted` from the keyboard, or `diverged`;
-    `weights` are the last good ones, `metrics` has one row an epoch; `begun` whole epochs were done
-    before this call.
+    `finished` all epochs, `stopped` by stop_after, `interrupted` from the keyboard, `terminated` by
+    SIGTERM, or `diverged`; `weights` are the last good ones, `metrics` has one row an epoch, `best`
+    is the one with the best validation score; `begun` whole epochs were done before this call.
     """
 
     status: Status
@@ -30,6 +30,7 @@ class Result:
     metrics: list[Row]
     weights: dict[str, np.ndarray]
     divergence: Divergence | None = None
+    best: Row | None = None
     begun: int = 0
 
     @property
@@ -39,11 +40,14 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """1 where it diverged, 130 (a shell's number for Ctrl-C) where interrupted, else 0."""
-        return {"diverged": 1, "interrupted": 130}.get(self.status, 0)
+        """1 where it diverged, 130 or 143 (a shell's numbers for Ctrl-C and SIGTERM) where it was
+        interrupted or terminated, else 0."""
+        return {"diverged": 1, "interrupted": 130, "terminated": 143}.get(self.status, 0)
 
     def to_json(self) -> dict[str, Any]:
-        """Status, epochs and divergence as plain data: the content of result.json."""
+        """Status, epochs, divergence and the metrics of the last epoch and of the best one as plain
+        data: the content of result.json."""
         divergence = None if self.divergence is None else self.divergence.to_json()
         done = {"status": self.status, "epoch": self.epoch, "epochs": self.epochs}
-        return {**done, "divergence": divergence}
+        last = self.metrics[-1] if self.metrics else None
+        return {**done, "divergence": divergence, "metrics": last, "best": self.best}

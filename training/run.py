@@ -6,8 +6,11 @@ run.json              overrides, backend, device, the folder of the spec, digest
 environment.json      one entry for every call that trained: versions, device, dtype, platform
 NAME_BACKEND.py       the program that trained (.txt of the reference, which has none)
 metrics.jsonl         one line an epoch
-checkpoint.safetensors, weights.safetensors
-result.json           how the last call ended
+checkpoint.safetensors
+weights.safetensors   the last weights, with the names and the standardization of the data
+best.safetensors      those of the epoch with the best validation score
+examples.safetensors  of data files some examples, as the network takes them
+result.json           how the last call ended, and the metrics of the last epoch and the best
 .lock                 held by the process that trains
 """
 
@@ -23,7 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.dataset import Dataset
 from ..data.of_spec import digests_of
+from ..data.preprocessing import Preprocessing
 from ..spec.model import Spec
 from ..spec.node import content_hash
 from .checkpoint import (
@@ -33,13 +38,17 @@ from .checkpoint import (
     read_checkpoint,
     replace,
     sweep,
-    to_bytes,
 )
+from .examples import read_kept, to_keep
 from .origin import Origin, resolved
+from .weights_file import WeightsFile, read_weights
 
 SPEC, RESOLVED, FACTS = "spec.yaml", "resolved.yaml", "run.json"
 ENVIRONMENT, METRICS, RESULT = "environment.json", "metrics.jsonl", "result.json"
-CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
+CHECKPOINT, EXAMPLES = "checkpoint.safetensors", "examples.safetensors"
+LAST, BEST = "weights.safetensors", "best.safetensors"
+FILES = {"last": LAST, "best": BEST}
+"""The weights of a run, by what a user calls them."""
 
 MEASURED = frozenset({"loss", "gradient_norm", "lr", "seconds"})
 """What a row of metrics has besides its epoch, whatever the scores."""
@@ -49,10 +58,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder that exists; `facts` is what run.json says. Methods raise RunError."""
+    """A run folder that exists; `facts` is what run.json says, `preprocessing` what the network
+    knows of its data, None of a run that an older version began. Methods raise RunError."""
 
     folder: Path
     facts: dict[str, Any]
+    preprocessing: Preprocessing | None
 
     @property
     def spec(self) -> Path:
@@ -70,18 +81,32 @@ class Run:
         return self.folder / self.facts["folder"]
 
     def check(self, spec: Spec) -> None:
-        """Refuse a spec that does not say what the run's said, and data that are not the run's.
-
-        Raises SpecError for a data file that cannot be read.
-        """
+        """Refuse a spec that does not say what the run's said."""
         if content_hash(spec) != self.facts["content"]:
             message = f"the spec does not say what it said when {self.folder} was begun"
             raise RunError(f"{message} (is wellposed another version?)")
+
+    def check_data(self, spec: Spec) -> None:
+        """Refuse data that are not the run's. SpecError for a data file that cannot be read."""
         now = digests_of(spec)
         for path, digest in self.facts.get("data", {}).items():
             if now.get(path) != digest:
                 where = spec.folder / path
                 raise RunError(f"{where} is not the data that {self.folder} was begun with")
+
+    def weights(self, which: str = "last") -> WeightsFile:
+        """The weights after the last good step, or those of the best epoch."""
+        if which == "best" and not (self.folder / BEST).exists():
+            message = f"{self.folder} has no best weights: they are kept where data validate"
+            raise RunError(f"{message} (older versions kept none)")
+        return read_weights(self.folder / FILES[which])
+
+    def kept(self) -> Dataset | None:
+        """The examples that the folder has; None where the spec itself makes its data."""
+        file = self.folder / EXAMPLES
+        if self.preprocessing is None or not file.exists():
+            return None
+        return read_kept(file, self.preprocessing)
 
     def checkpoint(self) -> Checkpoint:
         """The last checkpoint."""
@@ -113,13 +138,13 @@ class Run:
             with (self.folder / METRICS).open("a", encoding="utf-8") as file:
                 file.write(_line(row))
             checkpoint.write(self.folder / CHECKPOINT)
-        self.export(checkpoint.weights)
+        self.export(checkpoint.weights, checkpoint.epoch)
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint within an epoch."""
         with _writing(self.folder):
             checkpoint.write(self.folder / CHECKPOINT)
-        self.export(checkpoint.weights)
+        self.export(checkpoint.weights, checkpoint.epoch)
 
     def rewind(self, checkpoint: Checkpoint) -> list[Row]:
         """Make metrics and weights those of the checkpoint again; the lines that remain."""
@@ -127,13 +152,14 @@ class Run:
         with _writing(self.folder):
             sweep(self.folder)
             replace(self.folder / METRICS, "".join(map(_line, rows)).encode())
-        self.export(checkpoint.weights)
+        self.export(checkpoint.weights, checkpoint.epoch)
         return rows
 
-    def export(self, weights: Tensors) -> None:
-        """Write weights.safetensors, which every backend reads."""
+    def export(self, weights: Tensors, epoch: int, which: str = "last") -> None:
+        """Write a file of weights after so many whole epochs, which every backend reads."""
         with _writing(self.folder):
-            replace(self.folder / WEIGHTS, to_bytes(weights))
+            file = WeightsFile(weights, self.preprocessing, epoch)
+            replace(self.folder / FILES[which], file.to_bytes())
 
     def record(self, name: str, value: Any) -> None:
         """Write a JSON file."""
@@ -156,7 +182,12 @@ class Run:
 
 
 def create_run(
-    out: Path, spec: Spec, origin: Origin, start: Checkpoint, facts: dict[str, Any]
+    out: Path,
+    spec: Spec,
+    dataset: Dataset,
+    origin: Origin,
+    start: Checkpoint,
+    facts: dict[str, Any],
 ) -> Run:
     """Make the run folder with everything that is known before the first step.
 
@@ -168,6 +199,10 @@ def create_run(
         _require_vacant(out)
         with _aside(out) as folder:
             _fill(folder, out, spec, origin, start, facts)
+            first = WeightsFile(start.weights, dataset.preprocessing, start.epoch)
+            (folder / LAST).write_bytes(first.to_bytes())
+            if spec.data is not None and spec.data.files:
+                (folder / EXAMPLES).write_bytes(to_keep(dataset))
             os.rename(folder, out)
     except OSError as error:
         raise RunError(f"{out} cannot be made: {error.strerror or error}") from None
@@ -177,7 +212,8 @@ def create_run(
 def open_run(folder: Path) -> Run:
     """The run in a folder; RunError where there is none, or its spec was changed."""
     try:
-        run = Run(folder, json.loads((folder / FACTS).read_text(encoding="utf-8")))
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        run = Run(folder, facts, _preprocessing(folder))
         digest = Origin((folder / SPEC).read_bytes(), run.overrides).digest
         begun_with, _, _ = run.facts["digest"], run.facts["content"], run.base
         _ = dict(run.facts.get("data", {}))  # an older run has none
@@ -188,6 +224,14 @@ def open_run(folder: Path) -> Run:
         message = f"{folder / SPEC} was changed since the run began: train it as a run of its own"
         raise RunError(message)
     return run
+
+
+def _preprocessing(folder: Path) -> Preprocessing | None:
+    """What the weights file says; a damaged one is refused when its weights are asked for."""
+    try:
+        return read_weights(folder / LAST).preprocessing
+    except RunError:
+        return None
 
 
 def _require_vacant(out: Path) -> None:
@@ -227,7 +271,6 @@ def _fill(
     (folder / FACTS).write_text(_json(described), encoding="utf-8")
     (folder / METRICS).touch()
     start.write(folder / CHECKPOINT)
-    (folder / WEIGHTS).write_bytes(to_bytes(start.weights))
 
 
 @contextmanager

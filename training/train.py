@@ -26,7 +26,9 @@ from .origin import Origin, origin_of_spec
 from .progress import Progress
 from .results import Result, Status
 from .run import RESULT, Row, Run, create_run, open_run
-from .scores import ACCURACY, MSE
+from .scores import Objective, Score, score_of
+from .signals import Endings, Terminated
+from .table import best_epoch
 
 
 def train(
@@ -51,12 +53,15 @@ def train(
     rule = _checked_rule(spec, dataset, stop_after)
     weights = model.init(spec.seed)
     if resume:
-        run = _reopen(spec, Path(out))
+        run = _reopen(spec, dataset, Path(out))
     else:
-        run = _begin(spec, model, Path(out), weights, rule, origin or origin_of_spec(spec))
-    with locked(run.folder):
-        start, rows = _go_on(run, model.module, weights, rule)
-        return _Session(compiled, model, dataset, rule, run, start, rows).go(progress, stop_after)
+        given = origin or origin_of_spec(spec)
+        run = _begin(spec, dataset, model, Path(out), weights, rule, given)
+    endings = Endings()
+    with locked(run.folder), endings.taken():
+        start, rows = _go_on(run, model.module, weights, rule, score_of(spec))
+        session = _Session(compiled, model, dataset, rule, run, start, rows, endings)
+        return session.go(progress, stop_after)
 
 
 def _checked_rule(spec: Spec, dataset: Dataset, stop_after: int | None) -> Updater:
@@ -70,24 +75,31 @@ def _checked_rule(spec: Spec, dataset: Dataset, stop_after: int | None) -> Updat
 
 
 def _begin(
-    spec: Spec, model: Model, out: Path, weights: Tensors, rule: Updater, origin: Origin
+    spec: Spec,
+    dataset: Dataset,
+    model: Model,
+    out: Path,
+    weights: Tensors,
+    rule: Updater,
+    origin: Origin,
 ) -> Run:
     state = {
         name: np.asarray(part) for name, part in rule.init(trained(model.module, weights)).items()
     }
     start = Checkpoint(0, weights, state, origin.digest)
     facts = {"name": spec.name, "backend": model.backend, "device": model.device}
-    return create_run(out, spec, origin, start, facts)
+    return create_run(out, spec, dataset, origin, start, facts)
 
 
-def _reopen(spec: Spec, out: Path) -> Run:
+def _reopen(spec: Spec, dataset: Dataset, out: Path) -> Run:
     run = open_run(out)
     run.check(spec)
-    return run
+    run.check_data(spec)
+    return replace(run, preprocessing=dataset.preprocessing)
 
 
 def _go_on(
-    run: Run, module: Module, weights: Tensors, rule: Updater
+    run: Run, module: Module, weights: Tensors, rule: Updater, score: Score
 ) -> tuple[Checkpoint, list[Row]]:
     """Where the run stands, with what a kill left over taken away."""
     checkpoint = run.checkpoint()
@@ -95,7 +107,11 @@ def _go_on(
     for have, want in ((checkpoint.weights, weights), (checkpoint.state, state)):
         if _shapes(have) != _shapes(want):
             raise RunError(f"the checkpoint in {run.folder} is not of this network")
-    return checkpoint, run.rewind(checkpoint)
+    rows = run.rewind(checkpoint)
+    best, is_whole = best_epoch(rows, score), not len(checkpoint.taken)
+    if best is not None and best["epoch"] == checkpoint.epoch and is_whole:
+        run.export(checkpoint.weights, checkpoint.epoch, "best")  # a kill may have come before
+    return checkpoint, rows
 
 
 def _shapes(arrays: Tensors) -> dict[str, tuple[int, ...]]:
@@ -113,11 +129,20 @@ class _Session:
     run: Run
     last: Checkpoint
     rows: list[Row]
-    divergence: Divergence | None = field(default=None)
+    endings: Endings
+    divergence: Divergence | None = None
+    best: Row | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.best = best_epoch(self.rows, self.score)
 
     @property
     def spec(self) -> Spec:
         return self.compiled.problem.spec
+
+    @property
+    def score(self) -> Score:
+        return score_of(self.spec)
 
     @property
     def settings(self) -> Train:
@@ -138,6 +163,7 @@ class _Session:
             self.rows,
             self.last.weights,
             self.divergence,
+            self.best,
             begun=done,
         )
         self.run.record(RESULT, result.to_json())
@@ -155,6 +181,8 @@ class _Session:
         except NotFinite as stop:
             self._diverge(stop, loop.stepper)
             return "diverged"
+        except Terminated:
+            return "terminated"
         except KeyboardInterrupt:
             return "interrupted"
         return "finished" if self.last.epoch == self.settings.epochs else "stopped"
@@ -171,15 +199,22 @@ class _Session:
         ):  # data beyond the range of the dtype: the first step says so
             stepper = self.model.stepper(self.rule, examples.x, examples.targets)
         stepper.load(self.last.weights, self.last.state)
-        score = MSE if self.spec.task.kind == "regression" else ACCURACY
-        return Loop(self.settings, self.spec.seed, stepper, self.dataset, score)
+        measured = self.score, Objective(self.compiled)
+        return Loop(self.settings, self.spec.seed, stepper, self.dataset, *measured)
 
     def _keep(self, row: Row, stepper: Stepper) -> None:
-        """The end of an epoch."""
+        """The end of an epoch, kept as a whole before a signal is heeded."""
+        with self.endings.whole():
+            self._add(row, stepper)
+
+    def _add(self, row: Row, stepper: Stepper) -> None:
         new = self._held(stepper, row["epoch"], nothing_taken())
         self.run.append(row, new)
         self.last = new
         self.rows.append(row)
+        self.best = best_epoch([*filter(None, [self.best]), row], self.score)
+        if self.best is row:
+            self.run.export(new.weights, new.epoch, "best")
 
     def _keep_within(self, stepper: Stepper, taken: np.ndarray) -> None:
         """A place within an epoch."""
@@ -199,4 +234,4 @@ class _Session:
         self.divergence = found
         if all_finite(weights):
             self.last = replace(self.last, weights=weights)
-            self.run.export(weights)
+            self.run.export(weights, self.last.epoch)

@@ -344,6 +344,7 @@ COMPUTED = (
 """What the functions of a program compute."""
 RULES: dict[str, Callable[[Case], Cause]] = {
     q.WEIGHTS: _init,
+    q.FEATURES: lambda case: Cause("features", ("features",), loc=("data", "standardize")),
     q.FIELD: _field,
     INITIAL_STATE: _rule_of("initial_state"),
     ONE_STEP: _path,

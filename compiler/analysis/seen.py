@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.dataset import Split
 from ...spec.initializers import Zeros
 from ..ir.problem import Problem
 from ..reference.initial import generator, initial_weights
@@ -46,12 +47,12 @@ class Seen:
 
 def look_at(
     problem: Problem,
-    data: Array | None = None,
+    data: Split | None = None,
     weights: Mapping[str, Array] | None = None,
     whose: str = INITIAL,
 ) -> Seen:
-    """A few rows of the training data (s, d), which a lift takes as they are, among them the one
-    that is largest and the one that is smallest; without data random ones, one of them 0."""
+    """A few rows of the training data, which a lift takes as they are, among them the one that is
+    largest and the one that is smallest; without data random ones, one of them 0."""
     seed = problem.spec.seed
     random = generator(seed, "probe")
     count = SAMPLES if problem.size <= LARGE else FEW_SAMPLES
@@ -66,12 +67,10 @@ def look_at(
     return Seen(x, False, given, whose)
 
 
-def _spread(data: Array, count: int, random: np.random.Generator) -> Array:
-    sizes = np.linalg.norm(data, axis=1)
-    ends = [int(sizes.argmax()), int(sizes.argmin())]
+def _spread(data: Split, count: int, random: np.random.Generator) -> Array:
     others = random.permutation(len(data))[:count]
-    rows = list(dict.fromkeys([*ends, *map(int, others)]))[:count]
-    return np.asarray(data[rows], np.float64)
+    rows = list(dict.fromkeys([*data.ends, *map(int, others)]))[:count]
+    return np.asarray(data.x[rows], np.float64)
 
 
 def _at_zero(problem: Problem) -> list[str]:

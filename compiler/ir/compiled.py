@@ -1,16 +1,47 @@
-"""What compiling a spec gives: the mathematics, and the program that computes it."""
+"""What compiling a spec gives: the mathematics, the program that computes it, and its data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+from ...data.dataset import Dataset
+from ...data.of_spec import dataset_of
+from ...data.preprocessing import Preprocessing
+from ...spec.model import Spec
 from .module import Module
 from .problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A spec's learning problem, and the module that computes it."""
+    """A spec's learning problem, and the module that computes it.
+
+    `kept` are the examples that a run has kept, which stand in the place of the spec's data.
+    """
 
     problem: Problem
     module: Module
+    kept: Dataset | None = None
+
+    @property
+    def spec(self) -> Spec:
+        return self.problem.spec
+
+    @cached_property
+    def dataset(self) -> Dataset | None:
+        """The data, read when first asked for; None without. SpecError for what is wrong there."""
+        return self.kept or dataset_of(self.spec, self.module.signature.features)
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing | None:
+        """How the spec standardizes; None where it leaves features as they are. SpecError."""
+        data = self.spec.data
+        if data is None or not data.is_standardized or self.dataset is None:
+            return None
+        return self.dataset.preprocessing
+
+    @cached_property
+    def program(self) -> Module:
+        """The module as it is printed: with what its programs do to the rows of the data."""
+        return replace(self.module, preprocessing=self.preprocessing)

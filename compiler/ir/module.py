@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from ...data.preprocessing import Preprocessing
 from .expr import Expr, variables, walk
 from .problem import Loc, RawWeight
 from .types import STEP, Axis, Size, Type
@@ -266,11 +267,20 @@ class Module:
     header: Header
     names: frozenset[str] = frozenset()
     sizes: Mapping[str, int] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
+    """How rows of the data become features, where its programs are to do it."""
+    weights_name: str = ""
+    """The file that a program run alone loads, where it is not called like the program."""
 
     @property
     def file_name(self) -> str:
         """The name that files are called by: dashes as underscores."""
         return self.name.replace("-", "_")
+
+    @property
+    def weights_file(self) -> str:
+        """The file beside a program that its weights are loaded from."""
+        return self.weights_name or f"{self.file_name}.safetensors"
 
     @property
     def trained(self) -> tuple[RawWeight, ...]:

@@ -98,7 +98,9 @@ def test_features_are_the_block_that_the_readout_sees(
     spec = wellposed.load("tiny.yaml", overrides=[*given, "model.integrator=verlet"])
     api.draw_untrained(spec, Path("p"))
     assert seen["y"].shape == (5, 40, 2) and seen["times"][-1] == 2.0
-    train = api.trainable(spec).dataset.train
+    dataset = api.trainable(spec).dataset
+    assert dataset is not None
+    train = dataset.train
     assert (
         np.allclose(seen["y"][0], train.x)
         and seen["labels"].tolist() == np.asarray(train.targets).tolist()

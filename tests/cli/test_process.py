@@ -81,17 +81,25 @@ def test_a_terminal_without_unicode_is_no_error(folder: Path) -> None:
     assert called.code == 0 and called.err == ""
 
 
-def test_ctrl_c_keeps_the_run_and_exits_130(folder: Path) -> None:
+ENDINGS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+
+
+@pytest.mark.parametrize(("number", "code", "status"), ENDINGS)
+def test_ctrl_c_and_sigterm_keep_the_run(
+    folder: Path, number: signal.Signals, code: int, status: str
+) -> None:
     call = ("train", "tiny.yaml", "train.epochs=1000000", "--backend", "numpy", "--out", "a")
     started = start(*call)
     metrics = folder / "a/metrics.jsonl"
     deadline = time.monotonic() + 60
     while not (metrics.exists() and metrics.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(number)
     out, err = started.communicate(timeout=60)
-    assert started.returncode == 130
-    assert "Traceback" not in err and "wellposed resume a" in out
+    assert started.returncode == code
+    assert "Traceback" not in err and "wellposed resume a" in out and status in out
+    result = json.loads((folder / "a/result.json").read_text())
+    assert result["status"] == status and result["metrics"]["epoch"] == result["epoch"] >= 1
     assert process("evaluate", "a", "--json").json["epoch"] >= 1
 
 

@@ -20,6 +20,7 @@ from wellposed.compiler.analysis.stability import analyse
 from wellposed.compiler.front.load import examples
 from wellposed.compiler.pipeline import Compiled, compiled
 from wellposed.compiler.reference.reference import Reference
+from wellposed.data.dataset import Split
 from wellposed.spec.diagnostics import SpecError
 from wellposed.spec.integrators import RK4, Euler, Heun, Midpoint, Verlet
 from wellposed.spec.model import Spec
@@ -416,7 +417,7 @@ def at(equation: str, data: list[list[float]], integrator: str = "rk4", **model:
     given = {"state": len(data[0]), "time": {"horizon": 1, "steps": 50, "weights": "shared"}}
     p = program(field, integrator=integrator, **(given | model))
     with np.errstate(all="ignore"):
-        return list(analyse(p, look_at(p.problem, np.array(data))))
+        return list(analyse(p, look_at(p.problem, Split(np.array(data), None))))
 
 
 def test_a_step_that_is_too_long_at_the_data_is_warned_of() -> None:
@@ -450,7 +451,7 @@ def test_the_largest_and_the_smallest_row_are_looked_at() -> None:
     p = program("layer")
     data = np.random.default_rng(0).normal(size=(500, 3))
     sizes = np.linalg.norm(data, axis=1)
-    seen = look_at(p.problem, data)
+    seen = look_at(p.problem, Split(data, None))
     found = np.linalg.norm(seen.x, axis=1)
     assert len(seen.x) == 8 and {sizes.max(), sizes.min()} <= set(found)
     assert "8 rows of the training data" in seen.where

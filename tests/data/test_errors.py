@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wellposed.data import csv_file, features, load, npz_file, read_features
+from wellposed.data import Preprocessing, csv_file, features, load, npz_file, read_features
 from wellposed.spec.data import Csv, Data, Ellipses, Npz
 from wellposed.spec.diagnostics import Diagnostic, Span, SpecError
 from wellposed.spec.node import Root
@@ -270,7 +270,7 @@ def test_features_to_predict_for(
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     where = Span("command line", 1, 1, 1, 5, name)
     with pytest.raises(SpecError) as caught:
-        read_features(tmp_path / name, Ellipses(), ("x1", "x2"), None, where)
+        read_features(tmp_path / name, Ellipses(), Preprocessing(("x1", "x2")), where)
     (found,) = caught.value.diagnostics
     assert (found.code, found.span) == (code, where)
     assert says in found.message
@@ -279,7 +279,9 @@ def test_features_to_predict_for(
 def test_a_predicted_table_lacks_a_column(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("width,higth\n1,2\n")
     with pytest.raises(SpecError) as caught:
-        read_features(tmp_path / "new.csv", Csv(path="d.csv"), ("width", "height"), None, None)
+        read_features(
+            tmp_path / "new.csv", Csv(path="d.csv"), Preprocessing(("width", "height")), None
+        )
     assert caught.value.diagnostics[0].label == "did you mean higth?"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wellposed.data import Dataset, Split, features, load, read_features
+from wellposed.data import Dataset, Preprocessing, Split, features, load, read_features
 from wellposed.spec.data import Csv, Data, Ellipses, Npz
 
 FLOWERS = """\
@@ -43,8 +43,8 @@ def flowers(tmp_path: Path) -> Path:
 def test_features_default_to_all_but_the_label(flowers: Path) -> None:
     node = Csv(path="flowers.csv", label="species", validation=0)
     data = dataset(node, flowers)
-    assert data.feature_names == ("width", "height", "price")
-    assert data.class_names == ("setosa", "virginica")
+    assert data.preprocessing.features == ("width", "height", "price")
+    assert data.preprocessing.classes == ("setosa", "virginica")
     assert data.train.x.tolist() == [[1, 2.5, 10], [2, 3.5, 20], [3, 4.5, 30], [4, 5.5, 40]]
     assert targets(data.train).tolist() == [0, 1, 0, 1]
     assert features(node, flowers, nowhere) == 3
@@ -55,7 +55,7 @@ def test_columns_are_in_the_order_of_the_spec(flowers: Path) -> None:
     data = dataset(node, flowers)
     assert data.train.x[1].tolist() == [3.5, 2]
     assert targets(data.train).tolist() == [[10], [20], [30], [40]]
-    assert (data.kind, data.class_names, data.feature_names) == (
+    assert (data.kind, data.preprocessing.classes, data.preprocessing.features) == (
         "values",
         None,
         ("height", "width"),
@@ -66,13 +66,13 @@ def test_declared_classes_fix_the_order(flowers: Path) -> None:
     order = ("virginica", "setosa", "versicolor")
     data = dataset(Csv(path="flowers.csv", label="species", classes=order, validation=0), flowers)
     assert targets(data.train).tolist() == [1, 0, 1, 0]
-    assert data.class_names == order
+    assert data.preprocessing.classes == order
 
 
 def test_words_are_classes_in_sorted_order(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,kind\n1,rose\n2,iris\n3,rose\n4,aster\n")
     data = dataset(Csv(path="t.csv", label="kind", validation=0), tmp_path)
-    assert data.class_names == ("aster", "iris", "rose")
+    assert data.preprocessing.classes == ("aster", "iris", "rose")
     assert targets(data.train).tolist() == [2, 1, 2, 0]
 
 
@@ -92,7 +92,7 @@ def test_integer_labels_stand_for_themselves(
     node = Csv(path="t.csv", header=False, delimiter=";", label=1, validation=0)
     data = dataset(node, tmp_path, **({"expected_classes": least} if least else {}))
     assert targets(data.train).tolist() == codes
-    assert data.class_names == tuple(map(str, range(names)))
+    assert data.preprocessing.classes == tuple(map(str, range(names)))
 
 
 def test_a_table_that_numpy_wrote_comes_back_bit_by_bit(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_npz_words_and_targets(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", x=np.eye(2), y=np.array(["b", "a"]), v=np.array([1.5, 2.5]))
     words = dataset(Npz(path="t.npz", label="y", validation=0), tmp_path)
     values = dataset(Npz(path="t.npz", targets="v", validation=0), tmp_path)
-    assert (targets(words.train).tolist(), words.class_names) == ([1, 0], ("a", "b"))
+    assert (targets(words.train).tolist(), words.preprocessing.classes) == ([1, 0], ("a", "b"))
     assert targets(values.train).tolist() == [[1.5], [2.5]]
 
 
@@ -156,18 +156,18 @@ def test_features_to_predict_for_go_by_name_and_through_the_scaling(flowers: Pat
     node = Csv(path="flowers.csv", label="species", standardize=True, validation=0)
     data = dataset(node, flowers)
     (flowers / "new.csv").write_text("price,note,width,height\n10,7,1,2.5\n40,7,4,5.5\n")
-    x = read_features(flowers / "new.csv", node, data.feature_names, data.scaling, None)
+    x = read_features(flowers / "new.csv", node, data.preprocessing, None)
     np.testing.assert_array_equal(x, data.train.x[[0, 3]])
 
 
 @pytest.mark.parametrize("text", ["1,2\n3,4\n", "x1,x2\n1,2\n3,4\n", "u,v\n1,2\n3,4\n"])
 def test_features_to_predict_for_generated_data(tmp_path: Path, text: str) -> None:
     (tmp_path / "new.csv").write_text(text)
-    x = read_features(tmp_path / "new.csv", Ellipses(), ("x1", "x2"), None, None)
+    x = read_features(tmp_path / "new.csv", Ellipses(), Preprocessing(("x1", "x2")), None)
     assert x.tolist() == [[1, 2], [3, 4]]
 
 
 def test_an_archive_with_one_array_needs_no_key(tmp_path: Path) -> None:
     np.savez(tmp_path / "new.npz", np.eye(2))
-    x = read_features(tmp_path / "new.npz", Npz(path="t.npz"), ("x1", "x2"), None, None)
+    x = read_features(tmp_path / "new.npz", Npz(path="t.npz"), Preprocessing(("x1", "x2")), None)
     np.testing.assert_array_equal(x, np.eye(2))

@@ -46,7 +46,7 @@ def test_sizes_and_types(node: Generated) -> None:
     data = dataset(node)
     train = 1797 - node.validation if isinstance(node, Digits) else node.train
     assert (len(data.train), len(data.validation)) == (train, node.validation)
-    assert data.features == node.dimension == len(data.feature_names)
+    assert data.features == node.dimension == len(data.preprocessing.features)
     assert data.classes == node.class_count
     for part in (data.train, data.validation):
         assert part.x.dtype == np.float64
@@ -156,7 +156,7 @@ def test_standardized_digits_have_the_statistics_of_their_training_part() -> Non
     mean, deviation = raw.train.x.mean(axis=0), raw.train.x.std(axis=0)
     deviation[deviation == 0] = 1
     np.testing.assert_allclose(data.validation.x, (raw.validation.x - mean) / deviation, atol=1e-12)
-    assert data.scaling is not None
+    assert data.preprocessing.scaling is not None
 
 
 def test_points_by_value() -> None:
@@ -166,6 +166,6 @@ def test_points_by_value() -> None:
         dataset(Points(features=rows, labels=(0, 2, 0))),
     )
     assert bare.train.x.tolist() == labelled.train.x.tolist() == list(map(list, rows))
-    assert (bare.train.targets, bare.kind, bare.class_names) == (None, "none", None)
+    assert (bare.train.targets, bare.kind, bare.preprocessing.classes) == (None, "none", None)
     assert targets(labelled.train).tolist() == [0, 2, 0]
     assert (labelled.classes, len(labelled.validation)) == (3, 0)

@@ -202,7 +202,8 @@ def main() -> None:
     file = Path(__file__).with_name("steps_layer.safetensors")
     arrays = load_file(file) if file.exists() else init()
     count = sum(value.size for value in arrays.values())
-    print(f"{count:,} weights:", {n: v.shape for n, v in arrays.items()})
+    origin = file.name if file.exists() else f"init(), as there is no {file.name} here"
+    print(f"{count:,} weights of {origin}:", {n: v.shape for n, v in arrays.items()})
     network = Network(arrays)
     random = np.random.default_rng(0)
     x = random.normal(size=(8, FEATURES)).astype("float32")

@@ -17,6 +17,7 @@ from wellposed.backends.model import Weights
 from wellposed.backends.optimizers import Updater
 from wellposed.backends.run_numpy import NumpyStepper
 from wellposed.data.dataset import Dataset, Split
+from wellposed.data.preprocessing import Preprocessing
 from wellposed.spec.model import Spec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -106,4 +107,4 @@ def dataset() -> Dataset:
     corners = np.array([[0.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     x = corners[classes] + 0.3 * random.normal(size=(60, 2))
     parts = Split(x[:45], classes[:45]), Split(x[45:], classes[45:])
-    return Dataset(*parts, ("x1", "x2"), ("0", "1", "2"), "classes")
+    return Dataset(*parts, Preprocessing(("x1", "x2"), ("0", "1", "2")))

@@ -18,6 +18,7 @@ from wellposed.backends.stepper import Step, Stepper
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.first_bad import BadNumber, Largest
 from wellposed.data.dataset import Dataset, Split
+from wellposed.data.preprocessing import Preprocessing
 from wellposed.data.rng import batches
 from wellposed.spec.diagnostics import SpecError
 from wellposed.spec.node import Root
@@ -61,7 +62,7 @@ def custom(equation: str) -> str:
 
 def dataset(x: np.ndarray = X, targets: np.ndarray = TARGETS) -> Dataset:
     split = Split(np.array(x, float), targets)
-    return Dataset(split, split, ("u", "v"), None, "values")
+    return Dataset(split, split, Preprocessing(("u", "v"), targets=("a",)))
 
 
 def run(
@@ -249,7 +250,7 @@ def test_a_target_beyond_the_range_of_the_dtype(tmp_path: Path) -> None:
     targets = TARGETS.copy()
     targets[2] = 1e300
     found, bad = lost(tmp_path, LAYER, data=dataset(X, targets))
-    assert (bad.place.equation, bad.part, found.example) == ("data", "target 0", 2)
+    assert (bad.place.equation, bad.part, found.example) == ("data", "a", 2)
     assert bad.exact == 1e300 and "1e300 > 3.4e38, the range of float32" in str(found)
 
 
@@ -364,7 +365,7 @@ def test_an_update_whose_parts_overflow(tmp_path: Path) -> None:
 def test_a_score_that_overflows_is_none(tmp_path: Path) -> None:
     """Finite logits and targets, the square of their difference is not."""
     train, far = Split(X, TARGETS), Split(X[:1], np.array([[1e200]]))
-    data = Dataset(train, far, ("u", "v"), None, "values")
+    data = Dataset(train, far, Preprocessing(("u", "v"), targets=("a",)))
     result = run(tmp_path, LAYER, "dtype=float64", data=data, backend="numpy")
     assert result.status == "finished"
     for row in result.metrics:

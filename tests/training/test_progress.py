@@ -14,7 +14,14 @@ from wellposed.backends.optimizers import Sgd, Updater
 from wellposed.compiler.pipeline import compiled
 from wellposed.data.dataset import Dataset, Split
 from wellposed.training.progress import Bar, Lines, Quiet, progress_on
-from wellposed.training.scores import ACCURACY, MSE, accuracy, evaluate, mean_squared_error
+from wellposed.training.scores import (
+    ACCURACY,
+    MSE,
+    Objective,
+    accuracy,
+    evaluate,
+    mean_squared_error,
+)
 from wellposed.training.train import train
 
 from .conftest import Tiny, make_spec
@@ -88,21 +95,27 @@ def test_evaluation_parts_the_splits_where_they_meet(
     model: Tiny, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper = _stepper(model, dataset)
-    expected = {
+    expected: dict[str, Any] = {
         "train_accuracy": accuracy(stepper.logits(dataset.train.x), _targets(dataset.train)),
         "validation_accuracy": accuracy(
             stepper.logits(dataset.validation.x), _targets(dataset.validation)
         ),
     }
-    assert evaluate(ACCURACY, stepper, dataset) == expected
+    for name, split in (("train", dataset.train), ("validation", dataset.validation)):
+        weights = stepper.weights()
+        loss = model.loss(weights, split.x, split.targets) - model.regularizer(weights)
+        expected[f"{name}_loss"] = pytest.approx(loss, rel=1e-13)
+    objective = Objective(compiled(make_spec()))
+    assert evaluate(ACCURACY, objective, stepper, dataset) == expected
     monkeypatch.setattr("wellposed.training.scores.CHUNK", 7)
-    assert evaluate(ACCURACY, stepper, dataset) == expected
+    assert evaluate(ACCURACY, objective, stepper, dataset) == expected
 
 
 def test_a_split_without_rows_has_no_score(model: Tiny, dataset: Dataset) -> None:
     nothing = Split(np.zeros((0, 2)), np.zeros(0, np.int64))
-    alone = Dataset(dataset.train, nothing, ("x1", "x2"), None, "classes")
-    assert evaluate(ACCURACY, _stepper(model, alone), alone)["validation_accuracy"] is None
+    alone = Dataset(dataset.train, nothing, dataset.preprocessing)
+    found = evaluate(ACCURACY, Objective(compiled(make_spec())), _stepper(model, alone), alone)
+    assert found["validation_accuracy"] is found["validation_loss"] is None
     assert MSE.sign == -1
 
 

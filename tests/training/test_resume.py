@@ -25,6 +25,7 @@ from wellposed.backends.optimizers import Updater
 from wellposed.backends.stepper import Stepper
 from wellposed.compiler.pipeline import compiled
 from wellposed.data.dataset import Dataset, Split
+from wellposed.data.preprocessing import Preprocessing
 from wellposed.data.rng import batches
 from wellposed.spec.model import Spec
 from wellposed.training import checkpoint as checkpoints
@@ -101,7 +102,7 @@ def data() -> Dataset:
     corners = np.array([[0.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     x = corners[classes] + 0.3 * np.random.default_rng(0).normal(size=(SIZE, 2))
     return Dataset(
-        Split(x, classes), Split(x[:3], classes[:3]), ("a", "b"), ("0", "1", "2"), "classes"
+        Split(x, classes), Split(x[:3], classes[:3]), Preprocessing(("a", "b"), ("0", "1", "2"))
     )
 
 

@@ -55,6 +55,7 @@ def test_a_run_folder_holds_all_of_the_run(tmp_path: Path, model: Tiny, dataset:
     assert (result.status, result.epoch, result.exit_code) == ("finished", 6, 0)
     assert sorted(p.name for p in out.iterdir()) == [
         ".lock",
+        "best.safetensors",
         "checkpoint.safetensors",
         "environment.json",
         "metrics.jsonl",
