@@ -36,7 +36,7 @@ def test_the_emitted_excerpt_is_what_is_emitted() -> None:
 
 
 def test_the_head_and_the_error_are_what_is_printed(tmp_path: Path) -> None:
-    head, error = blocks("text")
+    head, error, _ = blocks("text")
     assert head.strip() in get("torch").emit(
         compiled(wellposed.load("ellipses-antisymmetric")).module
     )
@@ -49,6 +49,14 @@ def test_the_head_and_the_error_are_what_is_printed(tmp_path: Path) -> None:
     printed = str(refused.value).replace(str(file), "m.yaml").splitlines()
     for line in error.strip().splitlines():
         assert line.strip() in [each.strip() for each in printed]
+
+
+def test_a_run_leaves_the_files_that_are_listed(tmp_path: Path) -> None:
+    *_, listed = blocks("text")
+    spec = wellposed.load("ellipses-antisymmetric", overrides=["train.epochs=1"])
+    run = wellposed.train(spec, backend="jax", out=tmp_path / "run").folder
+    named = [n for line in listed.splitlines() for n in line.split("  ")[0].split(", ")]
+    assert len(named) == 9 and all((run / name).exists() for name in named)
 
 
 def test_pictures_and_pages_exist() -> None:

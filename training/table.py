@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,10 +26,17 @@ def final_table(result: Result) -> list[Line]:
 
 
 def best_epoch(rows: list[Row], score: Score) -> Row | None:
-    """The first row with the best validation score; None where there is none."""
+    """The row with the best validation score, of equal ones that with the smallest validation loss,
+    of equal ones the first; None where there is none."""
     key = f"validation_{score.name}"
     scored = [row for row in rows if row.get(key) is not None]
-    return max(scored, key=lambda row: score.sign * row[key]) if scored else None
+    return max(scored, key=lambda row: (score.sign * row[key], -_loss(row)), default=None)
+
+
+def _loss(row: Row) -> float:
+    """Older versions did not measure it."""
+    loss = row.get("validation_loss")
+    return math.inf if loss is None else loss
 
 
 def _numbers(rows: list[Row]) -> Iterator[Line]:

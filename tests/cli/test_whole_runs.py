@@ -179,7 +179,7 @@ def test_the_best_weights_are_those_of_the_best_epoch(cli: Cli, folder: Path) ->
     given = ("train", "tiny.yaml", *NUMPY, "train.epochs=12", "train.optimizer.lr=0.2")
     assert cli(*given, "--out", "a").code == 0
     rows = [json.loads(line) for line in (folder / "a/metrics.jsonl").read_text().splitlines()]
-    best = max(rows, key=lambda row: row["validation_accuracy"])
+    best = max(rows, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
     assert 1 < best["epoch"] < 12, "the case is to tell best from first and last"
     assert cli(*given, "--out", "b", "--stop-after", str(best["epoch"])).code == 0
     at_best, kept = (load_file(folder / f) for f in ("b/weights.safetensors", "a/best.safetensors"))
