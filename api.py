@@ -138,13 +138,28 @@ def _spec_of(run: Run) -> tuple[Spec, Facts | None]:
     document = replace(open_document(run.spec, run.overrides), folder=run.base)
     spec = validate(document, Spec, lambda spec: diagnose(spec, facts or facts_of(spec)))
     run.check(spec)
+    if known is None:
+        _refuse_older(run, spec)
     return spec, facts
+
+
+def _refuse_older(run: Run, spec: Spec) -> None:
+    """An older version's `standardize` left the targets of a regression as they were."""
+    if spec.data is not None and spec.data.target_kind == "values" and spec.data.standardized:
+        message = f"{run.folder} was begun by an older version, which left targets as they were"
+        raise RunError(f"{message}: train it anew (standardize: {{targets: false}} does so again)")
 
 
 def model_of_run(run: Run, problem: Compiled, backend: str | None, device: str | None) -> Model:
     """The model of a run, where nothing else is said on what it was begun on."""
     begun_on = str(run.facts.get("backend")), str(run.facts.get("device"))
     return model_of(problem, backend or begun_on[0], device or begun_on[1])
+
+
+def epoch_of(run: Run, which: str = "last") -> int:
+    """How many whole epochs the weights of a run have seen."""
+    epoch = run.weights(which).epoch
+    return last_epoch(run.metrics()) if epoch is None else epoch
 
 
 def last_epoch(rows: list[Row]) -> int:
@@ -185,10 +200,8 @@ def redraw(
     files."""
     run, problem = open_problem(folder)
     model = model_of_run(run, problem, backend, device)
-    weights, rows = weights_of(run, problem.module, which), run.metrics()
-    epoch = run.weights(which).epoch
-    at = last_epoch(rows) if epoch is None else epoch
-    return draw_run(problem, model, weights, rows, at, out or run.folder / PLOTS)
+    given = weights_of(run, problem.module, which), run.metrics(), epoch_of(run, which)
+    return draw_run(problem, model, *given, out or run.folder / PLOTS)
 
 
 def draw_untrained(spec: Spec, folder: Path) -> Paths:

@@ -67,6 +67,8 @@ class Dialect:
     reserved: frozenset[str] = frozenset()
     dtype: str = '"{}"'
     """How an array's dtype is given, as a template of its name."""
+    to_numpy: str = "{}"
+    """What NumPy can make an array of, as a template of an array of the framework."""
     from_numpy: str = ""
     """The function that makes an array of one of NumPy's."""
 

@@ -11,13 +11,9 @@ from .document import HANG, INDENT, WIDTH, bracket, docstring, laid_out
 if TYPE_CHECKING:
     from .program import ProgramPrinter
 
-FEATURES = "features"
-NAMES = ("MEAN", "DEVIATION", "TARGETS")
+FEATURES, VALUES = "features", "values"
+NAMES = ("MEAN", "DEVIATION", "TARGETS", "TARGET_MEAN", "TARGET_DEVIATION")
 """What a program calls these constants, besides CLASSES."""
-
-
-def standardizes(module: Module) -> bool:
-    return module.preprocessing is not None and module.preprocessing.scaling is not None
 
 
 def names_classes(module: Module) -> bool:
@@ -33,13 +29,22 @@ def constants(program: ProgramPrinter) -> Iterator[str]:
         yield from _tuple(program.class_names, map(_quoted, known.classes))
     if known.targets is not None:
         yield from _tuple(program.own("TARGETS"), map(_quoted, known.targets))
-    if known.scaling is not None:
-        yield from _tuple(program.own("MEAN"), map(repr, known.scaling.mean.tolist()))
-        yield from _tuple(program.own("DEVIATION"), map(repr, known.scaling.deviation.tolist()))
+    for of, scaling in (("", known.scaling), ("TARGET_", known.target_scaling)):
+        if scaling is not None:
+            yield from _tuple(program.own(f"{of}MEAN"), map(repr, scaling.mean.tolist()))
+            yield from _tuple(program.own(f"{of}DEVIATION"), map(repr, scaling.deviation.tolist()))
 
 
-def features(program: ProgramPrinter) -> list[str]:
-    """The function from rows of the data to those that the network takes."""
+def functions(program: ProgramPrinter) -> Iterator[list[str]]:
+    """Between the data and the network: rows to features, outputs to values."""
+    known = program.module.preprocessing
+    if known is not None and known.scaling is not None:
+        yield _features(program)
+    if known is not None and known.target_scaling is not None:
+        yield _values(program)
+
+
+def _features(program: ProgramPrinter) -> list[str]:
     mean, deviation = program.own("MEAN"), program.own("DEVIATION")
     d, dialect = program.constant("FEATURES"), program.dialect
     doc = f"Rows of the data, (s, {d}), standardized: what the network takes."
@@ -50,6 +55,16 @@ def features(program: ProgramPrinter) -> list[str]:
         f"def {program.own(FEATURES)}(x: np.ndarray) -> {dialect.array}:",
         docstring([doc]),
         f"    {laid_out(made, INDENT)}",
+    ]
+
+
+def _values(program: ProgramPrinter) -> list[str]:
+    mean, deviation = program.own("TARGET_MEAN"), program.own("TARGET_DEVIATION")
+    given = program.dialect.to_numpy.format("outputs")
+    return [
+        f"def {program.own(VALUES)}(outputs: {program.dialect.array}) -> np.ndarray:",
+        docstring(["Outputs of the network in the units of the data."]),
+        f"    return np.asarray({given}, dtype=float) * {deviation} + {mean}",
     ]
 
 

@@ -28,7 +28,7 @@ Section = list[str]
 def program_names(module: Module, dialect: Dialect) -> dict[str, str]:
     """What a program calls its constants, functions and types, by the name that they have here."""
     constants = [*ALWAYS, *(c.name for c in module.constants), "OUTPUTS", *preprocess.NAMES]
-    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers, preprocess.FEATURES)
+    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers, preprocess.FEATURES, preprocess.VALUES)
     return own_names(module, dialect, [*constants, *module.functions, *helpers, *ALIASES])
 
 
@@ -53,8 +53,7 @@ class ProgramPrinter(ABC):
         first = [initial.init(self.module, self.size, self.own(initial.RNG))]
         if any(map(initial.is_random, self.module.weights)):
             first.insert(0, initial.generator(self.own(initial.RNG)))
-        if preprocess.standardizes(self.module):
-            sections.insert(0, preprocess.features(self))
+        sections = [*preprocess.functions(self), *sections]
         known = (*guards.NAMES, *self.dialect.helpers)
         helpers = [self.helper(name) for name in known if name in self.needs.helpers]
         bodies = ["\n".join(lines) for lines in (*first, *helpers, *sections) if lines]

@@ -58,6 +58,7 @@ TORCH = Dialect(
     array="Tensor",
     dtype="torch.{}",
     from_numpy="torch.tensor",
+    to_numpy="{}.detach().cpu()",
     rows=COMMON
     | sums("dim", "keepdim")
     | softmaxes("torch", "dim")

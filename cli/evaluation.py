@@ -15,28 +15,33 @@ from .. import api
 from ..backends.optimizers import updater
 from ..compiler.pipeline import Compiled
 from ..compiler.semantics.evaluate import evaluate as value_of
-from ..data.loading import read_features
+from ..data.files import read_examples, read_features
 from ..data.preprocessing import Preprocessing
+from ..spec.data import Csv, Npz
 from ..spec.diagnostics import COMMAND_LINE, Span
 from ..training import scores
+from ..training.run import Run
 from .errors import CallError
-
-CHUNK = scores.CHUNK
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores by the names they have in the metrics; None for a split without rows."""
+    """Scores by the names they have in the metrics, of a file by `loss` and that of its score; None
+    for a split without rows."""
 
     run: str
     backend: str
     device: str
     epoch: int
     scores: dict[str, float | None]
+    file: str = ""
+    examples: int = 0
+    """Of the file."""
 
     def to_json(self) -> dict[str, Any]:
         facts = {"run": self.run, "backend": self.backend, "device": self.device}
-        return {**facts, "epoch": self.epoch, **self.scores}
+        of_file = {"file": self.file, "examples": self.examples} if self.file else {}
+        return {**facts, "epoch": self.epoch, **of_file, **self.scores}
 
 
 def evaluate(
@@ -49,11 +54,31 @@ def evaluate(
     assert problem.spec.train is not None and dataset is not None
     stepper = model.stepper(updater(problem.spec.train), dataset.train.x, dataset.train.targets)
     stepper.load(api.weights_of(run, problem.module, which))
-    measured = scores.score_of(problem.spec), scores.Objective(problem)
-    found = scores.evaluate(*measured, stepper, dataset)
-    epoch = run.weights(which).epoch
-    at = api.last_epoch(run.metrics()) if epoch is None else epoch
-    return Evaluation(str(folder), model.backend, model.device, at, found)
+    score = scores.score_of(problem.spec, dataset.preprocessing)
+    found = scores.evaluate(score, scores.Objective(problem), stepper, dataset)
+    return Evaluation(str(folder), model.backend, model.device, api.epoch_of(run, which), found)
+
+
+def evaluate_file(
+    folder: Path, data: Path, backend: str | None, device: str | None, which: str = "last"
+) -> Evaluation:
+    """The same of a file like that of the spec: with its columns, labels or targets.
+
+    Raises SpecError for the file, CallError where the spec names no column to compare with.
+    """
+    run, problem = api.open_problem(folder)
+    node, known = problem.spec.data, _known(run, problem)
+    if not isinstance(node, Csv | Npz):
+        kind = "the spec" if node is None else node.kind
+        raise CallError(f"{data}: {kind} names no column of labels that a file could have")
+    examples = read_examples(data, node, known, problem.spec.dtype, _where(data))
+    weights = api.weights_of(run, problem.module, which)
+    model = api.model_of_run(run, problem, backend, device)
+    logits = scores.in_chunks(lambda x: model.forward(weights, x), examples.x)
+    score = scores.score_of(problem.spec, known)
+    found = scores.measure(score, scores.Objective(problem), logits, examples, weights)
+    ran = str(folder), model.backend, model.device, api.epoch_of(run, which)
+    return Evaluation(*ran, found, str(data), len(examples))
 
 
 def predict(
@@ -61,18 +86,14 @@ def predict(
 ) -> str:
     """The predictions for the rows of a file, as csv with a header.
 
-    Features are read by the names, and scaled by the numbers, of the training data. Raises
-    SpecError for the file.
+    Features are read by the names, and scaled by the numbers, of the training data; values are in
+    the units of the data. Raises SpecError for the file.
     """
     run, problem = api.open_problem(folder)
-    text = str(data)
-    where = Span(COMMAND_LINE, 1, 1, 1, len(text) + 1, text)
-    weights = api.weights_of(run, problem.module, which)
-    known = run.preprocessing or _known(problem)
-    x = read_features(data, problem.spec.data, known, where)
+    weights, known = api.weights_of(run, problem.module, which), _known(run, problem)
+    x = read_features(data, problem.spec.data, known, _where(data))
     model = api.model_of_run(run, problem, backend, device)
-    starts = range(0, len(x), CHUNK)
-    logits = np.concatenate([model.forward(weights, x[i : i + CHUNK]) for i in starts])
+    logits = scores.in_chunks(lambda rows: model.forward(weights, rows), x)
     if not np.isfinite(logits).all():
         row = int(np.argmin(np.isfinite(logits).all(axis=1)))
         raise CallError(f"{data}: the network's output for row {row + 1} is not finite")
@@ -80,14 +101,22 @@ def predict(
     assert readout is not None
     values = value_of(readout.hypothesis, {readout.u: logits.T.astype(np.float64)}).T
     if problem.spec.task.kind == "regression":
-        count = values.shape[1]
-        names = known.targets or [f"value_{k + 1}" for k in range(count)]
-        return _csv(names, values.tolist())
+        if known.target_scaling is not None:
+            values = known.target_scaling.undone(values)
+        return _csv(known.targets or (), values.tolist())
     return _classes(values, known.classes)
 
 
-def _known(problem: Compiled) -> Preprocessing:
-    """Of a run that an older version began, from its data."""
+def _where(data: Path) -> Span:
+    """The place of the file on the command line."""
+    text = str(data)
+    return Span(COMMAND_LINE, 1, 1, 1, len(text) + 1, text)
+
+
+def _known(run: Run, problem: Compiled) -> Preprocessing:
+    """What the network knows of its data; of a run that an older version began, from these."""
+    if run.preprocessing is not None:
+        return run.preprocessing
     assert problem.dataset is not None
     return problem.dataset.preprocessing
 

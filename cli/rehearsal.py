@@ -67,7 +67,7 @@ def _first_step(problem: Compiled, model: Model) -> tuple[Step, float]:
     lr = learning_rate(train, Clock(0, _per_epoch(problem), train.epochs))
     step = stepper.step(rows, lr)
     each = _timed(lambda: stepper.step(rows, lr))
-    measures = scores.score_of(problem.spec), scores.Objective(problem)
+    measures = scores.score_of(problem.spec, data.preprocessing), scores.Objective(problem)
     scores.evaluate(*measures, stepper, data)
     measured = _timed(lambda: scores.evaluate(*measures, stepper, data))
     return step, train.epochs * (_per_epoch(problem) * each + measured)

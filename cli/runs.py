@@ -93,15 +93,22 @@ def resume(
 
 def evaluate(
     run: RunFolder,
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A file like that of the spec, in place of its data."),
+    ] = None,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
     weights: Which = "last",
     json: Json = False,
 ) -> None:
-    """Measure the weights of a run on its training and validation data."""
-    from .evaluation import evaluate as measure
+    """Measure the weights of a run on its training and validation data, or on a file."""
+    from . import evaluation
 
-    found = measure(run, backend, device, weights)
+    if data is None:
+        found = evaluation.evaluate(run, backend, device, weights)
+    else:
+        found = evaluation.evaluate_file(run, data, backend, device, weights)
     if json:
         say_json(found.to_json())
     else:
@@ -186,4 +193,6 @@ def _finish_rehearsal(found: Rehearsal) -> None:
 def _measured(found: Evaluation) -> list[tuple[str, Any]]:
     numbers = ((name.replace("_", " "), value) for name, value in found.scores.items())
     shown = [(name, "–" if value is None else f"{value:.6g}") for name, value in numbers]
-    return [("run", found.run), ("backend", found.backend), ("epoch", found.epoch), *shown]
+    of_file = [("file", found.file), ("examples", f"{found.examples:,}")] if found.file else []
+    facts = [("run", found.run), ("backend", found.backend), ("epoch", found.epoch)]
+    return [*facts, *of_file, *shown]

@@ -1,7 +1,8 @@
 """From the data node of a spec to arrays, and the random numbers of data and training."""
 
 from .dataset import Dataset, Split
-from .loading import features, load, read_features, targets
+from .files import read_features
+from .loading import features, load, targets
 from .of_spec import dataset_of
 from .preprocessing import Preprocessing, Scaling
 from .rng import batches, rng

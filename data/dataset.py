@@ -28,7 +28,8 @@ class Split:
     @property
     def ends(self) -> tuple[int, int]:
         """The row whose features are largest, by their Euclidean norm, and the smallest one."""
-        sizes = np.linalg.norm(self.x, axis=1)
+        unit = np.exp2(np.floor(np.log2(max(float(np.abs(self.x).max()), 1.0))))
+        sizes = np.linalg.norm(self.x / unit, axis=1)  # squares of large numbers would be none
         return int(sizes.argmax()), int(sizes.argmin())
 
     def rows(self, index: Integers) -> Split:
@@ -38,7 +39,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The data of a spec; `preprocessing` is of the training part, and has been applied to both."""
+    """The data of a spec; `preprocessing` is of the training part, and has been applied to both:
+    features and targets are standardized where it says so."""
 
     train: Split
     validation: Split

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec.data import Column
-from ..spec.diagnostics import Span, did_you_mean, quote
+from ..spec.diagnostics import Span, SpecError, did_you_mean, quote
 from .dataset import Integers
-from .sources import Labels, Source, Table, integer, listing, number
+from .sources import Labels, Source, Table, counted, integer, listing, number
 
 MOST = 10_000
 
@@ -21,21 +21,23 @@ def encode(
     table: Table,
     labels: Labels,
     declared: tuple[Column, ...] | None,
-    least: int,
+    expected: int | None,
     span: Span | None,
 ) -> tuple[Integers, tuple[str, ...]]:
     """The classes (s,) of the rows, and the names of the classes 0, 1, …
 
-    `declared` are the names in their order, if they are known; `least` is a number of classes that
-    integer labels have at least, though none of the highest occurs. Raises SpecError at `span` for
-    a label that is no class.
+    `declared` are the names in their order, if they are known; `expected` is how many the model
+    has: the names of integer labels are as many, though none of the highest occurs. Raises
+    SpecError at `span` for a label that is no class, and for more classes than the model has.
     """
     if declared is not None:
         codes, names = _declared(source, table, labels, tuple(map(str, declared)), span)
     elif any(number(text) is None for text in labels.texts):
         codes, names = _words(source, table, labels, span)
     else:
-        codes, names = _integers(source, table, labels, least, span)
+        codes, names = _integers(source, table, labels, expected or 0, span)
+    if expected is not None and len(names) > expected:
+        raise _too_many(source, labels, names, declared is not None, expected, span)
     return np.array(codes, dtype=np.int64)[labels.codes], names
 
 
@@ -44,10 +46,10 @@ def _declared(
 ) -> tuple[list[int], tuple[str, ...]]:
     index = {name: k for k, name in enumerate(names)}
     texts = [text if text in index else _plain(text) for text in labels.texts]
-    for text, row in zip(texts, labels.first, strict=True):
+    for k, text in enumerate(texts):
         if text not in index:
             known = did_you_mean(text, names) or listing("classes", list(names))
-            message = f"{table.row(row)}: label {quote(text)} is no class"
+            message = f"{_place(table, labels, k)}: label {quote(text)} is no class"
             raise source.error("E408", message, span=span, help=known)
     return [index[text] for text in texts], names
 
@@ -60,12 +62,11 @@ def _plain(text: str) -> str:
 def _words(
     source: Source, table: Table, labels: Labels, span: Span | None
 ) -> tuple[list[int], tuple[str, ...]]:
-    for text, row in zip(labels.texts, labels.first, strict=True):
-        if not text or number(text) is not None:
-            what = (
-                f"label {quote(text)} is a number among words" if text else "the label is missing"
-            )
-            message = f"{table.row(row)}: {what}"
+    for k, text in enumerate(labels.texts):
+        if not text:
+            raise _no_label(source, table, labels, k, span)
+        if number(text) is not None:
+            message = f"{_place(table, labels, k)}: label {quote(text)} is a number among words"
             raise source.error("E408", message, span=span, help="list the labels as `classes`")
     names = tuple(sorted(labels.texts))
     if len(names) > MOST:
@@ -79,11 +80,50 @@ def _integers(
     source: Source, table: Table, labels: Labels, least: int, span: Span | None
 ) -> tuple[list[int], tuple[str, ...]]:
     codes = []
-    for text, row in zip(labels.texts, labels.first, strict=True):
+    for k, text in enumerate(labels.texts):
         code = integer(text)
         if code is None or not 0 <= code < MOST:
-            message = f"{table.row(row)}: label {quote(text)} is no integer from 0 to {MOST - 1}"
+            message = f"label {quote(text)} is no integer from 0 to {MOST - 1}"
             help = "list the labels as `classes`, or use `targets` to predict numbers"
-            raise source.error("E408", message, span=span, help=help)
+            place = _place(table, labels, k)
+            raise source.error("E408", f"{place}: {message}", span=span, help=help)
         codes.append(code)
     return codes, tuple(map(str, range(max(least, max(codes) + 1))))
+
+
+def _no_label(source: Source, table: Table, labels: Labels, k: int, span: Span | None) -> SpecError:
+    count = int((labels.codes == k).sum())
+    also = f", as in {counted(count - 1, 'more row')}" if count > 1 else ""
+    message = f"{_place(table, labels, k)}: the label is missing{also}"
+    return source.error("E408", message, span=span, help="leave such rows out, or label them")
+
+
+def _place(table: Table, labels: Labels, k: int) -> str:
+    return table.row(labels.first[k])
+
+
+def _too_many(
+    source: Source,
+    labels: Labels,
+    names: tuple[str, ...],
+    are_declared: bool,
+    expected: int,
+    span: Span | None,
+) -> SpecError:
+    """More classes than the model has, or numbers that do not begin at 0."""
+    codes = [integer(text) for text in labels.texts]
+    found = list(names)
+    if None not in codes and not are_declared:
+        found = list(map(str, sorted({code for code in codes if code is not None})))
+    has = f"the model has {counted(expected, 'class', 'classes')}"
+    if len(found) <= expected:
+        message = f"the labels are {_few(found)}, not 0 to {expected - 1}, and {has}"
+        help = f"classes: [{_few(found)}] says that they are the classes"
+    else:
+        message = f"{len(found):,} classes in the data, {has}: {_few(found)}"
+        help = ""
+    return source.error("E409", message, span=span, help=help)
+
+
+def _few(names: list[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + ", …" * (len(names) > most)

@@ -18,7 +18,7 @@ def dataset_of(spec: Spec, features: int) -> Dataset | None:
         return None
     readout = spec.model.readout
     classes = readout.classes if isinstance(readout, Classifier) else None
-    return load(spec.data, spec.seed, spec.folder, _place(spec), features, classes)
+    return load(spec.data, spec.seed, spec.folder, _place(spec), features, classes, spec.dtype)
 
 
 def digests_of(spec: Spec) -> dict[str, str]:

@@ -27,10 +27,14 @@ class Scaling:
     def of(cls, x: Floats) -> Scaling:
         """The statistics of x (s, d): deviation is √(Σ (x − mean)² / s), that is ddof = 0.
 
-        A constant column has deviation 0 and is only centred.
+        A constant column has deviation 0 and is only centred. Numbers are counted in units of a
+        power of two, which rounds nothing: the squares of large ones would be none.
         """
-        constant = np.ptp(x, axis=0) == 0
-        return cls(x.mean(axis=0), np.where(constant, 1.0, x.std(axis=0)))
+        constant = x.max(axis=0) == x.min(axis=0)
+        unit = np.exp2(np.floor(np.log2(np.maximum(np.abs(x).max(axis=0), 1.0))))
+        in_units = x / unit
+        deviation = np.where(constant, 1.0, in_units.std(axis=0) * unit)
+        return cls(in_units.mean(axis=0) * unit, deviation)
 
     def __call__(self, x: Floats) -> Floats:
         """x (s, d) standardised."""
@@ -46,42 +50,46 @@ class Preprocessing:
     """How rows of the data become features, and what the outputs are called.
 
     `classes` are in the order of the logits, `targets` in the order of the outputs; None where
-    there are no such things to predict.
+    there are no such things to predict. `scaling` is that of the features.
     """
 
     features: tuple[str, ...]
     classes: tuple[str, ...] | None = None
     targets: tuple[str, ...] | None = None
     scaling: Scaling | None = None
+    target_scaling: Scaling | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """Lists of names and numbers, of what there is."""
         names = {"features": self.features, "classes": self.classes, "targets": self.targets}
         found: dict[str, Any] = {key: list(n) for key, n in names.items() if n is not None}
-        return found | _plain(self.scaling)
+        return found | _plain("", self.scaling) | _plain("target_", self.target_scaling)
 
     @classmethod
     def of_plain(cls, plain: Mapping[str, Any]) -> Preprocessing:
         """The inverse of `to_plain`. KeyError, TypeError, ValueError for anything else."""
         classes, targets = (_names(plain, key) for key in ("classes", "targets"))
         features = tuple(map(str, plain["features"]))
-        return cls(features, classes, targets, _scaling(plain, len(features)))
+        scaling = _scaling("", plain, len(features))
+        of_targets = _scaling("target_", plain, len(targets or ()))
+        return cls(features, classes, targets, scaling, of_targets)
 
 
-def _plain(scaling: Scaling | None) -> dict[str, Any]:
+def _plain(of: str, scaling: Scaling | None) -> dict[str, Any]:
     if scaling is None:
         return {}
-    return {"mean": scaling.mean.tolist(), "deviation": scaling.deviation.tolist()}
+    return {f"{of}mean": scaling.mean.tolist(), f"{of}deviation": scaling.deviation.tolist()}
 
 
 def _names(plain: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     return tuple(map(str, plain[key])) if key in plain else None
 
 
-def _scaling(plain: Mapping[str, Any], columns: int) -> Scaling | None:
-    if "mean" not in plain:
+def _scaling(of: str, plain: Mapping[str, Any], columns: int) -> Scaling | None:
+    keys = f"{of}mean", f"{of}deviation"
+    if keys[0] not in plain:
         return None
-    mean, deviation = (np.array(plain[key], np.float64) for key in ("mean", "deviation"))
+    mean, deviation = (np.array(plain[key], np.float64) for key in keys)
     if not mean.shape == deviation.shape == (columns,) or not np.all(deviation > 0):
-        raise ValueError("means and deviations are not those of the features")
+        raise ValueError(f"{' and '.join(keys)} are not {columns} numbers")
     return Scaling(mean, deviation)

@@ -112,9 +112,9 @@ def integer(text: str) -> int | None:
     )
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
     """`1 row`, `2 rows`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def listing(title: str, names: list[str], most: int = 12) -> str:

@@ -31,8 +31,9 @@ def holdout(examples: Split, validation: int, random: np.random.Generator) -> tu
 
 
 def _part(examples: Split, positions: Integers) -> tuple[Split, Split]:
-    rest = np.setdiff1d(np.arange(len(examples)), positions)
-    return examples.rows(rest), examples.rows(positions)
+    is_rest = np.ones(len(examples), bool)
+    is_rest[positions] = False
+    return examples.rows(np.flatnonzero(is_rest)), examples.rows(positions)
 
 
 def _strata(examples: Split) -> Integers:

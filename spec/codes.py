@@ -65,6 +65,7 @@ CODES: dict[str, str] = {
     "E410": "split larger than the data",
     "E411": "array of a wrong shape or type",
     "E412": "more points than the set has",
+    "E413": "columns whose names nobody has said",
     # warnings and notes of the analysis
     "W201": "the method amplifies what the field does not",
     "W202": "the step is beyond the method's limit",

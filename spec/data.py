@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from .diagnostics import quote
-from .node import Family, Later, Why, refuse
+from .node import Family, Later, Node, Why, refuse
 
 Count = Annotated[int, Field(ge=1, le=10_000_000, description="points to train on")]
 CountOrNone = Annotated[int, Field(ge=0, le=10_000_000, description="points to validate on")]
@@ -18,7 +18,23 @@ Noise = Annotated[
     Field(ge=0, description="standard deviation of what is added to the points"),
     Why("it is a standard deviation"),
 ]
+
+
+class Standardized(Node):
+    """What of a table has mean 0 and standard deviation 1 over its training part."""
+
+    features: Annotated[bool, Field(description="the features")] = True
+    targets: Annotated[bool, Field(description="the targets of a regression")] = True
+
+    def __bool__(self) -> bool:
+        return self.features or self.targets
+
+
 Standardize = Annotated[bool, Field(description="features of mean 0 and standard deviation 1")]
+StandardizeParts = Annotated[
+    bool | Standardized,
+    Field(description="features and targets of mean 0 and standard deviation 1, or one of them"),
+]
 Label = Annotated[int, Field(ge=0, le=9999), Why("classes count from 0 to at most 9999")]
 Rows = Annotated[tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...], Field(min_length=1)]
 Column = str | int
@@ -74,9 +90,9 @@ class Data(Family, title="data"):
         return "classes"
 
     @property
-    def is_standardized(self) -> bool:
-        """Are columns shifted and scaled before the network sees them?"""
-        return False
+    def standardized(self) -> Standardized:
+        """What is shifted and scaled before the network sees it."""
+        return Standardized(features=False, targets=False)
 
 
 class Planar(Data):
@@ -134,8 +150,8 @@ class Digits(Data, kind="digits"):
     standardize: Standardize = False
 
     @property
-    def is_standardized(self) -> bool:
-        return self.standardize
+    def standardized(self) -> Standardized:
+        return Standardized(features=self.standardize, targets=False)
 
     @property
     def dimension(self) -> int:
@@ -149,14 +165,15 @@ class Digits(Data, kind="digits"):
 class File(Data):
     """Examples from a file; a path is relative to the folder of the spec.
 
-    `standardize` gives every feature mean 0 and standard deviation 1 (ddof = 0) over the training
-    part; the validation part is mapped by the same numbers. `classes` lists the labels in the order
-    of the classes 0, 1, …; without it integer labels stand for themselves and words are sorted.
+    `standardize` gives every feature, and every target of a regression, mean 0 and standard
+    deviation 1 (ddof = 0) over the training part; the validation part is mapped by the same
+    numbers, and predictions are mapped back. `classes` lists the labels in the order of the classes
+    0, 1, …; without it integer labels stand for themselves and words are sorted.
     """
 
     path: Annotated[str, Field(min_length=1, description="relative to the folder of the spec")]
     validation: Validation = 0.2
-    standardize: Standardize = False
+    standardize: StandardizeParts = False
     classes: Annotated[
         Annotated[tuple[Column, ...], Field(min_length=1, max_length=10_000)] | None,
         Field(description="the labels in the order of the classes 0, 1, …"),
@@ -167,8 +184,10 @@ class File(Data):
         return None if self.classes is None else len(self.classes)
 
     @property
-    def is_standardized(self) -> bool:
-        return self.standardize
+    def standardized(self) -> Standardized:
+        if isinstance(self.standardize, Standardized):
+            return self.standardize
+        return Standardized(features=self.standardize, targets=self.standardize)
 
     @property
     def files(self) -> dict[str, str]:
@@ -193,8 +212,9 @@ class Csv(File, kind="csv"):
     examples: ClassVar[tuple[str, ...]] = (
         "{kind: csv, path: points.csv, features: [x1, x2], label: colour, classes: [red, blue], "
         "validation: 0.2, standardize: true}",
-        '{kind: csv, path: table.csv, header: false, delimiter: ";", features: [0, 1], '
-        "targets: [2], validation: more.csv}",
+        '{kind: csv, path: table.csv, header: false, delimiter: ";", decimal: ",", '
+        "encoding: latin-1, features: [0, 1], targets: [2], validation: more.csv, "
+        "standardize: {features: true, targets: false}}",
     )
 
     features: Annotated[
@@ -209,7 +229,19 @@ class Csv(File, kind="csv"):
     delimiter: Annotated[
         str, Field(min_length=1, max_length=1, description="between two columns")
     ] = ","
-    header: Annotated[bool, Field(description="does the first line name the columns?")] = True
+    decimal: Annotated[
+        Literal[".", ","], Field(description="before the decimals of a number"), Later()
+    ] = "."
+    encoding: Annotated[
+        Literal["utf-8", "utf-16", "latin-1"], Field(description="of the text"), Later()
+    ] = "utf-8"
+    header: Annotated[
+        bool,
+        Field(
+            description="does the first line name the columns? Has to be said where that line "
+            "holds numbers"
+        ),
+    ] = True
 
     @property
     def dimension(self) -> int | None:
@@ -235,6 +267,9 @@ class Csv(File, kind="csv"):
         _refuse_both(self.label, self.targets)
         if self.delimiter in '"\r\n':
             raise refuse("E109", "delimiter cannot be a quote or a line break", loc=("delimiter",))
+        if self.delimiter == self.decimal:
+            message = f"delimiter and decimal are both {quote(self.decimal)}"
+            raise refuse("E109", message, loc=("decimal",), help='delimiter: ";"')
         seen: set[Column] = set()
         for loc, column in self.columns():
             self._refuse_column(loc, column, seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ..compiler.pipeline import Compiled
 from ..compiler.reference.reference import Reference
 from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.dataset import Dataset, Split
+from ..data.preprocessing import Preprocessing
 from ..spec.model import Spec
 
 CHUNK = 8192  # examples of one forward pass: bounds memory, and is one shape to compile for
@@ -43,9 +44,14 @@ ACCURACY = Score("accuracy", accuracy, 1)
 MSE = Score("mse", mean_squared_error, -1)
 
 
-def score_of(spec: Spec) -> Score:
-    """The measure of a spec's task."""
-    return MSE if spec.task.kind == "regression" else ACCURACY
+def score_of(spec: Spec, known: Preprocessing) -> Score:
+    """The measure of a spec's task, in the units of the data."""
+    if spec.task.kind != "regression":
+        return ACCURACY
+    if known.target_scaling is None:
+        return MSE
+    deviation = known.target_scaling.deviation
+    return replace(MSE, of=lambda u, C: mean_squared_error(u * deviation, C * deviation))
 
 
 @dataclass(frozen=True)
@@ -75,31 +81,34 @@ def evaluate(
     None for a split without rows, and for a number that is not finite.
     """
     splits = {"train": dataset.train, "validation": dataset.validation}
-    logits = _logits(stepper, np.concatenate([split.x for split in splits.values()]))
-    parts = np.split(logits, [len(dataset.train)])
-    weights = stepper.weights()
-
-    def loss(logits: np.ndarray, targets: np.ndarray) -> float:
-        return objective(logits, targets, weights)
-
-    return {
-        f"{name}_{what}": _measured(of, part, split)
-        for what, of in (("loss", loss), (score.name, score.of))
+    x = np.concatenate([split.x for split in splits.values()])
+    with np.errstate(over="ignore"):  # data beyond the range of the dtype have no score
+        logits = in_chunks(stepper.logits, x)
+    parts, weights = np.split(logits, [len(dataset.train)]), stepper.weights()
+    measured = {
+        name: measure(score, objective, part, split, weights)
         for (name, split), part in zip(splits.items(), parts, strict=True)
     }
+    what = ("loss", score.name)
+    return {f"{name}_{w}": found[w] for w in what for name, found in measured.items()}
 
 
-def _logits(stepper: Stepper, x: np.ndarray) -> np.ndarray:
-    """All rows in one pass where they fit: a pass costs its time steps more than its rows."""
-    with np.errstate(over="ignore"):  # data beyond the range of the dtype have no score
-        return np.concatenate([stepper.logits(x[i : i + CHUNK]) for i in range(0, len(x), CHUNK)])
-
-
-def _measured(
-    of: Callable[[np.ndarray, np.ndarray], float], logits: np.ndarray, split: Split
-) -> float | None:
-    if len(split) == 0 or split.targets is None or not np.isfinite(logits).all():
-        return None
+def measure(
+    score: Score,
+    objective: Objective,
+    logits: np.ndarray,
+    examples: Split,
+    weights: Mapping[str, np.ndarray],
+) -> dict[str, float | None]:
+    """Loss and score of logits; None without rows, and for a number that is not finite."""
+    targets, found = examples.targets, dict.fromkeys(("loss", score.name))
+    if len(examples) == 0 or targets is None or not np.isfinite(logits).all():
+        return found
     with np.errstate(all="ignore"):  # finite logits may have squares that are not
-        found = of(logits, split.targets)
-    return found if math.isfinite(found) else None
+        values = objective(logits, targets, weights), score.of(logits, targets)
+    return {n: v if math.isfinite(v) else None for n, v in zip(found, values, strict=True)}
+
+
+def in_chunks(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+    """All rows in one pass where they fit: a pass costs its time steps more than its rows."""
+    return np.concatenate([forward(x[i : i + CHUNK]) for i in range(0, len(x), CHUNK)])

@@ -59,7 +59,8 @@ def train(
         run = _begin(spec, dataset, model, Path(out), weights, rule, given)
     endings = Endings()
     with locked(run.folder), endings.taken():
-        start, rows = _go_on(run, model.module, weights, rule, score_of(spec))
+        score = score_of(spec, dataset.preprocessing)
+        start, rows = _go_on(run, model.module, weights, rule, score)
         session = _Session(compiled, model, dataset, rule, run, start, rows, endings)
         return session.go(progress, stop_after)
 
@@ -142,7 +143,7 @@ class _Session:
 
     @property
     def score(self) -> Score:
-        return score_of(self.spec)
+        return score_of(self.spec, self.dataset.preprocessing)
 
     @property
     def settings(self) -> Train:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from ...spec.diagnostics import did_you_mean
 from ...spec.model import BlockLift, LinearLift, Spec
-from ...spec.readouts import Classifier
+from ...spec.readouts import Classifier, Regression
+from ...spec.readouts import Readout as Head
 from ...spec.regularizers import Regularizer
 from ..ir.expr import Expr, build, constant, variable
 from ..ir.operators import as_operator
@@ -74,6 +75,7 @@ def readout(spec: Spec, y: Block, facts: Facts, refusals: Refusals) -> Readout |
         return None
     is_classifier = isinstance(head, Classifier)
     count = head.outputs_count or facts.targets or y.size.value
+    _check_outputs(head, facts, refusals)
     k = Size(count, "CLASSES" if is_classifier else "OUTPUTS")
     logits, weights = (
         _affine(spec, y, k) if head.outputs_count else (_components(y, k, refusals), ())
@@ -82,6 +84,13 @@ def readout(spec: Spec, y: Block, facts: Facts, refusals: Refusals) -> Readout |
     hypothesis = elaborate(head.hypothesis_expression, {"u": u}, catalogue=True)
     loss = elaborate(head.loss_expression, {"u": u, "C": C}, catalogue=True)
     return Readout(u, C, logits, hypothesis, loss, weights)
+
+
+def _check_outputs(head: Head, facts: Facts, refusals: Refusals) -> None:
+    """As many outputs as the data have targets."""
+    if isinstance(head, Regression) and facts.targets not in (None, head.outputs):
+        message = f"the data has {facts.targets} targets, the readout predicts {head.outputs}"
+        refusals.add("E206", message, *READOUT, "outputs", help=f"outputs: {facts.targets}")
 
 
 def _components(y: Block, k: Size, refusals: Refusals) -> Expr:

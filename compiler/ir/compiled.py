@@ -37,7 +37,7 @@ class Compiled:
     def preprocessing(self) -> Preprocessing | None:
         """How the spec standardizes; None where it leaves features as they are. SpecError."""
         data = self.spec.data
-        if data is None or not data.is_standardized or self.dataset is None:
+        if data is None or not data.standardized or self.dataset is None:
             return None
         return self.dataset.preprocessing
 

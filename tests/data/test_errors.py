@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wellposed.data import Preprocessing, csv_file, features, load, npz_file, read_features
+from wellposed.data import Preprocessing, features, load, npz_file, read_features, text_file
 from wellposed.spec.data import Csv, Data, Ellipses, Npz
 from wellposed.spec.diagnostics import Diagnostic, Span, SpecError
 from wellposed.spec.node import Root
@@ -44,7 +44,7 @@ class Case:
     content: bytes | str | None
     code: str
     says: str
-    expected: dict[str, int]
+    expected: dict[str, Any]
 
 
 def case(node: str, content: bytes | str | None, code: str, says: str, **expected: int) -> Case:
@@ -130,8 +130,8 @@ CSV = [
     csv("path: d.csv, validation: ^0.9", TABLE, "E410", "takes 3"),
     csv("path: d.csv, validation: ^e.csv", TABLE, "E401", "no such file"),
     csv("path: ^d.csv", TABLE, "E409", "data: 3, of the model: 2", expected_features=2),
-    csv("path: ^d.csv, label: y", TABLE, "E409", "of the model: 1", expected_classes=1),
-    csv("path: ^d.csv, label: y", WORDS, "E409", "classes of the data: 2", expected_classes=1),
+    csv("path: d.csv, label: ^y", TABLE, "E409", "2 classes in the data", expected_classes=1),
+    csv("path: d.csv, label: ^y", WORDS, "E409", "model has 1 class: u, v", expected_classes=1),
 ]
 
 NPZ = [
@@ -245,7 +245,7 @@ def test_a_second_file_is_held_to_the_first(tmp_path: Path, kind: str) -> None:
 def test_a_file_beyond_the_limit_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_file, "LIMIT", 20)
+    monkeypatch.setattr(text_file, "LIMIT", 20)
     monkeypatch.setattr(npz_file, "LIMIT", 20)
     (tmp_path / "d.csv").write_text(TABLE)
     (tmp_path / "d.npz").write_bytes(arrays(x=X))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def nowhere(*keys: str | int) -> None:
     """The place of a key in a spec that was made in Python."""
 
 
-def dataset(node: Data, base: Path, **expected: int) -> Dataset:
+def dataset(node: Data, base: Path, **expected: Any) -> Dataset:
     return load(node, 0, base, nowhere, **expected)
 
 
