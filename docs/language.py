@@ -114,6 +114,9 @@ def _words(annotation: Any, metadata: tuple[Any, ...] = (), plural: str = "") ->
             return f"by name, {of}" if node else f"{of} by name"
         return f"list, {of}" if node else f"list{plural} of {of}"
     if isinstance(annotation, type) and issubclass(annotation, Node):
+        fields = annotation.model_fields.values()
+        if not issubclass(annotation, Family) and not any(map(FieldInfo.is_required, fields)):
+            return f"`{_yaml(annotation())}`"  # small enough to stand here
         return f"[below](#{_place(annotation)[0]})"
     return f"{NAMES[annotation]}{plural * (annotation in (int, float, str))}{_range(metadata)}"
 

@@ -1,7 +1,7 @@
 """The decision regions of a classifier of the plane, with its training and validation data."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,13 @@ Points = tuple[NDArray[np.float64], Classes]
 
 
 def decision_regions(
-    predict: Predict, training: Split, validation: Split, path: str | os.PathLike[str], title: str
+    predict: Predict,
+    training: Split,
+    validation: Split,
+    path: str | os.PathLike[str],
+    title: str,
+    axes_names: tuple[str, str] = ("$x_1$", "$x_2$"),
+    class_names: Sequence[str] = (),
 ) -> "Figure":
     """Draw the class that `predict` ((s, 2) → (s, classes) probabilities or logits) decides for.
 
@@ -46,9 +52,9 @@ def decision_regions(
         undecided = _draw_regions(axes, predict, box, classes)
         _draw_training(axes, train, classes)
         _draw_validation(axes, held_out, guess, classes)
-        axes.set(xlim=box[:2], ylim=box[2:], xlabel="$x_1$", ylabel="$x_2$")
+        axes.set(xlim=box[:2], ylim=box[2:], xlabel=axes_names[0], ylabel=axes_names[1])
         axes.set_aspect("equal", adjustable="box")
-        class_legend(axes, classes, _marks())
+        class_legend(axes, classes, class_names, _marks())
         headline(figure, f"{title}\n{_accuracy(guess == held_out[1])}")
         caption(figure, *_remarks(train, held_out, undecided))
     return figure

@@ -15,10 +15,12 @@ from ..compiler.analysis.jacobian import eigenvalues as along_the_depth
 from ..compiler.ir.problem import Problem
 from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset, Split
+from ..data.preprocessing import Preprocessing
 from ..data.rng import rng
 from ..spec.integrators import RungeKutta
 from . import decision, eigenvalues, features, metrics, trajectories
 from .arrays import evenly
+from .style import shown
 
 Array = NDArray[Any]
 
@@ -113,7 +115,18 @@ def _decision(subject: Subject, path: Path) -> None:
     assert subject.dataset is not None
     train, validation = (_labelled(s) for s in (subject.dataset.train, subject.dataset.validation))
     title = subject.title("decision regions")
-    decision.decision_regions(lambda x: _logits(subject, x), train, validation, path, title)
+    known = subject.dataset.preprocessing
+    names = _axes_names(known), known.classes or ()
+    decision.decision_regions(lambda x: _logits(subject, x), train, validation, path, title, *names)
+
+
+def _axes_names(known: Preprocessing) -> tuple[str, str]:
+    """The names of two features; x1 and x2 are the letters of the mathematics."""
+    first, second = (
+        f"$x_{name[1]}$" if name in ("x1", "x2") else shown(name) for name in known.features
+    )
+    of = " (standardized)" if known.scaling is not None else ""
+    return f"{first}{of}", f"{second}{of}"
 
 
 def _labelled(split: Split) -> tuple[Array, Array]:
@@ -137,7 +150,8 @@ def _features(subject: Subject, path: Path) -> None:
     has_classes = subject.dataset is not None and subject.dataset.kind == "classes"
     labels = split.targets if has_classes else None
     title = subject.title("features through the layers")
-    features.features_through_layers(y, labels, subject.times, path, title)
+    names = () if subject.dataset is None else subject.dataset.preprocessing.classes or ()
+    features.features_through_layers(y, labels, subject.times, path, title, names)
 
 
 def _eigenvalues(subject: Subject, path: Path) -> None:

@@ -1,7 +1,8 @@
 """The features moving through the layers: states at a few depths, the way of a few points."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Features:
     classes: NDArray[np.int64]
     class_count: int
     remarks: tuple[str, ...]
+    class_names: tuple[str, ...] = ()
 
     @property
     def few(self) -> bool:
@@ -59,6 +61,7 @@ def features_through_layers(
     times: ArrayLike,
     path: str | os.PathLike[str],
     title: str,
+    class_names: Sequence[str] = (),
 ) -> "Figure":
     """Draw a trajectory (N+1, s, n) at times (N+1,), coloured by class.
 
@@ -69,7 +72,7 @@ def features_through_layers(
     """
     features = _features(trajectory, labels, times)
     draw = _over_time if features.states.shape[2] == 1 else _through_panels
-    return draw(features, path, title)
+    return draw(replace(features, class_names=tuple(class_names)), path, title)
 
 
 def _features(trajectory: ArrayLike, labels: ArrayLike | None, times: ArrayLike) -> Features:
@@ -161,7 +164,7 @@ def _dress(figure: "Figure", features: Features, title: str, *remarks: str) -> N
     headline(figure, title)
     caption(figure, _way_remark(features), *remarks, *features.remarks)
     if features.class_count:
-        class_legend(figure.axes[-1], features.class_count)
+        class_legend(figure.axes[-1], features.class_count, features.class_names)
 
 
 def _way_remark(features: Features) -> str:

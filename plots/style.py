@@ -8,7 +8,8 @@ data give the same bytes on one machine.
 import os
 import tempfile
 import textwrap
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,8 @@ def _write(figure: "Figure", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # a user's name may have any characters
             figure.savefig(file, format="png", metadata={"Software": None})
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
@@ -136,12 +138,25 @@ def frame(axes: "Axes", points: NDArray[np.float64], pad: float = 0.08) -> None:
     axes.set_aspect("equal", adjustable="box")
 
 
-def class_legend(axes: "Axes", classes: int, extra: tuple[Any, ...] = ()) -> None:
-    """Dots in the colours of the classes, and `extra` handles, at the right of the axes."""
+def class_legend(
+    axes: "Axes", classes: int, names: Sequence[str] = (), extra: tuple[Any, ...] = ()
+) -> None:
+    """Dots in the colours of the classes with their names, where these say more than numbers, and
+    `extra` handles, at the right of the axes."""
     from matplotlib.lines import Line2D
 
+    labels = [*names[:classes], *map(str, range(len(names), classes))]
     handles = [
-        Line2D([], [], linestyle="", marker="o", color=colour, label=f"class {index}")
-        for index, colour in enumerate(class_colours(classes))
+        Line2D([], [], linestyle="", marker="o", color=colour, label=_class(label))
+        for colour, label in zip(class_colours(classes), labels, strict=True)
     ]
     axes.legend(handles=[*handles, *extra], loc="upper left", bbox_to_anchor=(1.01, 1.0))
+
+
+def _class(name: str) -> str:
+    return shown(name) if name[:1].isalpha() else f"class {shown(name)}"
+
+
+def shown(name: str, most: int = 28) -> str:
+    """A name of the user's as text of a picture: a dollar begins no formula."""
+    return (name if len(name) <= most else f"{name[: most - 1]}…").replace("$", r"\$")

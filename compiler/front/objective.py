@@ -89,7 +89,8 @@ def readout(spec: Spec, y: Block, facts: Facts, refusals: Refusals) -> Readout |
 def _check_outputs(head: Head, facts: Facts, refusals: Refusals) -> None:
     """As many outputs as the data have targets."""
     if isinstance(head, Regression) and facts.targets not in (None, head.outputs):
-        message = f"the data has {facts.targets} targets, the readout predicts {head.outputs}"
+        has = f"the data has {facts.targets} target{'s' * (facts.targets != 1)}"
+        message = f"{has}, the readout predicts {head.outputs}"
         refusals.add("E206", message, *READOUT, "outputs", help=f"outputs: {facts.targets}")
 
 

@@ -171,3 +171,16 @@ def test_one_column_of_predictions_is_an_error(tmp_path: Path) -> None:
         decision_regions(
             lambda x: x[:, :1], (X, sign(X)), (HELD, sign(HELD)), tmp_path / "d.png", "t"
         )
+
+
+def test_columns_and_classes_keep_the_names_of_the_data(tmp_path: Path) -> None:
+    names = ("rose", "_$odd$")
+    splits = (X, sign(X)), (HELD, sign(HELD))
+    axes_names = ("length, cm", "$x_2$")
+    figure = decision_regions(half_plane, *splits, tmp_path / "d.png", "t", axes_names, names)
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == axes_names
+    legend = axes.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels[:2] == ["rose", r"class _\$odd\$"]
