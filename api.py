@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
 from .backends.texts import text_of
+from .compiler.analysis.oddities import majority, oddities
 from .compiler.front.facts import Facts, facts_of
 from .compiler.front.load import find, load
 from .compiler.front.lower import diagnose
@@ -224,7 +225,10 @@ def _train(
     """The training itself, and its pictures."""
     assert problem.dataset is not None
     shown = progress or Quiet()
+    shown.warn(oddities(problem, problem.dataset))
     result = train_in(problem, model, problem.dataset, folder, progress=shown, **how)
+    accuracy = result.metrics[-1].get("train_accuracy") if result.metrics else None
+    shown.warn(majority(problem.spec, problem.dataset, accuracy))
     if plots and result.status not in ("interrupted", "terminated"):
         given = result.weights, result.metrics, last_epoch(result.metrics)
         draw_run(problem, model, *given, folder / PLOTS)

@@ -65,15 +65,16 @@ def init(
 
 def validate(spec: SpecName, overrides: Overrides = None, json: Json = False) -> None:
     """Check a spec: every error at once, each at its place."""
-    from ..compiler.front.facts import facts_of
-    from ..compiler.front.lower import lower
+    from ..compiler.analysis.oddities import oddities
+    from ..compiler.pipeline import compiled
 
-    read = read_spec(spec, overrides)
-    problem = lower(read, facts_of(read))
+    made = compiled(read_spec(spec, overrides))
+    problem, odd = made.problem, oddities(made)
     if json:
-        say_json({"valid": True, "name": problem.name, "summary": _summary(problem), "errors": []})
+        said = {"valid": True, "name": problem.name, "summary": _summary(problem), "errors": []}
+        say_json(said | {"warnings": [each.to_json() for each in odd]})
     else:
-        say(f"ok  {problem.name}: {_summary(problem)}")
+        say(f"ok  {problem.name}: {_summary(problem)}", *(each.render() for each in odd))
 
 
 def _summary(problem: Problem) -> str:
@@ -89,12 +90,14 @@ def show(spec: SpecOrRun, overrides: Overrides = None, json: Json = False) -> No
     # machine; the library reads this when NumPy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ..compiler.analysis.describe import describe
+    from ..compiler.analysis.oddities import oddities
     from .subject import read_subject
 
     subject = read_subject(spec, overrides)
     described = describe(subject.compiled, subject.seen())
+    odd = oddities(subject.compiled, subject.compiled.dataset)
     if json:
-        say_json(described.to_json())
+        say_json(described.to_json() | {"warnings": [each.to_json() for each in odd]})
         return
     say(described.name)
     section("Equations", described.equations)
@@ -106,6 +109,9 @@ def show(spec: SpecOrRun, overrides: Overrides = None, json: Json = False) -> No
     pairs(_cost(described.cost))
     section("Stability")
     say(*("\n" + _finding(finding) for finding in described.findings))
+    if odd:
+        section("Warnings")
+        say(*("\n" + each.render() for each in odd))
 
 
 def _start(weight: WeightRow) -> str:

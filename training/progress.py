@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from ..spec.diagnostics import Diagnostic
 from .run import Row
 
 LINES = 20  # about as many plain lines are written, however many epochs there are
@@ -28,6 +29,10 @@ class Progress(ABC):
     def epoch(self, row: Row) -> None:
         """An epoch is done; `row` is its line of metrics."""
 
+    @abstractmethod
+    def warn(self, warnings: Iterable[Diagnostic]) -> None:
+        """Something is odd, before the training or after it."""
+
 
 class Quiet(Progress):
     """Shows nothing."""
@@ -39,11 +44,26 @@ class Quiet(Progress):
     def epoch(self, row: Row) -> None:
         pass
 
+    def warn(self, warnings: Iterable[Diagnostic]) -> None:
+        pass
 
-class Bar(Progress):
+
+class OnConsole(Progress):
+    """Shows it to people."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def warn(self, warnings: Iterable[Diagnostic]) -> None:
+        for warning in warnings:
+            self._console.print(warning.render(), highlight=False, markup=False, soft_wrap=True)
+
+
+class Bar(OnConsole):
     """One line that is redrawn: epoch, loss, validation score, learning rate, time left."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self._bar = RichProgress(
             TextColumn("epoch {task.completed}/{task.total}"),
             BarColumn(),
@@ -63,11 +83,11 @@ class Bar(Progress):
         self._bar.update(self._task, completed=row["epoch"], numbers=numbers(row))
 
 
-class Lines(Progress):
+class Lines(OnConsole):
     """A line for the first epoch, the last, and some evenly spaced between."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console)
         self._first = self._epochs = self._every = 1
 
     @contextmanager

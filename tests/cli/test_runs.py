@@ -325,3 +325,21 @@ def test_a_folder_that_is_no_run_is_said_to_be_none(cli: Cli, folder: Path, verb
     (folder / "empty").mkdir()
     called = cli(verb, "empty")
     assert called.code == 2 and "empty is no run" in called.err
+
+
+def test_oddities_are_told_by_validate_show_and_train(cli: Cli, folder: Path) -> None:
+    """Features a million times too large; a classifier that learns nothing from them."""
+    points = "features: [[1000000, 1], [2000000, 2], [3000000, 1]], labels: [1, 1, 1]"
+    given = ("tiny.yaml", f"data={{kind: points, {points}}}", "train.epochs=1")
+    shown = cli("show", *given)
+    assert "warning[W303]" in shown.out and "warning[W304]" in shown.out
+    as_json = cli("show", *given, "--json").json["warnings"]
+    assert [each["code"] for each in as_json] == ["W303", "W304"]
+    weights = "model.vector_field={kind: custom, weights: {a: {shape: []}}, equations: {y: '-y'}}"
+    called = cli("validate", "tiny.yaml", weights, "model.parametrization=free", "--json")
+    assert [each["code"] for each in called.json["warnings"]] == ["W301"] and called.code == 0
+    flat = ("train.optimizer.lr=1e-9", "model.initializers={mu: {kind: values, values: [0, 9]}}")
+    trained = cli("train", *given, *NUMPY, *flat, "--out", "a")
+    assert trained.code == 0 and "W303" in trained.out and "W304" in trained.out
+    quiet = cli("train", *given, *NUMPY, "--out", "b", "--quiet")
+    assert quiet.out == "b\n"
