@@ -45,12 +45,16 @@ _LISTED = 14  # keys or choices that a help lists at most
 
 @dataclass(frozen=True)
 class Issue:
-    """One error: its loc in the document, what to say, and what was probably meant (if known)."""
+    """One error: its loc in the document, what to say, and what was probably meant (if known).
+
+    What `follows` from another error, as a key is missing that was refused, is not told.
+    """
 
     loc: Loc
     type: str
     diagnostic: Diagnostic
     choice: str = ""
+    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,20 @@ class _Located:
 def issues(error: ValidationError, document: Document, root: type[Node]) -> list[Issue]:
     """The errors in the order of the file, the first MAX_PROBLEMS of them."""
     located = [_locate(each, document.value) for each in error.errors(include_url=False)]
+    located = [each for each in located if not _is_miscounted(each, document.value)]
     places = sorted(_without_wrong_branches(located), key=lambda e: _order(e, document))
     translate = _Translator(document, root)
     found = [translate(each) for each in places[:MAX_PROBLEMS]]
     meant = {(*i.loc[:-1], i.choice) for i in found if i.type == "extra_forbidden" and i.choice}
     return [i for i in found if not (i.type == "missing" and i.loc in meant)]
+
+
+def _is_miscounted(each: _Located, value: Any) -> bool:
+    """Is it false of the list that the user wrote, of which pydantic has counted the good items?"""
+    if each.error["type"] not in ("too_short", "too_long"):
+        return False
+    context, count = each.error.get("ctx", {}), len(value_at(value, each.loc))
+    return context.get("min_length", 0) <= count <= context.get("max_length", count)
 
 
 def _locate(error: ErrorDetails, value: Any) -> _Located:
@@ -173,7 +186,7 @@ class _Translator:
         return self._issue(each, "E109", self._must(each, f"match {pattern}"), why=True)
 
     def _not_finite(self, each: _Located) -> Issue:
-        return self._issue(each, "E108", self._must(each, "be finite"), why=True)
+        return self._issue(each, "E108", self._must(each, "be finite"))
 
     def _choice(self, each: _Located) -> Issue:
         choices = [str(c) for c in choices_at(self._root, self._document.value, each.loc)]
@@ -214,10 +227,10 @@ class _Translator:
             label = why_at(self._root, self._document.value, each.loc)
         if choice and not label:
             label = f"did you mean {choice}?"
-        span = self._document.span(each.loc, key=key)
-        return Issue(
-            each.loc, each.error["type"], Diagnostic(code, message, span, label, help), choice
-        )
+        diagnostic = Diagnostic(code, message, self._document.span(each.loc, key=key), label, help)
+        incomplete = {"E104": each.loc[:-1], "E106": each.loc}.get(code)
+        follows = incomplete in self._document.composed.mended
+        return Issue(each.loc, each.error["type"], diagnostic, choice, follows)
 
     _SAY: ClassVar[dict[str, Callable[[_Translator, _Located], Issue]]] = {
         "extra_forbidden": _unknown_key,

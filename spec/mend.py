@@ -30,7 +30,9 @@ class Mended:
     @classmethod
     def of(cls, document: Document) -> Mended:
         composed = document.composed
-        copied = Composed(copy.deepcopy(composed.value), dict(composed.places))
+        copied = Composed(
+            copy.deepcopy(composed.value), dict(composed.places), mended=set(composed.mended)
+        )
         return cls(replace(document, composed=copied))
 
     def mend(self, issues: list[Issue]) -> bool:
@@ -75,5 +77,6 @@ class Mended:
             return False
         self.spans += [self.document.span(loc), self.document.span(loc, key=True)]
         self.dropped.add(loc)
+        self.document.composed.mended.add(loc)
         container.pop(str(loc[-1]), None)
         return True
