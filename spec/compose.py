@@ -195,8 +195,8 @@ class _Composer:
 
     def _glued(self, key: str, span: Span) -> None:
         """`{kind:adam}` is the key `kind:adam`, with nothing as its value."""
-        label = f"write {quote(key.replace(':', ': ', 1))[1:-1]}"
-        self._problem("E103", f"{quote(key)} is one word: a space goes after the colon", span, label)
+        message = f"{quote(key)} is one word: a space goes after the colon"
+        self._problem("E103", message, span, f"write {quote(key.replace(':', ': ', 1))[1:-1]}")
 
     def _duplicate(self, key: str, span: Span, loc: Loc) -> None:
         first = self._result.places[(*loc, key)].key or span

@@ -168,13 +168,13 @@ def _check_something_is_trained(
 
 
 def _check_unique(all_weights: list[RawWeight], refusals: Refusals) -> None:
-    seen: set[str] = set()
+    seen: dict[str, RawWeight] = {}
     for w in all_weights:
-        if w.name in seen:
+        first = seen.setdefault(w.name, w)
+        if first is not w:
             message = f"two weights are called {w.name}"
-            first = next(v for v in all_weights if v.name == w.name)
-            refusals.add("E207", message, *first.loc, key=True, label="rename this one")
-        seen.add(w.name)
+            other = f"the other is that of the {str(w.loc[1]).replace('_', ' ')}"
+            refusals.add("E207", message, *first.loc, key=True, label=other)
 
 
 def _check_integrator(
