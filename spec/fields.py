@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
 from .compose import Loc
 from .node import Family, Node, Why
@@ -143,7 +143,7 @@ def _chosen(annotation: Any, value: Any) -> type[Node] | None:
     return annotation.members().get(kind) if isinstance(kind, str) else None
 
 
-def _is_family(annotation: Any) -> bool:
+def _is_family(annotation: Any) -> TypeGuard[type[Family]]:
     """Is it a choice of nodes by `kind`, not one of them?"""
     is_class = isinstance(annotation, type) and issubclass(annotation, Family)
     return is_class and "kind" not in annotation.__dict__

@@ -77,9 +77,12 @@ def _descend(result: Composed, container: Any, loc: Loc, part: _Part) -> tuple[A
 
 
 def _key(container: dict[str, Any] | list[Any], part: _Part) -> str | int:
+    is_number = part.name.isascii() and part.name.isdigit()
     if isinstance(container, dict):
+        if is_number:
+            _fail(f"there is no list of which this is item {quote(part.name)[1:-1]}", part.span)
         return part.name
-    if not (part.name.isascii() and part.name.isdigit()):
+    if not is_number:
         _fail(f"an item of a list is named by its number, not by {quote(part.name)}", part.span)
     if len(part.name) > 9 or int(part.name) >= len(container):
         _fail(f"the list has {len(container)} items, counted from 0", part.span)
