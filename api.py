@@ -29,7 +29,7 @@ from .data.of_spec import dataset_of
 from .spec.diagnostics import Diagnostic, SpecError
 from .spec.load import open_document, validate
 from .spec.model import Spec
-from .training.checkpoint import RunError
+from .training.checkpoint import RunError, naming, reason
 from .training.origin import Origin, resolved
 from .training.progress import Progress, Quiet
 from .training.results import Result
@@ -158,7 +158,7 @@ def weights_of(run: Run, module: Module) -> Arrays:
     try:
         return checked_weights(module, load_file(file), "float64")
     except (OSError, SafetensorError) as error:
-        raise RunError(f"{file} cannot be read: {error}") from None
+        raise RunError(f"{file} cannot be read: {reason(error)}") from None
     except ArgumentError as error:
         raise RunError(f"{file} does not hold the weights of this network: {error}") from None
 
@@ -170,7 +170,8 @@ def draw_run(
     from .plots.draw import Subject, draw  # matplotlib is slow to import, and this the only use
 
     when = f"{model.backend}, epoch {last_epoch(rows)}"
-    return draw(Subject(problem.compiled, model, weights, problem.dataset, rows, when), out)
+    with naming(out):
+        return draw(Subject(problem.compiled, model, weights, problem.dataset, rows, when), out)
 
 
 def redraw(
@@ -193,7 +194,8 @@ def draw_untrained(spec: Spec, folder: Path) -> Paths:
     made = compiled(spec)
     model = model_of(made, "numpy")
     dataset = dataset_of(spec, made.module.signature.features)
-    return draw(Subject(made, model, model.init(), dataset), folder)
+    with naming(folder):
+        return draw(Subject(made, model, model.init(), dataset), folder)
 
 
 def _train(

@@ -42,8 +42,10 @@ class Scaling:
 
         A constant column has deviation 0 and is only centred.
         """
-        constant = np.ptp(x, axis=0) == 0
-        return cls(x.mean(axis=0), np.where(constant, 1.0, x.std(axis=0)))
+        size = np.abs(x).max(axis=0, initial=0.0)
+        unit = np.ldexp(1.0, np.frexp(size)[1] - 1)  # squares and sums of x / unit stay finite
+        mean, deviation = (x / unit).mean(axis=0), (x / unit).std(axis=0)
+        return cls(mean * unit, np.where((x == x[:1]).all(axis=0), 1.0, deviation * unit))
 
     def __call__(self, x: Floats) -> Floats:
         """x (s, d) standardised."""

@@ -31,6 +31,7 @@ from .checkpoint import (
     RunError,
     Tensors,
     read_checkpoint,
+    reason,
     replace,
     sweep,
     to_bytes,
@@ -101,7 +102,7 @@ class Run:
         except (KeyError, TypeError, RecursionError):
             raise RunError(f"{file} cannot be read: a line is no row of metrics") from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{file} cannot be read: {error}") from None
+            raise RunError(f"{file} cannot be read: {reason(error)}") from None
         return rows
 
     def append(self, row: Row, checkpoint: Checkpoint) -> None:
@@ -152,7 +153,7 @@ class Run:
         try:
             return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
         except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{file} cannot be read: {error}") from None
+            raise RunError(f"{file} cannot be read: {reason(error)}") from None
 
 
 def create_run(
@@ -170,7 +171,7 @@ def create_run(
             _fill(folder, out, spec, origin, start, facts)
             os.rename(folder, out)
     except OSError as error:
-        raise RunError(f"{out} cannot be made: {error.strerror or error}") from None
+        raise RunError(f"{out} cannot be made: {reason(error)}") from None
     return open_run(out)
 
 
@@ -236,7 +237,7 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror or error}") from None
+        raise RunError(f"{folder} cannot be written: {reason(error)}") from None
 
 
 def _line(row: Row) -> str:
