@@ -28,6 +28,7 @@ from wellposed.checking.child import scratch
 from wellposed.checking.job import FORMAT, Job, StaleAnswer, read_answers, write_answer
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import Answer
+from wellposed.checking.report import every_row
 from wellposed.checking.ways import matrix
 from wellposed.compiler.front.facts import facts_of
 from wellposed.compiler.ir.module import Module
@@ -325,7 +326,7 @@ def test_the_report_is_valid_json_also_where_nothing_is_finite(tmp_path: Path):
     assert logits["worst"] is None
     assert "row 6, output 2: nan" in logits["element"]
     assert plain["message"] == report.message
-    assert len(list(report.every_row())) == len(plain["rungs"])
+    assert len(list(every_row(report.rungs))) == len(plain["rungs"])
 
 
 def test_an_operation_that_a_backend_cannot_print_is_refused_at_its_place(tmp_path: Path):
