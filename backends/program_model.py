@@ -34,6 +34,10 @@ class ProgramModel(CheckedModel):
     def init(self, seed: int | None = None) -> dict[str, Array]:
         return self.native.init() if seed is None else self.native.init(seed)
 
+    def drawn(self) -> dict[str, Array]:
+        """The weights of a network that is given none."""
+        return self.init()
+
     def regularizer(self, weights: Weights, /) -> float:
         if not self.module.has_penalties:
             return 0.0

@@ -55,6 +55,10 @@ class TorchModel(FrameworkModel):
         """The program's nn.Module with these weights on the device."""
         return self.native.Network(weights).to(self.device)
 
+    def drawn(self) -> dict[str, Array]:
+        held = self.tensors(self.native.Network())
+        return {name: tensor.detach().cpu().numpy() for name, tensor in held.items()}
+
     def parameters(self, network: Any) -> dict[str, Any]:
         """The parameters of a network, the weights that are trained, by the names of their weights.
 

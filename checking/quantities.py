@@ -28,6 +28,7 @@ FUNCTIONS, PULLBACKS, PUBLIC = "functions", "pullbacks", "public functions"
 """Asked where a check has failed: every function by itself, its derivative, and the public ones on
 weights that tell equations apart."""
 OPTIMIZER, RATES, BATCHES, TRAINING = "optimizer", "learning rates", "batches", "training"
+WITHOUT = "a network without weights"
 LAYER, STRUCTURE, ORDER, ENERGY = "layer weights", "structure", "order", "energy"
 REVERSIBILITY, DOT = "reversibility", "dot test"
 DTYPES = ("float64", "float32")
@@ -57,9 +58,11 @@ class NotOffered(Exception):
 
 
 def weights(model: Model, case: Compiled, probes: Probes) -> Answers:
-    """init() and init(seed) with seeds that are not the spec's."""
+    """init(), init(seed) with seeds that are not the spec's, and what a network starts with that is
+    given no weights."""
     others = [case.module.seed + more for more in (1, 1_000_000)]
     drawn = {"init()": model.init()} | {f"init({other})": model.init(other) for other in others}
+    drawn[WITHOUT] = model.drawn() if isinstance(model, ProgramModel) else drawn["init()"]
     for call, found in drawn.items():
         if not isinstance(found, dict):
             raise TypeError(f"{call} gives {type(found).__name__}, not a dict of arrays")
