@@ -259,7 +259,7 @@ class _Translator:
         if choice and not label:
             label = f"did you mean {choice}?"
         diagnostic = Diagnostic(code, message, self._document.span(each.loc, key=key), label, help)
-        incomplete = {"E104": each.loc[:-1], "E106": each.loc}.get(code)
+        incomplete = {"E104": each.loc[:-1], "E106": each.loc, "E102": each.loc}.get(code)
         follows = incomplete in self._document.composed.mended
         return Issue(each.loc, each.error["type"], diagnostic, choice, follows)
 

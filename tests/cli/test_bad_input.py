@@ -36,9 +36,9 @@ def test_a_spec_that_is_none_is_refused_at_its_place(
 
 
 BAD_OVERRIDES = {
-    "name=../../x": "command line:1:6: error[E109]: name must match ^[A-Za-z]",
+    "name=../../x": "command line:1:6: error[E109]: name cannot be",
     "model.time.steps.x=1": "command line:1:12: error[E014]: steps is 4",
-    "regularizers.0.alpha=1": "command line:1:1: error[E101]: regularizers must be a list",
+    "regularizers.0.alpha=1": "command line:1:14: error[E014]: there is no list",
     "seed=[": "command line:1:7: error[E004]",
     "seed=\udcff": "command line:1:6: error[E002]",
     "model.time.steps=1e400": "command line:1:18: error[E108]",
