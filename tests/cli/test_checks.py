@@ -62,7 +62,7 @@ def test_a_failed_check_shows_where_and_writes_a_pair(cli: Cli, folder: Path) ->
     assert head.split() == ["rung", "quantity", "dtype", "PyTorch", "tolerance", "verdict"]
     failed = next(i for i, line in enumerate(table) if line.endswith("FAILED"))
     assert table[failed].startswith("L1     vector field     float64")
-    assert "random weights" in table[failed + 1] and ", not " in table[failed + 1]
+    assert " weights, t = " in table[failed + 1] and ", not " in table[failed + 1]
     assert "Equation: parametrization K" in called.out
     assert "tiny.yaml:8:20" in called.out  # the spec's line
     assert "+ GAMMA" in called.out and "- GAMMA" in called.out
