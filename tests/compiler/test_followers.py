@@ -45,6 +45,12 @@ ONE_ERROR = {
         "equations must be",
     ),
     "a block that is no number": ("state: 2", 'state: {y: 2, z: "2"}', "E101", "z must be"),
+    "a block that equations name": (
+        f"state: 2\n  vector_field: {LAYER}",
+        'state: {y: 2, z: "2"}\n  vector_field: {kind: custom, equations: {y: "z", z: "-y"}}',
+        "E101",
+        "z must be",
+    ),
     "a bad lift": ("state: 2", "state: 1\n  lift: [linear]", "E101", "lift must be"),
     "a bad parametrization": (
         "of: [K]",
