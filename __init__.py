@@ -52,13 +52,14 @@ def check(
     spec: Spec,
     *,
     programs: Mapping[str, PathName] | None = None,
-    backends: Sequence[str] = ("torch", "jax"),
+    backends: Sequence[str] = (),
     device: str = "cpu",
 ) -> Report:
     """Compare the backends with the float64 reference: weights, field, steps, loss, gradients.
 
-    `programs` names files that stand in for emitted programs, by backend. The report says
-    `passed`, and `message` names what differs first.
+    `programs` names files that stand in for emitted programs, by backend; `backends` are by default
+    those of the programs, or all. The report says `passed`, and `message` names what differs first.
+    Raises SpecError for a file that cannot be read or is no Python.
     """
     from pathlib import Path
 

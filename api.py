@@ -26,7 +26,7 @@ from .compiler.pipeline import Compiled, compiled
 from .spec.diagnostics import Diagnostic, SpecError
 from .spec.load import open_document, validate
 from .spec.model import Spec
-from .training.checkpoint import RunError
+from .training.checkpoint import RunError, naming
 from .training.origin import Origin, resolved
 from .training.progress import Progress, Quiet
 from .training.results import Result
@@ -187,7 +187,8 @@ def draw_run(
     from .plots.draw import Subject, draw  # matplotlib is slow to import, and this the only use
 
     when = f"{model.backend}, epoch {epoch}"
-    return draw(Subject(problem, model, weights, rows, when), out)
+    with naming(out):
+        return draw(Subject(problem, model, weights, rows, when), out)
 
 
 def redraw(
@@ -211,7 +212,8 @@ def draw_untrained(spec: Spec, folder: Path) -> Paths:
 
     made = compiled(spec)
     model = model_of(made, "numpy")
-    return draw(Subject(made, model, model.init()), folder)
+    with naming(folder):
+        return draw(Subject(made, model, model.init()), folder)
 
 
 def _train(

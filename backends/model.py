@@ -109,7 +109,7 @@ def checked_weights(module: Module, weights: Weights, dtype: str) -> dict[str, A
     for name, shape in known.items():
         if found[name].shape != shape:
             raise ArgumentError(f"weight {name} is {found[name].shape}, not {shape}")
-    return {name: np.array(w, dtype=dtype) for name, w in found.items()}
+    return {name: in_dtype(w, dtype) for name, w in found.items()}
 
 
 def checked_rows(x: Array, columns: int, what: str, dtype: str) -> Array:
@@ -117,7 +117,7 @@ def checked_rows(x: Array, columns: int, what: str, dtype: str) -> Array:
     x = _numbers(x, what)
     if x.ndim != 2 or x.shape[1] != columns:
         raise ArgumentError(f"{what} is {x.shape}, not (s, {columns})")
-    return np.array(x, dtype=dtype)
+    return in_dtype(x, dtype)
 
 
 def checked_time(t: float) -> float:
@@ -142,13 +142,19 @@ def checked_targets(module: Module, targets: Targets, rows: int, dtype: str) -> 
             raise ArgumentError(f"classes go from 0 to {k - 1}, got {found.min()}…{found.max()}")
         found = found.astype(np.int64)
     elif found.ndim == 2 and found.shape[1] == k:
-        found = np.array(_numbers(found, "targets"), dtype=dtype)
+        found = in_dtype(_numbers(found, "targets"), dtype)
     else:
         classes = "(s,) or " if is_classifier else ""
         raise ArgumentError(f"targets are {found.shape}, not {classes}(s, {k})")
     if len(found) != rows:
         raise ArgumentError(f"{len(found)} targets for {rows} examples")
     return found
+
+
+def in_dtype(array: Array, dtype: str) -> Array:
+    """A copy in a dtype. What is beyond its range is infinite: whoever computes with it says so."""
+    with np.errstate(over="ignore"):
+        return np.array(array, dtype=dtype)
 
 
 def _numbers(x: object, what: str) -> Array:

@@ -38,6 +38,10 @@ class ProgramModel(CheckedModel):
         """Rows of the data as the network takes them, by the program's own numbers."""
         return np.asarray(self.native.features(x))
 
+    def drawn(self) -> dict[str, Array]:
+        """The weights of a network that is given none."""
+        return self.init()
+
     def regularizer(self, weights: Weights, /) -> float:
         if not self.module.has_penalties:
             return 0.0

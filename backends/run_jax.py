@@ -15,7 +15,7 @@ import numpy as np
 from ..compiler.ir.module import Function, Module
 from .framework_model import FrameworkModel, NoForwardMode
 from .jax_dialect import JAX
-from .model import Array, Targets, checked_targets
+from .model import Array, Targets, checked_targets, in_dtype
 from .optimizers import Rates, Updater, global_norm
 from .program_model import flat, nested
 from .registry import BackendError, NoDevice
@@ -241,7 +241,7 @@ class JaxStepper(Stepper):
 
     def put(self, array: np.ndarray) -> Any:
         with self.model.settings():
-            return jnp.asarray(np.asarray(array, self.model.dtype))
+            return jnp.asarray(in_dtype(array, self.model.dtype))
 
     def get(self, array: Any) -> np.ndarray:
         return np.array(array)

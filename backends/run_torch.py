@@ -14,7 +14,7 @@ from torch.func import functional_call
 
 from ..compiler.ir.module import Function, Module
 from .framework_model import FrameworkModel, NoForwardMode
-from .model import Array, Targets, Weights, checked_targets
+from .model import Array, Targets, Weights, checked_targets, in_dtype
 from .optimizers import Rates, Updater, global_norm
 from .program_model import flat, nested
 from .registry import BackendError, NoDevice
@@ -54,6 +54,10 @@ class TorchModel(FrameworkModel):
     def network(self, weights: dict[str, Array]) -> Any:
         """The program's nn.Module with these weights on the device."""
         return self.native.Network(weights).to(self.device)
+
+    def drawn(self) -> dict[str, Array]:
+        held = self.tensors(self.native.Network())
+        return {name: tensor.detach().cpu().numpy() for name, tensor in held.items()}
 
     def parameters(self, network: Any) -> dict[str, Any]:
         """The parameters of a network, the weights that are trained, by the names of their weights.
@@ -210,7 +214,7 @@ class TorchStepper(Stepper):
             return self.updater.apply(gradient, norm, self.moments, self.held, rates)
 
     def put(self, array: np.ndarray) -> torch.Tensor:
-        return torch.tensor(np.asarray(array, self.model.dtype), device=self.model.device)
+        return torch.tensor(in_dtype(array, self.model.dtype), device=self.model.device)
 
     def get(self, array: torch.Tensor) -> np.ndarray:
         return array.detach().cpu().numpy().copy()

@@ -12,7 +12,7 @@ from .checks import DOUBLE, RUNGS
 from .inputs import compiled_fast
 from .job import Job
 from .ladder import check
-from .process import Outcome
+from .process import Outcome, Told, untold
 from .report import Report
 
 UPDATES = 10
@@ -21,19 +21,22 @@ SINGLE = RUNGS[-1]
 """It is judged by the float32 answers of the rungs below."""
 
 
-def run(job: Job, limit: float) -> Outcome:
+def run(job: Job, limit: float, told: Told = untold) -> Outcome:
     """All answers; a program that dies or hangs takes this process along, `limit` or not."""
-    return _run(job, job.load)
+    return _run(job, job.load, told)
 
 
-def run_fast(job: Job, limit: float) -> Outcome:
+def run_fast(job: Job, limit: float, told: Told = untold) -> Outcome:
     """As `run`, for small programs that are run once: compiled quickly, to slow code."""
-    return _run(job, lambda case, dtype: compiled_fast(job.load(case, dtype)))
+    return _run(job, lambda case, dtype: compiled_fast(job.load(case, dtype)), told)
 
 
-def _run(job: Job, load: Callable[[Compiled, str], Model]) -> Outcome:
-    case = job.case()
-    return Outcome(dict(answers(lambda dtype: load(case, dtype), case, job.keys, job.probes)))
+def _run(job: Job, load: Callable[[Compiled, str], Model], told: Told) -> Outcome:
+    case, found = job.case(), {}
+    for key, answer in answers(lambda dtype: load(case, dtype), case, job.keys, job.probes):
+        found[key] = answer
+        told(key, answer)
+    return Outcome(found)
 
 
 def climb(

@@ -121,14 +121,15 @@ def write_answer(folder: Path, number: int, digest: str, key: Key, answer: Answe
     os.replace(aside, path)
 
 
-def read_answers(folder: Path, digest: str) -> dict[Key, Answer]:
-    """The answers in a folder. Raises StaleAnswer for a file of another job, or none of a job's."""
+def read_answers(folder: Path, digest: str, known: int = 0) -> dict[Key, Answer]:
+    """The answers in a folder but for the first `known`. Raises StaleAnswer for a file of another
+    job, or none of a job's."""
     try:
         names = sorted(os.listdir(folder / ANSWERS))
     except OSError as error:
         raise StaleAnswer(f"{ANSWERS} cannot be read: {error.strerror}") from None
-    finished = (name for name in names if not UNFINISHED.fullmatch(name))
-    return dict(_read_answer(folder / ANSWERS / name, digest) for name in finished)
+    finished = [name for name in names if not UNFINISHED.fullmatch(name)]
+    return dict(_read_answer(folder / ANSWERS / name, digest) for name in finished[known:])
 
 
 def _read_answer(path: Path, digest: str) -> tuple[Key, Answer]:

@@ -7,10 +7,10 @@ optimizer, L5 training, L6 invariants, L7 float32.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .._version import __version__, installed
@@ -20,18 +20,21 @@ from ..compiler.front.facts import Facts
 from ..compiler.pipeline import Compiled, compiled
 from ..compiler.promises.claims import SAME
 from ..compiler.violations import violations
+from ..spec.diagnostics import SpecError
 from ..spec.model import Spec
 from ..spec.node import content_hash
 from . import drift, process
 from .checks import CHECKS, RUNGS, Expect, plan
 from .compare import Leaves
 from .expectation import REFERENCE, Expectation, expectation
+from .given import read_program
 from .job import Job
 from .probes import Probes, Weights, draw, training_examples
-from .process import Outcome, Runner
+from .process import Outcome, Telling, untold
 from .quantities import DTYPES, PASSES, PROGRAM, TRAINING, Answer, Key
 from .report import Report
 from .rungs import Rung, judge, judge_single
+from .stream import Seen, Stream
 from .updates import update_plan
 
 USER_LIMIT = 60.0
@@ -39,6 +42,7 @@ USER_LIMIT = 60.0
 OWN_LIMIT = 900.0
 """Seconds that an emitted program has: a million steps of a torch loop take minutes."""
 
+BACKENDS = ("torch", "jax")
 WITNESS = "the reference"
 """Under this name the reference's own training stands among the outcomes of the backends."""
 
@@ -47,49 +51,55 @@ def check(
     given: Spec | Compiled,
     *,
     programs: Mapping[str, Path] | None = None,
-    backends: Sequence[str] = ("torch", "jax"),
+    backends: Sequence[str] = (),
     device: str = "cpu",
     dtypes: tuple[str, ...] = DTYPES,
     rungs: Collection[str] = RUNGS,
     steps: int | None = None,
     limit: float = USER_LIMIT,
-    run: Runner = process.run,
+    run: Telling = process.run,
     trained: Weights | None = None,
+    seen: Seen = lambda rungs: None,
 ) -> Report:
     """Compare the programs of a spec with the reference, rung by rung.
 
     A spec that is compiled may have examples in the place of its data. `programs` are files that
-    stand in for emitted text, by backend; each has `limit` seconds; `steps` are the updates of L5,
-    by default as many as some seconds allow; `trained` are weights that stand in the place of the
-    initial ones. Whatever such a program does is in the report. Raises SpecError for a spec that
-    does not compile, BackendError for a backend that is not there or that `programs` names in vain.
+    stand in for emitted text, by backend; each has `limit` seconds; `backends` are by default those
+    that programs are given for, or all; `steps` are the updates of L5, by default as many as some
+    seconds allow; `trained` are weights that stand in the place of the initial ones; `seen` is told
+    the rungs as they become known. Whatever such a program does is in the report. Raises SpecError
+    for a spec that does not compile, NoProgram for a file that cannot be read or is no Python,
+    BackendError for a backend that is not there or that `programs` names in vain.
     """
     files = dict(programs or {})
+    backends = backends or [*files] or BACKENDS
     for name in (*backends, *files):
         registry.get(name)
         if name not in backends:
             raise registry.BackendError(f"a program is given for {name}, which is not checked")
     case = compiled(given) if isinstance(given, Spec) else given
     facts = Facts(case.module.signature.features, case.module.signature.outputs)
+    texts = _texts(case, device, backends, files)
     probes, notes = _probes(case, rungs, steps, trained)
-    texts = {name: _text(name, case, files) for name in backends}
+    if len(backends) == 1 and "L7" in rungs:
+        notes.append("L7 compares two backends: one alone does not climb it.")
+    planned = {name: plan(case, probes, dtypes, rungs, given=name in files) for name in backends}
     jobs = {
-        name: Job(name, device, text, case.spec, facts, probes, keys)
+        name: Job(name, device, text, case.spec, facts, probes, planned[name])
         for name, text in texts.items()
-        if isinstance(text, str)
-        for keys in [plan(case, probes, dtypes, rungs, given=name in files)]
     }
     limits = {name: limit if name in files else OWN_LIMIT for name in jobs}
-    outcomes, expected = _run(case, probes, jobs, limits, run)
-    outcomes |= {name: text for name, text in texts.items() if isinstance(text, Outcome)}
-    planned = {name: job.keys for name, job in jobs.items()}
+    passes = _passes(case, facts, backends) if "L0" in rungs else []
+    seen(passes)
+    stream = Stream(case, planned, seen)
+    outcomes, expected = _run(case, probes, jobs, limits, run, stream)
     found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
     if any(rung.quantity == TRAINING and not rung.passed for rung in found):
         outcomes |= _witness(jobs, run)
         found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
-    found = (*_passes(case, facts, backends), *found) if "L0" in rungs else found
+    found = (*passes, *found)
     words = [_training_in_words(outcomes, found)] if probes.training is not None else []
-    return _report(case, device, backends, jobs, files, found, [*notes, *words])
+    return _report(case, device, backends, texts, files, found, [*notes, *words])
 
 
 def _run(
@@ -97,7 +107,8 @@ def _run(
     probes: Probes,
     jobs: Mapping[str, Job],
     limits: Mapping[str, float],
-    run: Runner,
+    run: Telling,
+    stream: Stream,
 ) -> tuple[dict[str, Outcome], Expectation]:
     """The programs in their processes and, meanwhile, what is expected of them in this one.
 
@@ -105,8 +116,12 @@ def _run(
     """
     keys = tuple(dict.fromkeys(key for job in jobs.values() for key in job.keys))
     with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
-        futures = {name: pool.submit(run, job, limits[name]) for name, job in jobs.items()}
+        futures = {
+            name: pool.submit(run, job, limits[name], partial(stream.add, name))
+            for name, job in jobs.items()
+        }
         expected = expectation(case, keys, probes)
+        stream.expect(expected)
         outcomes = {name: future.result() for name, future in futures.items()}
     return outcomes | (_witness(jobs, run) if len(jobs) == 1 else {}), expected
 
@@ -137,12 +152,12 @@ def _probes(
     return replace(probes, training=found), notes
 
 
-def _witness(jobs: Mapping[str, Job], run: Runner) -> dict[str, Outcome]:
+def _witness(jobs: Mapping[str, Job], run: Telling) -> dict[str, Outcome]:
     """The reference trains too: for one backend alone, and where two part and one is to blame."""
     job = next(iter(jobs.values()))
     keys = tuple(key for key in job.keys if CHECKS[key.quantity].expect is Expect.PEER)
     asked = replace(job, backend=REFERENCE, device="cpu", source="", keys=keys)
-    return {WITNESS: run(asked, OWN_LIMIT)} if keys else {}
+    return {WITNESS: run(asked, OWN_LIMIT, untold)} if keys else {}
 
 
 def _training_in_words(outcomes: Mapping[str, Outcome], rungs: Sequence[Rung]) -> str:
@@ -153,19 +168,31 @@ def _training_in_words(outcomes: Mapping[str, Outcome], rungs: Sequence[Rung]) -
     return drift.in_words(trained) if len(trained) > 1 and compared else ""
 
 
-def _text(backend: str, case: Compiled, given: Mapping[str, Path]) -> str | Outcome:
-    """The program's text, or why a file of the user's cannot be read."""
-    if backend not in given:
-        return text_of(case, backend)
-    try:
-        if not stat.S_ISREG(given[backend].stat().st_mode):
-            raise OSError(None, "it is not a regular file")  # a device would be read without end
-        return given[backend].read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        reason = f"{given[backend]} cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        reason = f"{given[backend]} is no text in UTF-8"
-    return Outcome({Key(case.module.dtype, PROGRAM): Answer(reason=reason)})
+class NoProgram(SpecError):
+    """A file of the user's is no program; `report` has the rung that it fails."""
+
+    def __init__(self, error: SpecError, report: Report) -> None:
+        super().__init__(error.diagnostics)
+        self.report = report
+
+
+def _texts(
+    case: Compiled, device: str, backends: Sequence[str], given: Mapping[str, Path]
+) -> dict[str, str]:
+    """The texts of the programs. Raises NoProgram."""
+    texts: dict[str, str] = {}
+    for name in sorted(backends, key=lambda name: name not in given):  # a file first: it may fail
+        try:
+            texts[name] = read_program(given[name]) if name in given else text_of(case, name)
+        except SpecError as error:
+            if name not in given:
+                raise
+            key = Key(case.module.dtype, PROGRAM)
+            answer = Answer(reason=error.diagnostics[0].message)
+            failed = judge(case, name, key, answer, Expectation({}, {}), {})
+            report = _report(case, device, backends, texts, given, tuple(failed), [])
+            raise NoProgram(error, report) from None
+    return {name: texts[name] for name in backends}
 
 
 def _rungs(
@@ -220,7 +247,7 @@ def _report(
     case: Compiled,
     device: str,
     backends: Sequence[str],
-    jobs: Mapping[str, Job],
+    texts: Mapping[str, str],
     given: Collection[str],
     rungs: tuple[Rung, ...],
     notes: Sequence[str],
@@ -237,7 +264,7 @@ def _report(
         device=device,
         versions=versions,
         rungs=rungs,
-        programs={name: jobs[name].source for name in backends if name in jobs},
+        programs=dict(texts),
         given=tuple(given),
         notes=tuple(filter(None, notes)),
         features="random rows" if training_examples(case) is None else "rows of the training data",

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -17,8 +19,12 @@ from .quantities import Answer, Key
 
 Runner = Callable[[Job, float], "Outcome"]
 """Runs a job for so many seconds at most."""
+Told = Callable[[Key, Answer], None]
+Telling = Callable[[Job, float, Told], "Outcome"]
+"""A runner that tells every answer as it comes."""
 NO_ANSWER, OF_PROCESS = "no answer within", "the process"
 """How the words begin that say why no answer came."""
+_LOOK = 0.2  # seconds between two looks for answers
 _TAIL = 4096  # bytes of the last output of a process that are kept
 
 
@@ -30,11 +36,15 @@ class Outcome:
     ending: str = ""
 
 
-def run(job: Job, limit: float) -> Outcome:
+def untold(key: Key, answer: Answer) -> None:
+    """Nobody waits for it."""
+
+
+def run(job: Job, limit: float, told: Told = untold) -> Outcome:
     """Run the job for at most `limit` seconds."""
     with scratch("wellposed-check-") as folder:
         job.write(folder)
-        ending = _run(folder, job.device, limit)
+        ending = _run(folder, job.device, limit, _Listener(folder, job.digest, told).look)
         try:
             return Outcome(read_answers(folder, job.digest), ending)
         except StaleAnswer as error:
@@ -46,16 +56,38 @@ def is_ending(reason: str) -> bool:
     return reason.startswith((NO_ANSWER, OF_PROCESS))
 
 
-def _run(folder: Path, device: str, limit: float) -> str:
-    """Start, wait, kill the whole group; how it ended."""
+class _Listener:
+    """Tells the answers in a folder that are new. What is no answer is said at the end."""
+
+    def __init__(self, folder: Path, digest: str, told: Told) -> None:
+        self.folder, self.digest, self.told, self.known = folder, digest, told, 0
+
+    def look(self) -> None:
+        with suppress(StaleAnswer):
+            for key, answer in read_answers(self.folder, self.digest, self.known).items():
+                self.known += 1
+                self.told(key, answer)
+
+
+def _run(folder: Path, device: str, limit: float, look: Callable[[], None]) -> str:
+    """Start, wait and look for answers, kill the whole group; how it ended."""
     command = [sys.executable, "-P", "-m", f"{__package__}.worker", str(folder)]
     with started(command, folder, _environment(device), stderr=subprocess.PIPE) as process:
         tail = _Tail(process)
-        try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
+        code = _wait(process, limit, look)
+        if code is None:
             return f"{NO_ANSWER} {limit:g} s: the process was stopped"
     return _ending(code, tail.last_line())
+
+
+def _wait(process: Child, limit: float, look: Callable[[], None]) -> int | None:
+    """The exit code; None where there is none within `limit` seconds."""
+    end = time.monotonic() + limit
+    while (left := end - time.monotonic()) > 0:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(min(_LOOK, left))
+        look()
+    return None
 
 
 def _ending(code: int, last_line: str) -> str:

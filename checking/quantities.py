@@ -6,7 +6,9 @@ nothing is reshaped, cast or cut on the way.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +31,7 @@ FUNCTIONS, PULLBACKS, PUBLIC = "functions", "pullbacks", "public functions"
 """Asked where a check has failed: every function by itself, its derivative, and the public ones on
 weights that tell equations apart."""
 OPTIMIZER, RATES, BATCHES, TRAINING = "optimizer", "learning rates", "batches", "training"
+WITHOUT = "a network without weights"
 LAYER, STRUCTURE, ORDER, ENERGY = "layer weights", "structure", "order", "energy"
 REVERSIBILITY, DOT = "reversibility", "dot test"
 DTYPES = ("float64", "float32")
@@ -58,17 +61,19 @@ class NotOffered(Exception):
 
 
 def weights(model: Model, case: Compiled, probes: Probes) -> Answers:
-    """init() and init(seed) with seeds that are not the spec's."""
+    """init(), init(seed) with seeds that are not the spec's, and what a network starts with that is
+    given no weights."""
     others = [case.module.seed + more for more in (1, 1_000_000)]
-    drawn = {"init()": model.init()} | {f"init({other})": model.init(other) for other in others}
-    for call, found in drawn.items():
-        if not isinstance(found, dict):
-            raise TypeError(f"{call} gives {type(found).__name__}, not a dict of arrays")
-    return {
-        f"{call}/{name}": _array(w, f"{call} {name}")
-        for call, found in drawn.items()
-        for name, w in found.items()
-    }
+    calls: dict[str, Callable[[], Answers]] = {"init()": model.init}
+    calls |= {f"init({seed})": partial(model.init, seed) for seed in others}
+    calls[WITHOUT] = model.drawn if isinstance(model, ProgramModel) else model.init
+    return {f"{call}/{name}": w for call, ask in calls.items() for name, w in _dict(call, ask())}
+
+
+def _dict(call: str, found: object) -> Iterator[tuple[str, Array]]:
+    if not isinstance(found, dict):
+        raise TypeError(f"{call} gives {type(found).__name__}, not a dict of arrays")
+    yield from ((name, _array(w, f"{call} {name}")) for name, w in found.items())
 
 
 def vector_field(model: Model, case: Compiled, probes: Probes) -> Answers:

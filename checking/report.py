@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -93,33 +93,6 @@ class Report:
         """The backends that were checked."""
         return list(dict.fromkeys(rung.backend for rung in self.rungs))
 
-    @property
-    def columns(self) -> list[str]:
-        """The head of the table."""
-        return ["rung", "quantity", "dtype", *map(_name, self.backends), "tolerance", "verdict"]
-
-    def rows(self) -> Iterator[list[str]]:
-        """A line for each quantity and dtype: the worst of all weights in every backend.
-
-        The tolerance is that of the entry that comes nearest to it.
-        """
-        groups: dict[tuple[str, str, str], list[Rung]] = {}
-        for rung in self.rungs:
-            groups.setdefault((rung.rung, _family(rung), rung.dtype), []).append(rung)
-        for key, rungs in groups.items():
-            nearest = [_nearest([r for r in rungs if r.backend == b]) for b in self.backends]
-            tightest = _nearest([r for r in nearest if r])
-            worst = [_number(r.worst) if r else "" for r in nearest]
-            verdict = max(map(_verdict, rungs), key=VERDICTS.index)
-            yield [*key, *worst, _number(tightest and tightest.tolerance), verdict]
-
-    def every_row(self) -> Iterator[list[str]]:
-        """Rung, quantity, backend, dtype, worst, tolerance, between, verdict, remark as texts."""
-        for r in self.rungs:
-            numbers = map(_number, (r.worst, r.tolerance, r.between))
-            said = _verdict(r), r.reason or r.element
-            yield [r.rung, r.quantity, r.backend, r.dtype, *numbers, *said]
-
     def _agreement(self) -> str:
         if not self.rungs:
             return "Nothing was compared."
@@ -148,6 +121,35 @@ class Report:
         return (
             f"The first state that differs is that of step {path.step} of {self.steps}, t = {time}."
         )
+
+
+def columns(backends: Sequence[str]) -> list[str]:
+    """The head of the table."""
+    return ["rung", "quantity", "dtype", *map(_name, backends), "tolerance", "verdict"]
+
+
+def rows(found: Iterable[Rung], backends: Sequence[str]) -> Iterator[list[str]]:
+    """A line for each quantity and dtype: the worst of all weights in every backend.
+
+    The tolerance is that of the entry that comes nearest to it.
+    """
+    groups: dict[tuple[str, str, str], list[Rung]] = {}
+    for rung in found:
+        groups.setdefault((rung.rung, _family(rung), rung.dtype), []).append(rung)
+    for key, rungs in groups.items():
+        nearest = [_nearest([r for r in rungs if r.backend == b]) for b in backends]
+        tightest = _nearest([r for r in nearest if r])
+        worst = [_number(r.worst) if r else "" for r in nearest]
+        verdict = max(map(_verdict, rungs), key=VERDICTS.index)
+        yield [*key, *worst, _number(tightest and tightest.tolerance), verdict]
+
+
+def every_row(found: Iterable[Rung]) -> Iterator[list[str]]:
+    """Rung, quantity, backend, dtype, worst, tolerance, between, verdict, remark as texts."""
+    for r in found:
+        numbers = map(_number, (r.worst, r.tolerance, r.between))
+        said = _verdict(r), r.reason or r.element
+        yield [r.rung, r.quantity, r.backend, r.dtype, *numbers, *said]
 
 
 def _and_nearest(rung: Rung | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 
 def main() -> None:
@@ -12,6 +13,8 @@ def main() -> None:
             reconfigure = getattr(output, "reconfigure", None)
             if reconfigure is not None:  # a terminal without Unicode shows ? for σ
                 reconfigure(errors="replace")
+        if not sys.warnoptions:  # of libraries: what concerns the user is an error or a finding
+            warnings.simplefilter("ignore")
         from .app import run
 
         code = run(sys.argv[1:])

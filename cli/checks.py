@@ -8,27 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Backends, Device, Json, Overrides, SpecOrRun, emitting
+from .arguments import Device, Json, Overrides, SpecOrRun, emitting
+from .climbing import Climb
 from .output import error_console, say, say_json, section, table
 from .subject import Subject, read_subject
 
 if TYPE_CHECKING:
+    from ..checking.ladder import NoProgram
     from ..checking.locate.difference import Difference
     from ..checking.locate.repro import Repro
     from ..checking.report import Report
     from ..spec.model import Spec
 
-EVERY = (
-    *("rung", "quantity", "backend", "dtype", "worst", "tolerance"),
-    *("other backend", "verdict", "worst element"),
-)
-NUMBERS = ("worst", "tolerance", "other backend", "PyTorch", "JAX")
-
 
 def check(
     spec: SpecOrRun = "",
     overrides: Overrides = None,
-    backend: Backends = "all",
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            *("--backend", "-b"),
+            metavar="NAME",
+            help="torch, jax or all: by default that of --program, or all.",
+        ),
+    ] = None,
     program: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,12 +81,12 @@ def check(
         raise CallError(f"{mode} makes no use of {unused[0]}", f"leave out {unused[0]}")
     with interruptible():
         if self_test:
-            passed = _self_test(emitting(backend), json)
+            passed = _self_test(emitting(backend or "all"), json)
         elif matrix:
-            passed = _matrix(read_subject(spec, overrides).spec, emitting(backend), json)
+            passed = _matrix(read_subject(spec, overrides).spec, emitting(backend or "all"), json)
         else:
             rungs, programs = _rungs(to), _programs(program or [])
-            asked = _Asked(emitting(backend), programs, device, rungs, updates)
+            asked = _Asked(_backends(backend, programs), programs, device, rungs, updates)
             passed = _check(read_subject(spec, overrides), asked, repro, verbose, json)
     raise typer.Exit(0 if passed else 1)
 
@@ -100,30 +103,44 @@ class _Asked:
 
 
 def _check(subject: Subject, asked: _Asked, repro: Path, verbose: bool, json: bool) -> bool:
+    from ..checking.ladder import NoProgram
     from ..checking.ladder import check as climb
 
     trained = None if subject.weights is None else dict(subject.weights)
-    report = climb(
-        subject.compiled,
-        programs=asked.programs,
-        backends=asked.backends,
-        device=asked.device,
-        rungs=asked.rungs,
-        steps=asked.updates,
-        trained=trained,
-    )
+    shown = Climb(asked.backends, verbose)
+    try:
+        report = climb(
+            subject.compiled,
+            programs=asked.programs,
+            backends=asked.backends,
+            device=asked.device,
+            rungs=asked.rungs,
+            steps=asked.updates,
+            trained=trained,
+            seen=(lambda rungs: None) if json else shown,
+        )
+    except NoProgram as error:
+        if not json:
+            raise
+        _say_no_program(error)
+        raise typer.Exit(2) from None
+    if not json:
+        shown(report.rungs)
+        say("", report.message)
     place = None if report.passed else _locate(subject, report, repro)
     if json:
         say_json(report.to_json() | ({} if place is None else {"difference": place.to_json()}))
         return report.passed
-    if verbose:
-        table(EVERY, report.every_row(), right=NUMBERS, alarm="FAILED")
-    else:
-        table(report.columns, report.rows(), right=NUMBERS, alarm="FAILED")
-    say(report.message)
     if place is not None:
         say("", place.text, "", place.repro.words)
     return report.passed
+
+
+def _say_no_program(error: NoProgram) -> None:
+    """The object of a failed check, with the errors in it."""
+    from .errors import as_data
+
+    say_json(error.report.to_json() | {"errors": as_data(error)})
 
 
 @dataclass(frozen=True)
@@ -190,6 +207,12 @@ def _self_test(backends: tuple[str, ...], json: bool) -> bool:
         table(found.columns, found.rows(), right=("seconds",), alarm="SURVIVED")
         say(found.message)
     return found.passed
+
+
+def _backends(asked: str | None, programs: dict[str, Path]) -> tuple[str, ...]:
+    """Those that are asked for, or those that a program is given for, or all."""
+    given = [name for program in programs for name in emitting(program)]
+    return emitting(asked) if asked else tuple(given) or emitting("all")
 
 
 def _rungs(last: str) -> tuple[str, ...]:

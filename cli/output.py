@@ -65,6 +65,32 @@ def table(
     console().print(shown)
 
 
+class Lines:
+    """A table whose rows are printed as they come; `columns` says how wide each is at least."""
+
+    def __init__(self, columns: Mapping[str, int], right: Sequence[str], alarm: str) -> None:
+        self.widths = {name: max(width, len(name)) for name, width in columns.items()}
+        self.right, self.alarm, self.is_begun = right, alarm, False
+
+    def print(self, row: Sequence[str]) -> None:
+        """One row, after the head if it is the first; red where a cell is the alarm."""
+        if not self.is_begun:
+            self.is_begun = True
+            head = self._line(list(self.widths))
+            self._say(head, "bold")
+            self._say("─" * len(head), "")
+        self._say(self._line(row), "red" if self.alarm in row else "")
+
+    def _line(self, cells: Sequence[str]) -> str:
+        columns = zip(cells, self.widths.items(), strict=True)
+        shown = (f"{c:>{w}}" if name in self.right else f"{c:{w}}" for c, (name, w) in columns)
+        return "   ".join(shown).rstrip()
+
+    def _say(self, line: str, style: str) -> None:
+        console().print(line, style=style or None, soft_wrap=True)
+        sys.stdout.flush()
+
+
 def pairs(rows: Iterable[tuple[str, Any]]) -> None:
     """Names and values, one pair a line."""
     listed = [(name, str(value)) for name, value in rows]

@@ -16,6 +16,9 @@ from ..compiler.pipeline import Compiled
 from ..data.rng import batches
 from ..spec.model import Spec
 from ..training import scores
+from ..training.diagnosis import diagnose
+from ..training.divergence import Divergence
+from ..training.loop import Update
 from ..training.schedules import Clock, learning_rate
 
 
@@ -28,10 +31,8 @@ class Rehearsal:
     device: str
     step: Step
     seconds: float
-
-    @property
-    def finite(self) -> bool:
-        return self.step.finite
+    divergence: Divergence | None = None
+    """Why the first step is not finite."""
 
     def lines(self) -> list[tuple[str, str]]:
         """Names and values."""
@@ -53,24 +54,29 @@ def rehearse(spec: Spec, backend: str, device: str) -> Rehearsal:
     """Load the data, compile, take a step on the first batch and time a second; write nothing."""
     problem = api.trainable(spec)
     model = api.model_of(problem, backend, device)
-    step, seconds = _first_step(problem, model)
-    return Rehearsal(problem, model.backend, model.device, step, seconds)
+    update, divergence, seconds = _first_step(problem, model)
+    return Rehearsal(problem, model.backend, model.device, update.step, seconds, divergence)
 
 
-def _first_step(problem: Compiled, model: Model) -> tuple[Step, float]:
-    """The first step, and the time of the training as estimated from the second."""
+def _first_step(problem: Compiled, model: Model) -> tuple[Update, Divergence | None, float]:
+    """The first step, why it is not finite, and the time of the training by that of the second."""
     train, data, seed = problem.spec.train, problem.dataset, problem.spec.seed
     assert train is not None and data is not None
-    stepper = model.stepper(updater(train), data.train.x, data.train.targets)
-    stepper.load(model.init())
+    rule, start = updater(train), model.init()
+    stepper = model.stepper(rule, data.train.x, data.train.targets)
+    stepper.load(start)
     (rows,) = islice(batches(seed, 1, len(data.train), train.batch), 1)
     lr = learning_rate(train, Clock(0, _per_epoch(problem), train.epochs))
-    step = stepper.step(rows, lr)
+    state = stepper.state()
+    first = Update(1, 1, rows, lr, stepper.step(rows, lr))
+    found = None
+    if not first.step.finite:
+        found = diagnose(problem, model, rule, data, first, start, state)
     each = _timed(lambda: stepper.step(rows, lr))
     measures = scores.score_of(problem.spec, data.preprocessing), scores.Objective(problem)
     scores.evaluate(*measures, stepper, data)
     measured = _timed(lambda: scores.evaluate(*measures, stepper, data))
-    return step, train.epochs * (_per_epoch(problem) * each + measured)
+    return first, found, train.epochs * (_per_epoch(problem) * each + measured)
 
 
 def _per_epoch(problem: Compiled) -> int:

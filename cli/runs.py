@@ -185,8 +185,8 @@ def _finish(result: Result, quiet: bool) -> None:
 
 def _finish_rehearsal(found: Rehearsal) -> None:
     pairs(found.lines())
-    if not found.finite:
-        error_console().print("error: the first loss or gradient is not finite", soft_wrap=True)
+    if found.divergence is not None:
+        error_console().print(f"error: {found.divergence}", soft_wrap=True)
         raise typer.Exit(1)
 
 

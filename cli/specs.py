@@ -48,6 +48,7 @@ def init(
     """Copy an example, to start from."""
     from ..compiler.front.load import examples
     from ..spec.diagnostics import did_you_mean, quote
+    from ..training.checkpoint import naming
     from .errors import CallError
 
     known = {path.stem: path for path in examples()}
@@ -56,7 +57,7 @@ def init(
         raise CallError(f"there is no example {quote(name)}", help)
     target = Path(f"{name}.yaml") if to is None else to
     try:
-        with target.open("xb") as file:
+        with naming(target), target.open("xb") as file:
             file.write(known[name].read_bytes())
     except FileExistsError:
         raise CallError(f"{target} exists and is not overwritten", "--to FILE") from None

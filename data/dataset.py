@@ -28,7 +28,7 @@ class Split:
     @property
     def ends(self) -> tuple[int, int]:
         """The row whose features are largest, by their Euclidean norm, and the smallest one."""
-        unit = np.exp2(np.floor(np.log2(max(float(np.abs(self.x).max()), 1.0))))
+        unit = np.ldexp(1.0, np.frexp(np.abs(self.x).max())[1] - 1)
         sizes = np.linalg.norm(self.x / unit, axis=1)  # squares of large numbers would be none
         return int(sizes.argmax()), int(sizes.argmin())
 

@@ -28,10 +28,10 @@ class Scaling:
         """The statistics of x (s, d): deviation is √(Σ (x − mean)² / s), that is ddof = 0.
 
         A constant column has deviation 0 and is only centred. Numbers are counted in units of a
-        power of two, which rounds nothing: the squares of large ones would be none.
+        power of two, which rounds nothing: the squares of very large ones would be none.
         """
         constant = x.max(axis=0) == x.min(axis=0)
-        unit = np.exp2(np.floor(np.log2(np.maximum(np.abs(x).max(axis=0), 1.0))))
+        unit = np.ldexp(1.0, np.frexp(np.abs(x).max(axis=0, initial=0.0))[1] - 1)
         in_units = x / unit
         deviation = np.where(constant, 1.0, in_units.std(axis=0) * unit)
         return cls(in_units.mean(axis=0) * unit, deviation)

@@ -23,6 +23,7 @@ CODES: dict[str, str] = {
     "E013": "more than one document",
     "E014": "bad override",
     "E015": "plugin cannot be loaded",
+    "E016": "not a Python program",
     # values and keys
     "E101": "wrong type",
     "E102": "value out of range",

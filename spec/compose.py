@@ -34,11 +34,16 @@ class Place(NamedTuple):
 
 @dataclass
 class Composed:
-    """Plain values, their places by loc, and the errors after which reading could go on."""
+    """Plain values, their places by loc, and the errors after which reading could go on.
+
+    `mended` are the places where something that the user wrote is left out: of a mapping an entry,
+    of a value all. They have an error of their own, and nothing else is said of them.
+    """
 
     value: Any = None
     places: dict[Loc, Place] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
+    mended: set[Loc] = field(default_factory=set)
 
 
 def compose(text: str, name: str, shown: str | None = None) -> Composed:
@@ -114,10 +119,8 @@ class _Composer:
 
     def _value(self, event: Any, loc: Loc) -> tuple[Any, Any]:
         """The value that begins with the event, and the event that ends it."""
-        if isinstance(event, yaml.AliasEvent):
-            return None, event
-        if isinstance(event, yaml.ScalarEvent):
-            return self._scalar(event), event
+        if isinstance(event, (yaml.AliasEvent, yaml.ScalarEvent)):
+            return self._leaf(event, loc), event
         self._depth += 1
         if self._depth > MAX_DEPTH:
             self._fail("E012", f"nested deeper than {MAX_DEPTH} levels", event)
@@ -125,6 +128,15 @@ class _Composer:
         value, end = self._sequence(loc) if sequence else self._mapping(loc)
         self._depth -= 1
         return value, end
+
+    def _leaf(self, event: Any, loc: Loc) -> Any:
+        """A scalar; None for an alias, which is a problem of its own."""
+        known = len(self._result.problems)
+        alias = isinstance(event, yaml.AliasEvent)
+        value = None if alias else self._scalar(event)
+        if alias or len(self._result.problems) > known:
+            self._result.mended.add(loc)
+        return value
 
     def _bound_size(self, event: Any) -> None:
         if len(self._result.places) >= MAX_VALUES:
@@ -145,14 +157,18 @@ class _Composer:
     def _entry(self, event: Any, entries: dict[str, Any], loc: Loc) -> None:
         """One key and its value; an entry that is refused is composed aside and left out."""
         key, span = self._key(event)
+        after = self._loader.get_event()
         if key is not None and key in entries:
             self._duplicate(key, span, loc)
             key = None
-        aside = (*loc, "", len(self._result.places))
-        place = aside if key is None else (*loc, key)
-        value = self._node(self._loader.get_event(), place, span)
-        if key is not None:
-            entries[key] = value
+        elif key is not None and event.style is None and _is_glued(key, after):
+            self._glued(key, span)
+            key = None
+        if key is None:
+            self._result.mended.add(loc)
+            self._node(after, (*loc, "", len(self._result.places)), span)
+        else:
+            entries[key] = self._node(after, (*loc, key), span)
 
     def _key(self, event: Any) -> tuple[str | None, Span]:
         """The key, or None when it is refused, and its place."""
@@ -176,6 +192,11 @@ class _Composer:
         if not isinstance(event, yaml.AliasEvent):
             self._problem("E008", "a key must be a word, not a list or a mapping", span)
         return span
+
+    def _glued(self, key: str, span: Span) -> None:
+        """`{kind:adam}` is the key `kind:adam`, with nothing as its value."""
+        message = f"{quote(key)} is one word: a space goes after the colon"
+        self._problem("E103", message, span, f"write {quote(key.replace(':', ': ', 1))[1:-1]}")
 
     def _duplicate(self, key: str, span: Span, loc: Loc) -> None:
         first = self._result.places[(*loc, key)].key or span
@@ -232,6 +253,13 @@ class _Composer:
         return Span(
             self._name, start.line + 1, start.column + 1, end.line + 1, end.column + 1, text
         )
+
+
+def _is_glued(key: str, after: Any) -> bool:
+    """Is the value inside the key, for want of a space after the colon?"""
+    nothing = isinstance(after, yaml.ScalarEvent) and not (after.value or after.style)
+    name, colon, value = key.partition(":")
+    return nothing and bool(name and colon and value)
 
 
 def _in_plain_words(problem: str) -> str:

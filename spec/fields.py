@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
 from .compose import Loc
 from .node import Family, Node, Why
+
+
+@dataclass(frozen=True)
+class Home:
+    """A place where a key may stand; the `kinds` that have it, if they are none of the spec's."""
+
+    loc: Loc
+    kinds: list[str]
+
 
 _Typed = tuple[Any, tuple[Any, ...]]  # an annotation and the metadata around it
 
@@ -21,6 +31,15 @@ def keys_at(root: type[Node], value: Any, loc: Loc) -> list[str]:
             keys |= dict.fromkeys(["kind"] if issubclass(node, Family) else [])
             keys |= dict.fromkeys(node.model_fields)
     return list(keys)
+
+
+def homes(root: type[Node], value: Any, key: str) -> list[Home]:
+    """Where in the spec a key may stand: under the kinds that the spec names, else under others."""
+    kinds: dict[Loc, list[str]] = {}
+    for loc, kind in _homes(root, value, (), key):
+        kinds.setdefault(loc, []).append(kind)
+    found = [Home(loc, [k for k in of if k] if all(of) else []) for loc, of in kinds.items()]
+    return [home for home in found if not home.kinds] or found
 
 
 def why_at(root: type[Node], value: Any, loc: Loc) -> str:
@@ -37,6 +56,39 @@ def choices_at(root: type[Node], value: Any, loc: Loc) -> list[Any]:
     return [
         choice for annotation, _ in _descend(root, value, loc) for choice in _literals(annotation)
     ]
+
+
+def _homes(
+    annotation: Any, value: Any, loc: Loc, key: str, kind: str = ""
+) -> Iterator[tuple[Loc, str]]:
+    """The places, and the kind that they are of if it is another than the value's."""
+    for option, _ in _options(annotation, ()):
+        node = _chosen(option, value)
+        if node is not None:
+            yield from _homes_in(node, value, loc, key, kind)
+        if _is_family(option) and not kind:
+            for other, member in option.members().items():
+                if member is not node:
+                    yield from _homes_in(member, {}, loc, key, other)
+        elif get_origin(option) is dict and isinstance(value, dict):
+            for name, part in value.items():
+                yield from _homes(get_args(option)[1], part, (*loc, name), key, kind)
+        elif get_origin(option) is tuple and isinstance(value, list):
+            for i, part in enumerate(value):
+                yield from _homes(get_args(option)[0], part, (*loc, i), key, kind)
+
+
+def _homes_in(
+    node: type[Node], value: Any, loc: Loc, key: str, kind: str
+) -> Iterator[tuple[Loc, str]]:
+    """The keys of a node, and those below it, of defaults too."""
+    if key in node.model_fields:
+        yield loc, kind
+    for name, field in node.model_fields.items():
+        default = field.default.to_plain() if isinstance(field.default, Node) else None
+        part = value.get(name) if isinstance(value, dict) else None
+        below = default if part is None else part
+        yield from _homes(field.annotation, below, (*loc, name), key, kind)
 
 
 def _descend(root: type[Node], value: Any, loc: Loc) -> list[_Typed]:
@@ -85,10 +137,16 @@ def _chosen(annotation: Any, value: Any) -> type[Node] | None:
     """The node class that the value is to become; None where it is no node or names no kind."""
     if not (isinstance(annotation, type) and issubclass(annotation, Node)):
         return None
-    if not issubclass(annotation, Family) or "kind" in annotation.__dict__:
+    if not _is_family(annotation):
         return annotation
     kind = value.get("kind") if isinstance(value, dict) else value
     return annotation.members().get(kind) if isinstance(kind, str) else None
+
+
+def _is_family(annotation: Any) -> TypeGuard[type[Family]]:
+    """Is it a choice of nodes by `kind`, not one of them?"""
+    is_class = isinstance(annotation, type) and issubclass(annotation, Family)
+    return is_class and "kind" not in annotation.__dict__
 
 
 def value_at(value: Any, loc: Loc) -> Any:

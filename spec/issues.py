@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from .compose import MAX_PROBLEMS, Loc
-from .diagnostics import Diagnostic, Span, nearest, position, quote
-from .fields import choices_at, keys_at, value_at, why_at
+from .diagnostics import COMMAND_LINE, Diagnostic, Span, nearest, position, quote
+from .fields import Home, choices_at, homes, keys_at, value_at, why_at
 from .node import Node
 from .source import Document
 
@@ -41,16 +41,23 @@ _LENGTHS: dict[str, tuple[str, str]] = {
     "string_too_long": ("at most {} characters", "max_length"),
 }
 _LISTED = 14  # keys or choices that a help lists at most
+_PLACES = 3  # places of a key that a label names at most
 
 
 @dataclass(frozen=True)
 class Issue:
-    """One error: its loc in the document, what to say, and what was probably meant (if known)."""
+    """One error: its loc in the document, what to say, and what was probably meant (if known): a
+    `choice`, or the place `home` for a key that stands in the wrong one.
+
+    What `follows` from another error, as a key is missing that was refused, is not told.
+    """
 
     loc: Loc
     type: str
     diagnostic: Diagnostic
     choice: str = ""
+    follows: bool = False
+    home: Loc | None = None
 
 
 @dataclass(frozen=True)
@@ -71,11 +78,22 @@ class _Located:
 def issues(error: ValidationError, document: Document, root: type[Node]) -> list[Issue]:
     """The errors in the order of the file, the first MAX_PROBLEMS of them."""
     located = [_locate(each, document.value) for each in error.errors(include_url=False)]
+    located = [each for each in located if not _is_miscounted(each, document.value)]
     places = sorted(_without_wrong_branches(located), key=lambda e: _order(e, document))
     translate = _Translator(document, root)
     found = [translate(each) for each in places[:MAX_PROBLEMS]]
-    meant = {(*i.loc[:-1], i.choice) for i in found if i.type == "extra_forbidden" and i.choice}
-    return [i for i in found if not (i.type == "missing" and i.loc in meant)]
+    meant = [(*i.loc[:-1], i.choice) for i in found if i.type == "extra_forbidden" and i.choice]
+    meant += [(*i.home, str(i.loc[-1])) for i in found if i.home is not None]
+    begun = {loc[:end] for loc in meant for end in range(1, len(loc) + 1)}
+    return [i for i in found if not (i.type == "missing" and i.loc in begun)]
+
+
+def _is_miscounted(each: _Located, value: Any) -> bool:
+    """Is it false of the list that the user wrote, of which pydantic has counted the good items?"""
+    if each.error["type"] not in ("too_short", "too_long"):
+        return False
+    context, count = each.error.get("ctx", {}), len(value_at(value, each.loc))
+    return context.get("min_length", 0) <= count <= context.get("max_length", count)
 
 
 def _locate(error: ErrorDetails, value: Any) -> _Located:
@@ -135,14 +153,38 @@ class _Translator:
         return say(self, each)
 
     def _unknown_key(self, each: _Located) -> Issue:
-        keys = keys_at(self._root, self._document.value, each.loc[:-1])
-        return self._unknown(each, str(each.loc[-1]), nearest(str(each.loc[-1]), keys), keys)
+        """Of a key in the wrong place the right one, else the key here that is nearest to it."""
+        *here, key = each.loc
+        keys = keys_at(self._root, self._document.value, tuple(here))
+        found = homes(self._root, self._document.value, str(key))
+        near = "" if found and not found[0].kinds else nearest(str(key), keys)
+        if near or not found:
+            return self._unknown(each, str(key), near, keys)
+        label = " or ".join(_home(home, str(key), tuple(here)) for home in found[:_PLACES])
+        help = self._pasted(each, found[0])
+        issue = self._unknown(each, str(key), "", [], label, help)
+        sure = len(found) == 1 and not found[0].kinds
+        return replace(issue, home=found[0].loc if sure else None)
 
-    def _unknown(self, each: _Located, word: str, choice: str, keys: list[str]) -> Issue:
+    def _pasted(self, each: _Located, home: Home) -> str:
+        """The override that was meant, to be pasted."""
+        span = self._document.span(each.loc, key=True)
+        path = "".join(f"{part}." for part in home.loc)
+        return f"{path}{span.text[span.column - 1 :]}" if span.source == COMMAND_LINE else ""
+
+    def _unknown(
+        self,
+        each: _Located,
+        word: str,
+        choice: str,
+        keys: list[str],
+        label: str = "",
+        help: str = "",
+    ) -> Issue:
         where = f" in {_name(each.loc[:-1])}" if len(each.loc) > 1 else ""
-        help = "" if choice or not keys else f"keys here: {_list(keys)}"
+        help = help if choice or not keys else f"keys here: {_list(keys)}"
         message = f"unknown key {quote(word)}{where}"
-        return self._issue(each, "E103", message, help=help, choice=choice, key=True)
+        return self._issue(each, "E103", message, label=label, help=help, choice=choice, key=True)
 
     def _missing(self, each: _Located) -> Issue:
         *parent, key = each.loc
@@ -168,12 +210,8 @@ class _Translator:
         message = f"{_name(each.loc)} must have {words}, got {len(value)}"
         return self._issue(each, "E102", message, why=True)
 
-    def _pattern(self, each: _Located) -> Issue:
-        pattern = each.error.get("ctx", {})["pattern"]
-        return self._issue(each, "E109", self._must(each, f"match {pattern}"), why=True)
-
     def _not_finite(self, each: _Located) -> Issue:
-        return self._issue(each, "E108", self._must(each, "be finite"), why=True)
+        return self._issue(each, "E108", self._must(each, "be finite"))
 
     def _choice(self, each: _Located) -> Issue:
         choices = [str(c) for c in choices_at(self._root, self._document.value, each.loc)]
@@ -190,13 +228,19 @@ class _Translator:
         return self._issue(each, context["code"], context["message"], **parts)
 
     def _other(self, each: _Located) -> Issue:
-        reason = each.error.get("ctx", {}).get("error") or each.error["msg"]
-        message = f"{_name(each.loc)}: {reason}" if each.loc else str(reason)
-        return self._issue(each, "E109", message, why=True)
+        """In the words of the validator, where it is one of ours, never in those of pydantic."""
+        reason = each.error.get("ctx", {}).get("error")
+        said = f"{_name(each.loc)} cannot be {self._value(each)}"
+        if reason is not None:
+            said = f"{_name(each.loc)}: {reason}" if each.loc else str(reason)
+        return self._issue(each, "E109", said, why=True)
 
     def _must(self, each: _Located, what: str) -> str:
+        return f"{_name(each.loc)} must {what}, got {self._value(each)}"
+
+    def _value(self, each: _Located) -> str:
         value = value_at(self._document.value, each.loc)
-        return f"{_name(each.loc)} must {what}, got {_shown(value, self._document.span(each.loc))}"
+        return _shown(value, self._document.span(each.loc))
 
     def _issue(
         self,
@@ -214,17 +258,16 @@ class _Translator:
             label = why_at(self._root, self._document.value, each.loc)
         if choice and not label:
             label = f"did you mean {choice}?"
-        span = self._document.span(each.loc, key=key)
-        return Issue(
-            each.loc, each.error["type"], Diagnostic(code, message, span, label, help), choice
-        )
+        diagnostic = Diagnostic(code, message, self._document.span(each.loc, key=key), label, help)
+        incomplete = {"E104": each.loc[:-1], "E106": each.loc, "E102": each.loc}.get(code)
+        follows = incomplete in self._document.composed.mended
+        return Issue(each.loc, each.error["type"], diagnostic, choice, follows)
 
     _SAY: ClassVar[dict[str, Callable[[_Translator, _Located], Issue]]] = {
         "extra_forbidden": _unknown_key,
         "missing": _missing,
         "union_type": _wrong_type,
         "finite_number": _not_finite,
-        "string_pattern_mismatch": _pattern,
         "literal_error": _choice,
         "refused": _refused,
         **dict.fromkeys(_EXPECTED, _wrong_type),
@@ -241,6 +284,15 @@ def _name(loc: Loc) -> str:
             return item + name
         name = f"[{item}]{name}"
     return name or "the spec"
+
+
+def _home(home: Home, key: str, here: Loc) -> str:
+    """`steps belongs in model.time`."""
+    if home.loc == here:
+        return f"{key} is a key of {_list(home.kinds)}"
+    place = ".".join(map(str, home.loc)) or "the outermost mapping"
+    kinds = f", of {_list(home.kinds)}" if home.kinds else ""
+    return f"{key} belongs in {place}{kinds}"
 
 
 def _list(words: list[str]) -> str:

@@ -67,7 +67,11 @@ def _attempt(document: Document, root: type[R]) -> R | list[Issue]:
 def _beside(problems: Iterable[Diagnostic], found: list[Issue]) -> list[Diagnostic]:
     """The issues that are no mere consequence of a problem with the very same value."""
     spans = [problem.span for problem in problems]
-    return [each.diagnostic for each in found if each.diagnostic.span not in spans]
+    return [each for each in _told(found) if each.span not in spans]
+
+
+def _told(found: Iterable[Issue]) -> list[Diagnostic]:
+    return [each.diagnostic for each in found if not each.follows]
 
 
 def _beyond(
@@ -82,7 +86,7 @@ def _beyond(
         if not isinstance(outcome, list):
             return later + _untouched(mended, checks(outcome))
         found = outcome
-        later += _untouched(mended, [each.diagnostic for each in found])
+        later += _untouched(mended, _told(found))
     return later
 
 

@@ -30,7 +30,9 @@ class Mended:
     @classmethod
     def of(cls, document: Document) -> Mended:
         composed = document.composed
-        copied = Composed(copy.deepcopy(composed.value), dict(composed.places))
+        copied = Composed(
+            copy.deepcopy(composed.value), dict(composed.places), mended=set(composed.mended)
+        )
         return cls(replace(document, composed=copied))
 
     def mend(self, issues: list[Issue]) -> bool:
@@ -42,23 +44,34 @@ class Mended:
         if any(loc[:end] in self.dropped for end in range(len(loc))):
             return True  # it went with what held it
         if code == "E103":
-            return self._rename(loc, issue.choice) or self._drop(loc)
+            home = loc[:-1] if issue.home is None else issue.home
+            key = issue.choice or str(loc[-1])
+            return self._move(loc, (*home, key)) or self._drop(loc)
         if code == "E105" and issue.choice:
             return self._replace(loc, issue.choice)
         if code in _HOPELESS or (code == "E105" and issue.type == "refused"):
             return False
         return self._drop(loc[:-1] if issue.type == "missing" else loc)
 
-    def _rename(self, loc: Loc, choice: str) -> bool:
-        """Give the entry the key that was meant, unless that key is there already."""
-        container = value_at(self.document.value, loc[:-1])
-        if not choice or choice in container:
+    def _move(self, loc: Loc, to: Loc) -> bool:
+        """Put the entry where it was meant to be, unless something is there already."""
+        home = self._container(to[:-1])
+        if not isinstance(home, dict) or str(to[-1]) in home:
             return False
-        container[choice] = container.pop(str(loc[-1]))
+        home[str(to[-1])] = value_at(self.document.value, loc[:-1]).pop(str(loc[-1]))
         places = self.document.composed.places
         for known in [known for known in places if known[: len(loc)] == loc]:
-            places[(*loc[:-1], choice, *known[len(loc) :])] = places[known]
+            places[(*to, *known[len(loc) :])] = places[known]
         return True
+
+    def _container(self, loc: Loc) -> Any:
+        """What is at `loc`, made on the way where nothing is."""
+        value: Any = self.document.value
+        for item in loc:
+            if not isinstance(value, dict):
+                return value_at(self.document.value, loc)
+            value = value.setdefault(str(item), {})
+        return value
 
     def _replace(self, loc: Loc, choice: str) -> bool:
         container = value_at(self.document.value, loc[:-1])
@@ -75,5 +88,6 @@ class Mended:
             return False
         self.spans += [self.document.span(loc), self.document.span(loc, key=True)]
         self.dropped.add(loc)
+        self.document.composed.mended.add(loc)
         container.pop(str(loc[-1]), None)
         return True

@@ -146,9 +146,13 @@ class Root(Node):
         """Equal content; where it was read from does not matter."""
         return type(other) is type(self) and self.__dict__ == other.__dict__
 
-    def wrote(self, *loc: str | int) -> bool:
-        """Does the document have something at `loc`, be it wrong and left out for now?"""
-        return self._document is not None and loc in self._document.composed.places
+    def mended(self, *loc: str | int) -> bool:
+        """Is something left out at `loc`, or below it, that the document has and that is wrong?
+
+        It has an error of its own: what follows from its absence is none of the user's.
+        """
+        known = () if self._document is None else self._document.composed.mended
+        return any(place[: len(loc)] == loc for place in known)
 
     def span(self, *loc: str | int, key: bool = False) -> Span | None:
         """The place of the value (or of the key) at `loc` in the document, if there is one.

@@ -28,7 +28,9 @@ def override(base: Composed, text: str) -> Composed:
     parts = _parts(text)
     start = len(text) - len(text.partition("=")[2])
     given = compose(" " * start + text[start:], COMMAND_LINE, shown=text)
-    result = Composed(copy.deepcopy(base.value), dict(base.places), [*base.problems])
+    result = Composed(
+        copy.deepcopy(base.value), dict(base.places), [*base.problems], set(base.mended)
+    )
     container, loc = result.value, ()
     for part in parts[:-1]:
         container, loc = _descend(result, container, loc, part)
@@ -75,9 +77,12 @@ def _descend(result: Composed, container: Any, loc: Loc, part: _Part) -> tuple[A
 
 
 def _key(container: dict[str, Any] | list[Any], part: _Part) -> str | int:
+    is_number = part.name.isascii() and part.name.isdigit()
     if isinstance(container, dict):
+        if is_number:
+            _fail(f"there is no list of which this is item {quote(part.name)[1:-1]}", part.span)
         return part.name
-    if not (part.name.isascii() and part.name.isdigit()):
+    if not is_number:
         _fail(f"an item of a list is named by its number, not by {quote(part.name)}", part.span)
     if len(part.name) > 9 or int(part.name) >= len(container):
         _fail(f"the list has {len(container)} items, counted from 0", part.span)
@@ -88,6 +93,8 @@ def _place(result: Composed, given: Composed, loc: Loc, key: Span) -> None:
     """Put the places of the given value where those of the old one at `loc` were."""
     for stale in [known for known in result.places if known[: len(loc)] == loc]:
         del result.places[stale]
+    result.mended = {known for known in result.mended if known[: len(loc)] != loc}
+    result.mended |= {(*loc, *below) for below in given.mended}
     own_key = key if isinstance(loc[-1], str) else None
     for below, place in given.places.items():
         result.places[(*loc, *below)] = place if below else Place(own_key, place.value)

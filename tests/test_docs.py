@@ -16,6 +16,7 @@ from wellposed.checking import inline
 from wellposed.checking.ladder import check
 from wellposed.checking.locate.find import locate
 from wellposed.checking.locate.words import side_by_side
+from wellposed.checking.report import rows as rows_of
 from wellposed.compiler.pipeline import compiled
 
 ROOT = Path(__file__).parents[1]
@@ -96,7 +97,7 @@ def test_the_failed_check_is_what_a_user_sees(tmp_path: Path) -> None:
     assert report.message in shown
     assert side_by_side(found) in shown
     table = {tuple(re.split(r"\s{2,}", line)[:3]) for line in shown.splitlines()}
-    rows = {tuple(row[:3]) for row in report.rows()}
+    rows = {tuple(row[:3]) for row in rows_of(report.rungs, backends)}
     assert len(rows) == 10 and rows <= table
 
 

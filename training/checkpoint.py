@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -70,8 +71,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(int(facts["epoch"]), weights, state, facts["spec"], taken)
     except FileNotFoundError:
         raise RunError(f"{path.parent} has no {path.name}") from None
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is no checkpoint or a damaged one: {error}") from None
+    except (KeyError, TypeError):
+        raise RunError(f"{path} is no checkpoint or a damaged one: a part is missing") from None
+    except (OSError, SafetensorError, ValueError) as error:
+        raise RunError(f"{path} is no checkpoint or a damaged one: {reason(error)}") from None
 
 
 def to_bytes(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> bytes:
@@ -86,10 +89,33 @@ def replace(path: Path, data: bytes) -> None:
     """Make `data` the content of the file: whoever reads it finds the old content or the new."""
     aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}{ASIDE}")
     try:
-        aside.write_bytes(data)
-        os.replace(aside, path)
+        with naming(path):
+            aside.write_bytes(data)
+            os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An error of the system within says what it is about: that of a full disk names no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def reason(error: Exception) -> str:
+    """Why a file of a run cannot be read, in plain words."""
+    if isinstance(error, OSError):
+        return (error.strerror or "it is no file, or there is none").lower()
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, SafetensorError):
+        return "it is no whole safetensors file"
+    is_json = isinstance(error, (json.JSONDecodeError, RecursionError))
+    return "it is no JSON" if is_json else str(error)
 
 
 def sweep(folder: Path) -> None:

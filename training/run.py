@@ -36,6 +36,7 @@ from .checkpoint import (
     RunError,
     Tensors,
     read_checkpoint,
+    reason,
     replace,
     sweep,
 )
@@ -126,7 +127,7 @@ class Run:
         except (KeyError, TypeError, RecursionError):
             raise RunError(f"{file} cannot be read: a line is no row of metrics") from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{file} cannot be read: {error}") from None
+            raise RunError(f"{file} cannot be read: {reason(error)}") from None
         return rows
 
     def append(self, row: Row, checkpoint: Checkpoint) -> None:
@@ -178,7 +179,7 @@ class Run:
         try:
             return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
         except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{file} cannot be read: {error}") from None
+            raise RunError(f"{file} cannot be read: {reason(error)}") from None
 
 
 def create_run(
@@ -205,7 +206,7 @@ def create_run(
                 (folder / EXAMPLES).write_bytes(to_keep(dataset))
             os.rename(folder, out)
     except OSError as error:
-        raise RunError(f"{out} cannot be made: {error.strerror or error}") from None
+        raise RunError(f"{out} cannot be made: {reason(error)}") from None
     return open_run(out)
 
 
@@ -279,7 +280,7 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror or error}") from None
+        raise RunError(f"{folder} cannot be written: {reason(error)}") from None
 
 
 def _line(row: Row) -> str:

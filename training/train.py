@@ -195,10 +195,7 @@ class _Session:
 
     def _loop(self) -> Loop:
         examples = self.dataset.train
-        with np.errstate(
-            over="ignore"
-        ):  # data beyond the range of the dtype: the first step says so
-            stepper = self.model.stepper(self.rule, examples.x, examples.targets)
+        stepper = self.model.stepper(self.rule, examples.x, examples.targets)
         stepper.load(self.last.weights, self.last.state)
         measured = self.score, Objective(self.compiled)
         return Loop(self.settings, self.spec.seed, stepper, self.dataset, *measured)

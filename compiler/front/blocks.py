@@ -10,7 +10,7 @@ from ...spec.vector_fields import Custom
 from ..ir.expr import variable
 from ..ir.problem import Block, Role
 from ..ir.types import Size, columns
-from .names import refusal
+from .names import TAKEN_NAMES, refusal
 from .refusals import Refusals
 
 IMAGE_KEYS = frozenset({"channels", "height", "width"})
@@ -71,4 +71,4 @@ def _check_names(state: dict[str, int], refusals: Refusals) -> None:
         reason = refusal(name)
         if reason:
             message = f"a block cannot be called {name}"
-            refusals.add("E207", message, *HERE, name, key=True, label=reason)
+            refusals.add("E207", message, *HERE, name, key=True, label=reason, help=TAKEN_NAMES)

@@ -20,7 +20,7 @@ from ..language.syntax import ExpressionError, parse
 from ..passes.derive import gradient
 from ..passes.simplify import simplify
 from ..semantics.evaluate import not_finite
-from .names import refusal
+from .names import TAKEN_NAMES, refusal
 from .refusals import Refusals, either
 
 FIELD = ("model", "vector_field")
@@ -63,9 +63,8 @@ def _declare(
 ) -> Declared | None:
     """`numbers` are those that have a name; the keys of the parametrization are added."""
     sizes = _sizes(weight, blocks, refusals)
-    if weight.loc != FIELD:
-        _check_custom(weight, blocks, refusals)
-    if sizes is None or not _fits(weight, sizes, refusals):
+    named = weight.loc == FIELD or _is_free(weight, blocks, refusals)
+    if sizes is None or not _fits(weight, sizes, refusals) or not named:
         return None
     shape = tuple(size.value for size in sizes)
     raw = variable(weight.raw, stored(shape))
@@ -101,12 +100,14 @@ def _size(extent: Extent, blocks: Mapping[str, Block]) -> Size | None:
     return reduce(add, found) if len(found) == len(parts) else None
 
 
-def _check_custom(weight: Weight, blocks: Mapping[str, Block], refusals: Refusals) -> None:
+def _is_free(weight: Weight, blocks: Mapping[str, Block], refusals: Refusals) -> bool:
+    """May a weight of the user's have this name?"""
     reason = "a block of the state has this name" if weight.name in blocks else ""
     reason = reason or refusal(weight.name)
     if reason:
         message = f"a weight cannot be called {weight.name}"
-        refusals.add("E207", message, *weight.loc, key=True, label=reason)
+        refusals.add("E207", message, *weight.loc, key=True, label=reason, help=TAKEN_NAMES)
+    return not reason
 
 
 def _fits(weight: Weight, sizes: tuple[Size, ...], refusals: Refusals) -> bool:

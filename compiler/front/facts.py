@@ -20,8 +20,11 @@ class Facts:
 
 
 def facts_of(spec: Spec) -> Facts:
-    """The facts of a spec's data: of a file, from its first line or the header of an array."""
-    if spec.data is None:
+    """The facts of a spec's data: of a file, from its first line or the header of an array.
+
+    None of data with an error of its own: the file would be read by defaults in its place.
+    """
+    if spec.data is None or spec.mended("data"):
         return Facts()
 
     def place(*keys: str | int) -> Span | None:

@@ -23,6 +23,8 @@ def lower(spec: Spec, facts: Facts) -> Problem:
     refusals = Refusals(spec)
     _check_combination(spec, refusals)
     blocks = blocks_of(spec, refusals)
+    if spec.mended("model", "state"):
+        raise SpecError(refusals.found)  # what follows from its sizes is not known
     refusals.stop()
     sizes = {name: block.size.value for name, block in blocks.items()}
     described = spec.model.vector_field.describe(sizes, spec.model.parametrization)
@@ -49,7 +51,7 @@ def _lower_described(
     y = next(iter(blocks.values()))
     features = _features(spec, facts, blocks, refusals)
     declared = eqs.declare(described, blocks, refusals)
-    complete = len(declared) == len(described.weights)
+    complete = len(declared) == len(described.weights) and not _weights_are_mended(spec)
     field = eqs.Field()
     if complete:
         field = eqs.field_of(described, declared, blocks, t, refusals)
@@ -88,6 +90,13 @@ def _lower_described(
     )
 
 
+def _weights_are_mended(spec: Spec) -> bool:
+    """Is one of them wrong, so that a name may be missing for that reason alone?"""
+    field = ("model", "vector_field")
+    parts = ("weights",) if isinstance(spec.model.vector_field, Custom) else ()
+    return spec.mended(*field, *parts) or spec.mended("model", "parametrization")
+
+
 def _rhs_loc(described: Equations, block: str) -> Loc:
     """The equation of a block where the user wrote one, else the field of the catalogue."""
     return described.locs.get(block if described.hamiltonian is None else "H", eqs.FIELD)
@@ -95,7 +104,7 @@ def _rhs_loc(described: Equations, block: str) -> Loc:
 
 def _features(spec: Spec, facts: Facts, blocks: dict[str, Block], refusals: Refusals) -> Size:
     """The number d of features: what the data has; without data, what the lift fills."""
-    if spec.data is not None:
+    if spec.data is not None and not spec.mended("data"):
         _check_classes(spec, refusals)
     refusals.extend(facts.problems)
     sizes = [block.size.value for block in blocks.values()]
@@ -121,6 +130,8 @@ def _check_combination(spec: Spec, refusals: Refusals) -> None:
 
 def _check_custom(field: Custom, refusals: Refusals) -> None:
     here = ("model", "vector_field")
+    if refusals.spec.mended(*here):
+        return
     if (field.equations is None) == (field.hamiltonian is None):
         message = "custom has either equations or a hamiltonian"
         refusals.add("E212", message, *here, key=True)
@@ -132,7 +143,7 @@ def _check_task(spec: Spec, refusals: Refusals) -> None:
         message = f"task {spec.task.kind} does not go with the readout {readout.kind}"
         refusals.add("E206", message, "model", "readout", help=f"task: {readout.task}")
         return
-    if readout is None or data is None:
+    if readout is None or data is None or spec.mended("data"):
         return
     if spec.train is not None and data.target_kind == "none":
         message = "the data have no labels and no targets: there is nothing to learn"
@@ -161,13 +172,13 @@ def _check_something_is_trained(
 
 
 def _check_unique(all_weights: list[RawWeight], refusals: Refusals) -> None:
-    seen: set[str] = set()
+    seen: dict[str, RawWeight] = {}
     for w in all_weights:
-        if w.name in seen:
+        first = seen.setdefault(w.name, w)
+        if first is not w:
             message = f"two weights are called {w.name}"
-            first = next(v for v in all_weights if v.name == w.name)
-            refusals.add("E207", message, *first.loc, key=True, label="rename this one")
-        seen.add(w.name)
+            other = f"the other is that of the {str(w.loc[1]).replace('_', ' ')}"
+            refusals.add("E207", message, *first.loc, key=True, label=other)
 
 
 def _check_integrator(
@@ -222,9 +233,8 @@ def _check_blocks_have_equations(described: Equations, refusals: Refusals) -> No
             refusals.add("E213", message, *here, "hamiltonian")
         return
     given = set(described.right_hand_sides)
-    for name in sorted(blocks - given):
-        if refusals.spec.wrote(*here, "equations", name):
-            continue  # what stands there is an error of its own
+    missing = set() if refusals.spec.mended(*here, "equations") else blocks - given
+    for name in sorted(missing):
         refusals.add("E212", f"block {name} has no equation", *here, "equations", key=True)
     for name in sorted(given - blocks):
         loc = (*here, "equations", name)

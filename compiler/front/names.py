@@ -16,6 +16,7 @@ TAKEN = {
     "L": "L is the weight of lift: linear",
     **dict.fromkeys(PUBLIC, "this is a function"),
 }
+TAKEN_NAMES = f"names that are taken: the blocks, {', '.join(TAKEN)}"
 
 
 def refusal(name: str) -> str:

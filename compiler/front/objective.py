@@ -58,7 +58,7 @@ def _first_block(
         variable_ = variable("L", stored((n, d)))
         L = raw_weight(variable_, (y.size, features), ("n", "d"), spec, ("model", "lift"))
         return as_operator(L.stack) @ x, (L,)
-    if n < d:
+    if n < d and not spec.mended("model", "lift"):
         help = f"a state of at least {d}, or lift: linear"
         message = f"the data has {d} features, the state {y.name} has {n}"
         refusals.add("E201", message, "model", "state", label=f"{n} < {d}", help=help)
@@ -122,7 +122,7 @@ def _affine(spec: Spec, y: Block, k: Size) -> tuple[Expr, tuple[RawWeight, ...]]
 
 def penalties(spec: Spec, weights: list[RawWeight], refusals: Refusals) -> tuple[Penalty, ...]:
     """The regularizers, each one scalar of the raw weights."""
-    if spec.regularizers and spec.model.readout is None and not spec.wrote(*READOUT):
+    if spec.regularizers and spec.model.readout is None and not spec.mended(*READOUT):
         refusals.add("E211", "regularizers need a readout", "regularizers", key=True)
     found = (_penalty(r, i, spec, weights, refusals) for i, r in enumerate(spec.regularizers))
     return tuple(p for p in found if p is not None)

@@ -100,7 +100,7 @@ def check(weights: list[RawWeight], spec: Spec, refusals: Refusals) -> None:
 
 def is_of_a_wrong_readout(name: str, spec: Spec) -> bool:
     """Is it missing only because the readout is wrong, which is an error of its own?"""
-    return name in ("W", "mu") and spec.model.readout is None and spec.wrote("model", "readout")
+    return name in ("W", "mu") and spec.model.readout is None and spec.mended("model", "readout")
 
 
 def _check_initializer(

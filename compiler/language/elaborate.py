@@ -20,6 +20,7 @@ from ..ir.operations import OPERATIONS
 from ..ir.operators import as_operator, entries
 from ..ir.types import ShapeError, Size
 from ..promises.checked import checked
+from .hints import NAMES
 from .literal import text_kept
 from .syntax import ExpressionError, Syntax, parse
 
@@ -89,14 +90,16 @@ class _Elaborator:
         if tree.text in self.functions:
             help = f"write {tree.text}(...)"
             raise ExpressionError("E302", f"{tree.text} is a function", tree.start, tree.end, help)
-        near = did_you_mean(tree.text, self.scope)
-        known = near or f"the names here: {', '.join(sorted(self.scope))}"
-        raise ExpressionError("E302", f"unknown name {tree.text}", tree.start, tree.end, known)
+        known = f"the names here: {', '.join(sorted(self.scope))}"
+        help = _instead(tree.text) or did_you_mean(tree.text, self.scope) or known
+        raise ExpressionError("E302", f"unknown name {tree.text}", tree.start, tree.end, help)
 
     def _call(self, tree: Syntax) -> Expr:
         name = tree.text
         if name not in self.functions:
-            help = did_you_mean(name, self.functions) or f"functions: {', '.join(self.functions)}"
+            known = f"functions: {', '.join(self.functions)}"
+            near = "" if name in NAMES else did_you_mean(name, self.functions)
+            help = _instead(name) or near or known
             raise ExpressionError("E302", f"unknown function {name}", tree.start, tree.end, help)
         if self.catalogue and name in ("slice", "append", "head", "tail"):
             return self._structural(tree)
@@ -120,7 +123,9 @@ class _Elaborator:
         left, right = (self.value(a) for a in tree.args)
         if isinstance(left, _Row) or isinstance(right, _Row):
             return self._of_rows(tree, left, right)
-        return self._typed(tree, lambda: _arithmetic(_BINARY[tree.op], left, right))
+        is_product = tree.op == "*" and left.type.is_operator and right.type.rank == 1
+        help = "a matrix is applied by @" if is_product else ""
+        return self._typed(tree, lambda: _arithmetic(_BINARY[tree.op], left, right), help)
 
     def _of_rows(self, tree: Syntax, left: _Value, right: _Value) -> _Value:
         """Rows may be scaled, divided by a scalar, added and subtracted."""
@@ -154,12 +159,17 @@ class _Elaborator:
             raise ExpressionError("E303", "a row vector cannot stand here", tree.start, tree.end)
         return value
 
-    def _typed(self, tree: Syntax, make: Callable[[], V]) -> V:
+    def _typed(self, tree: Syntax, make: Callable[[], V], help: str = "") -> V:
         """Build a node; a shape error is told at the part of the text that it is about."""
         try:
             return make()
         except ShapeError as error:
-            raise ExpressionError("E303", str(error), tree.start, tree.end) from None
+            raise ExpressionError("E303", str(error), tree.start, tree.end, help) from None
+
+
+def _instead(name: str) -> str:
+    """What to write for a name that other languages have."""
+    return f"write {NAMES[name]}" if NAMES.get(name) else ""
 
 
 def _arithmetic(op: str, a: Expr, b: Expr) -> Expr:

@@ -15,6 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from keyword import iskeyword
+
+from ..ir.elementary import PUBLIC
+from .hints import SUPERSCRIPTS, SYMBOLS
 
 LONGEST_TEXT = 10_000
 DEEPEST_NESTING = 100
@@ -24,7 +28,7 @@ DEEPEST_TREE = 200
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[^\W\d]\w*)"
+    rf"|(?P<name>(?!\d)((?![{SUPERSCRIPTS}])\w)+)"
     r"|(?P<transpose>\.T\b)"
     r"|(?P<symbol>\*\*|[-+*/@(),])"
 )
@@ -79,13 +83,9 @@ def _tokens(text: str) -> list[_Token]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise ExpressionError(
-                "E301",
-                f"{text[at]!r} is no part of an expression",
-                at,
-                at + 1,
-                "numbers, names, + - * / ** @ .T, functions and parentheses",
-            )
+            message = f"{text[at]!r} is no part of an expression"
+            help = SYMBOLS.get(text[at], "numbers, names, + - * / ** @ .T, functions, parentheses")
+            raise ExpressionError("E301", message, at, at + 1, help)
         at = match.end()
         if match.lastgroup != "space":
             tokens.append(_Token(str(match.lastgroup), match.group(), match.start()))
@@ -121,7 +121,20 @@ class _Parser:
     def _unexpected(self, wanted: str) -> ExpressionError:
         token = self._next
         found = f"{token.text!r}" if token.kind != "end" else "the end of the expression"
-        return ExpressionError("E301", f"expected {wanted}, found {found}", token.start, token.end)
+        message = f"expected {wanted}, found {found}"
+        return ExpressionError("E301", message, token.start, token.end, self._product_meant())
+
+    def _product_meant(self) -> str:
+        """What to write for two factors with nothing between them."""
+        before, here = self.tokens[max(self.position - 1, 0)], self._next
+        if before is here or here.kind not in ("name", "number") or iskeyword(here.text):
+            return ""
+        if before.text in PUBLIC:
+            return f"write {before.text}({here.text})"
+        if before.kind == "number":
+            return f"write {before.text} * {here.text}"
+        is_name = before.kind == "name"
+        return f"write {before.text} * {here.text}, or @ after a matrix" if is_name else ""
 
     def _sum(self) -> Syntax:
         return self._left_associative(("+", "-"), self._product)

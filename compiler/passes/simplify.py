@@ -7,6 +7,7 @@ the value changes by no more than the operations they remove.
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from ..ir.expr import Expr, Number, build, constant, is_constant, rewrite
 from ..promises import claims
@@ -77,11 +78,22 @@ def _multiply_negative(e: Expr) -> Expr | None:
 
 
 def _multiply_constants(e: Expr) -> Expr | None:
-    """2 · 3 = 6 and x 2 = 2 x, for whole numbers"""
+    """2 · 3 = 6, 2 · 0.5 = 1 and x 2 = 2 x, for whole numbers"""
     a, b = e.args
-    if not _is_integer(b):
+    if not (is_constant(a) and is_constant(b)):
+        return b * a if _is_integer(b) else None
+    product = Fraction(_number(a)) * Fraction(_number(b))
+    is_whole = product.denominator == 1 and abs(product) <= LARGEST
+    return constant(int(product)) if is_whole and (_is_integer(a) or _is_integer(b)) else None
+
+
+def _multiply_quotient(e: Expr) -> Expr | None:
+    """2 ((1 / 2) / x) = (2 / 2) / x, for whole numbers"""
+    a, b = e.args
+    if not (_is_integer(a) and b.op == "div" and b.args[0].op == "div"):
         return None
-    return constant(_int(a) * _int(b)) if _is_integer(a) else b * a
+    k, n = b.args[0].args
+    return (a * k / n) / b.args[1] if _is_integer(k) and _is_integer(n) else None
 
 
 def _sinh_over_cosh(e: Expr) -> Expr | None:
@@ -215,6 +227,8 @@ def _number(e: Expr) -> Number:
     return value
 
 
+LARGEST = 2**53
+"""Up to which every whole number is one of float64."""
 SPREADING = ("broadcast", "per_example")
 
 LAWS: dict[str, tuple[Law, ...]] = {
@@ -226,6 +240,7 @@ LAWS: dict[str, tuple[Law, ...]] = {
         _multiply_one,
         _multiply_negative,
         _multiply_constants,
+        _multiply_quotient,
         _sinh_over_cosh,
         _reciprocal,
         _times_quotient,

@@ -107,7 +107,7 @@ def test_a_traceback_for_bad_input_is_found(
     def fails(*arguments: Any) -> bool:
         raise KeyError("planted")
 
-    monkeypatch.setattr(Mended, "_rename", fails)
+    monkeypatch.setattr(Mended, "_move", fails)
     campaign = Campaign(tmp_path, seed=1, near=True, count=20)
     campaign.run()
     assert list(campaign.found) == ["KeyError in mend._mend"]

@@ -9,11 +9,11 @@ import pytest
 from handwritten import handwritten
 from planting import specs
 
-from wellposed.checking.ladder import Runner, check
+from wellposed.checking.ladder import check
 from wellposed.checking.locate.difference import Difference
 from wellposed.checking.locate.find import locate
 from wellposed.checking.locate.repro import write_repro
-from wellposed.checking.process import Outcome, run
+from wellposed.checking.process import Outcome, Runner, run
 from wellposed.compiler.pipeline import compiled
 
 SPEC = specs()["rk4"]

@@ -32,10 +32,22 @@ def test_check_fails_a_program_that_computes_something_else(cli: Cli, folder: Pa
     assert "FAILED" in called.out and "L1 vector field of JAX" in called.out
 
 
-def test_check_fails_a_program_that_is_not_there(cli: Cli) -> None:
-    called = cli("check", "tiny.yaml", "-b", "jax", "--program", "jax=nowhere.py", "--json")
-    assert called.code == 1 and called.err == ""
+@pytest.mark.parametrize(
+    ("text", "place"), [(None, "mine.py:1:1: error[E001]"), ("x = (", "mine.py:1:5: error[E016]")]
+)
+def test_what_is_no_program_is_an_error_with_its_place(
+    cli: Cli, folder: Path, text: str | None, place: str
+) -> None:
+    if text is not None:
+        (folder / "mine.py").write_text(text)
+    call = ("check", "tiny.yaml", "--program", "jax=mine.py")
+    called = cli(*call)
+    assert called.code == 2 and called.out == "" and called.err.startswith(place)
+    called = cli(*call, "--json")
+    assert called.code == 2 and called.err == ""
     assert called.json["passed"] is False
+    assert [rung["passed"] for rung in called.json["rungs"]] == [False]
+    assert called.json["errors"][0]["file"] == "mine.py"
 
 
 def test_a_failed_check_shows_where_and_writes_a_pair(cli: Cli, folder: Path) -> None:
@@ -46,6 +58,11 @@ def test_a_failed_check_shows_where_and_writes_a_pair(cli: Cli, folder: Path) ->
     program.write_text(program.read_text().replace("K.mT - GAMMA", "K.mT + GAMMA"))
     called = cli("check", "tiny.yaml", "--to", "L1", "--program", f"torch={program.name}")
     assert called.code == 1 and called.err == ""
+    head, _, *table = called.out.splitlines()
+    assert head.split() == ["rung", "quantity", "dtype", "PyTorch", "tolerance", "verdict"]
+    failed = next(i for i, line in enumerate(table) if line.endswith("FAILED"))
+    assert table[failed].startswith("L1     vector field     float64")
+    assert " weights, t = " in table[failed + 1] and ", not " in table[failed + 1]
     assert "Equation: parametrization K" in called.out
     assert "tiny.yaml:8:20" in called.out  # the spec's line
     assert "+ GAMMA" in called.out and "- GAMMA" in called.out
@@ -89,7 +106,9 @@ def test_every_comparison_is_shown_on_demand(cli: Cli) -> None:
         (("tiny.yaml", "--to", ""), "there is no such rung"),
         (("tiny.yaml", "--updates", "0"), "--updates"),
         (("tiny.yaml", "--program", "torch"), "not of the form BACKEND=FILE"),
-        (("tiny.yaml", "--program", "numpy=a.py"), "a program is given for numpy"),
+        (("tiny.yaml", "--program", "numpy=a.py"), "the reference itself"),
+        (("tiny.yaml", "--program", "troch=a.py"), "there is no backend troch"),
+        (("tiny.yaml", "-b", "jax", "--program", "torch=a.py"), "a program is given for torch"),
         (("tiny.yaml", "-b", "jaxx"), "there is no backend jaxx"),
         (("gone.yaml", "--matrix"), "gone.yaml cannot be read"),
         (("tiny.yaml", "--matrix", "-b", "numpy"), "the reference itself"),

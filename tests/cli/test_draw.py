@@ -90,7 +90,7 @@ def test_features_are_the_block_that_the_readout_sees(
 ) -> None:
     seen: dict[str, Any] = {}
 
-    def record(y: Any, labels: Any, times: Any, path: Any, title: str) -> None:
+    def record(y: Any, labels: Any, times: Any, path: Any, title: str, names: Any) -> None:
         seen.update(y=y, labels=labels, times=times)
 
     monkeypatch.setattr(pictures.features, "features_through_layers", record)

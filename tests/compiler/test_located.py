@@ -158,3 +158,59 @@ def test_a_tower_of_powers_is_written_in_linear_time() -> None:
     assert equation.count("y") == 81
     for backend in ("torch", "jax"):
         assert "**" in get(backend).emit(found.module)
+
+
+@pytest.mark.parametrize(
+    ("text", "marked", "help"),
+    [
+        ("y^2", "^", "a power is **"),
+        ("y²", "²", "a power is **"),
+        ("Kᵀ @ y", "ᵀ", "a transpose is .T"),
+        ("K · y", "·", "a product is *, of a matrix and a vector @"),
+        ("−y", "−", "the minus sign is -"),
+        ("y[0]", "[", "a component is a block of its own: state: {a: 1, b: 1}"),
+        ("y > 0", ">", "there are no conditions; relu, sigmoid and abs tell signs apart"),
+        ("np.tanh(y)", ".", "a function stands alone: tanh(y), sum(y)"),
+        ("2y", "y", "write 2 * y"),
+        ("K y", "y", "write K * y, or @ after a matrix"),
+        ("tanh y", "y", "write tanh(y)"),
+        ("y if t else b", "if", ""),
+        ("K * y", "K * y", "a matrix is applied by @"),
+        ("tan(y)", "tan(y)", "write sin(x) / cos(x)"),
+        ("max(y, 0)", "max(y, 0)", "write relu(x) for max(x, 0)"),
+        ("pi * y", "pi", "write 3.141592653589793"),
+        ("tahn(y)", "tahn(y)", "did you mean tanh?"),
+    ],
+)
+def test_what_other_languages_have_is_answered_by_what_to_write(text: str, marked: str, help: str):
+    given = f"equations: {{y: '{text}'}}"
+    spec = validate(read_text(TEMPLATE.format(given=given, state="{y: 3}"), "m.yaml"), Spec)
+    with pytest.raises(SpecError) as caught:
+        compiled(spec)
+    (found,) = caught.value.diagnostics
+    assert found.span is not None
+    assert found.span.text[found.span.column - 1 : found.span.end_column - 1] == marked
+    assert found.help == help
+
+
+@pytest.mark.parametrize("name", ["sign", "where", "atan", "mean"])
+def test_a_function_that_is_not_there_is_not_taken_for_one_that_is_spelt_alike(name: str):
+    spec = validate(
+        read_text(TEMPLATE.format(given=f"equations: {{y: {name}(y)}}", state="{y: 3}"), "m"), Spec
+    )
+    with pytest.raises(SpecError) as caught:
+        compiled(spec)
+    (found,) = caught.value.diagnostics
+    assert found.help.startswith("functions: tanh, ")
+
+
+def test_what_is_advised_is_an_expression():
+    """With x, y, z as vectors and n as a number."""
+    from wellposed.compiler.ir.expr import variable
+    from wellposed.compiler.ir.types import columns
+    from wellposed.compiler.language.elaborate import elaborate
+    from wellposed.compiler.language.hints import NAMES
+
+    scope = {name: variable(name, columns((2,))) for name in "xyz"}
+    for advice in filter(None, NAMES.values()):
+        assert elaborate(advice.partition(" for ")[0], scope)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wellposed.data import Dataset, Preprocessing, Split, features, load, read_features
+from wellposed.data import Dataset, Preprocessing, Scaling, Split, features, load, read_features
 from wellposed.spec.data import Csv, Data, Ellipses, Npz
 
 FLOWERS = """\
@@ -172,3 +172,10 @@ def test_an_archive_with_one_array_needs_no_key(tmp_path: Path) -> None:
     np.savez(tmp_path / "new.npz", np.eye(2))
     x = read_features(tmp_path / "new.npz", Npz(path="t.npz"), Preprocessing(("x1", "x2")), None)
     np.testing.assert_array_equal(x, np.eye(2))
+
+
+def test_a_column_whose_squares_overflow_is_standardized() -> None:
+    x = np.array([[1e200, 3.0], [-1e200, 4.0], [1e200, 5.0], [-1e200, 6.0]])
+    scaled = Scaling.of(x)(x)
+    np.testing.assert_allclose(scaled[:, 0], [1, -1, 1, -1])
+    np.testing.assert_array_equal(Scaling.of(x).deviation[1], x[:, 1].std())

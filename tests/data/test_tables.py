@@ -139,6 +139,7 @@ def workbook() -> bytes:
         ("größe,b\n1,2\n".encode("latin-1"), "is not text in UTF-8", "encoding: latin-1"),
         (b"PAR1\0\0", "is a Parquet file", "csv"),
     ],
+    ids=["gzip", "xlsx", "utf-16", "utf-16 without mark", "latin-1", "parquet"],
 )
 def test_what_is_no_text_in_utf8_is_recognised(
     tmp_path: Path, content: bytes, says: str, help: str
