@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
 from .backends.texts import text_of
+from .backends.threads import Threaded, Threads, cores, on_threads, threads_for
 from .compiler.front.facts import facts_of
 from .compiler.front.load import find, load
 from .compiler.front.lower import diagnose
@@ -100,17 +101,21 @@ def train(
     origin: Origin | None = None,
     stop_after: int | None = None,
     plots: bool = True,
+    threads: int | None = None,
 ) -> Result:
     """Train a spec and keep the run in `out`, by default a new folder runs/NAME-1, -2, …
 
+    `threads` share an operation of torch on the CPU, by default as many as its work is worth;
     `origin` is the spec as it was given, by default what can be known of it. Raises SpecError for a
     spec that cannot be trained, BackendError and RunError.
     """
     problem = trainable(spec)
     model = model_of(problem.compiled, backend, device)
     given = origin or _origin_known(spec)
+    chosen = threads_for(model, rows_at_once(problem), threads)
     with _run_folder(out, spec.name) as folder:
-        return _train(problem, model, folder, progress, plots, origin=given, stop_after=stop_after)
+        how: dict[str, Any] = {"origin": given, "stop_after": stop_after}
+        return _train(problem, model, chosen, folder, progress, plots, **how)
 
 
 def resume(
@@ -120,14 +125,16 @@ def resume(
     *,
     progress: Progress | None = None,
     plots: bool = True,
+    threads: int | None = None,
 ) -> Result:
-    """Go on with a run, by default on the backend and the device it was begun on.
+    """Go on with a run, by default on the backend, the device and the threads it was begun on.
 
     Raises RunError for a folder that is no run, or whose spec was changed since.
     """
     run, problem = open_problem(folder)
     model = model_of_run(run, problem, backend, device)
-    return _train(problem, model, run.folder, progress, plots, resume=True)
+    chosen = threads_of_run(run, problem, model, threads)
+    return _train(problem, model, chosen, run.folder, progress, plots, resume=True)
 
 
 def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Trainable]:
@@ -145,6 +152,23 @@ def model_of_run(run: Run, problem: Trainable, backend: str | None, device: str 
     """The model of a run, where nothing else is said on what it was begun on."""
     begun_on = str(run.facts.get("backend")), str(run.facts.get("device"))
     return model_of(problem.compiled, backend or begun_on[0], device or begun_on[1])
+
+
+def rows_at_once(problem: Trainable) -> int:
+    """How many examples a step of the training takes."""
+    train, rows = problem.spec.train, len(problem.dataset.train)
+    return rows if train is None or train.batch is None else min(train.batch, rows)
+
+
+def threads_of_run(
+    run: Run, problem: Trainable, model: Model, asked: int | None = None
+) -> Threads | None:
+    """Those that are asked for, or that the run was begun on: others add in another order, and the
+    weights would be others than without an interruption."""
+    begun_on = run.facts.get("threads")
+    if asked is None and isinstance(model, Threaded) and isinstance(begun_on, int):
+        return Threads(min(begun_on, cores()), "as the run was begun")
+    return threads_for(model, rows_at_once(problem), asked)
 
 
 def last_epoch(rows: list[Row]) -> int:
@@ -199,6 +223,7 @@ def draw_untrained(spec: Spec, folder: Path) -> Paths:
 def _train(
     problem: Trainable,
     model: Model,
+    threads: Threads | None,
     folder: Path,
     progress: Progress | None,
     plots: bool,
@@ -206,10 +231,17 @@ def _train(
 ) -> Result:
     """The training itself, and its pictures."""
     dataset, shown = problem.dataset, progress or Quiet()
-    result = train_in(problem.compiled, model, dataset, folder, progress=shown, **how)
-    if plots and result.status != "interrupted":
-        draw_run(problem, model, result.weights, result.metrics, folder / PLOTS)
+    line = ", ".join([f"trains on {model.backend}", model.device, *_said(threads)])
+    with on_threads(model, threads):
+        how |= {"progress": shown, "opening": line}
+        result = train_in(problem.compiled, model, dataset, folder, **how)
+        if plots and result.status != "interrupted":
+            draw_run(problem, model, result.weights, result.metrics, folder / PLOTS)
     return result
+
+
+def _said(threads: Threads | None) -> list[str]:
+    return [] if threads is None else [str(threads)]
 
 
 @contextmanager

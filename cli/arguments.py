@@ -41,6 +41,12 @@ DeviceOfRun = Annotated[
     str | None,
     typer.Option("--device", "-d", metavar="NAME", help="Another device than the run's own."),
 ]
+ThreadCount = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, metavar="N", help="Of torch on the CPU; by default by the work."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the folder of the run alone.")]
 NoPlots = Annotated[bool, typer.Option("--no-plots", help="Draw nothing at the end.")]
 

@@ -15,6 +15,7 @@ import numpy as np
 from .. import api
 from ..backends.optimizers import updater
 from ..backends.stepper import Stepper
+from ..backends.threads import on_threads, threads_for
 from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.dataset import Dataset, Split
 from ..data.loading import read_features
@@ -40,7 +41,9 @@ class Evaluation:
         return {**facts, "epoch": self.epoch, **self.scores}
 
 
-def evaluate(folder: Path, backend: str | None, device: str | None) -> Evaluation:
+def evaluate(
+    folder: Path, backend: str | None, device: str | None, threads: int | None = None
+) -> Evaluation:
     """Loss (with its regularizers) and accuracy, or mean squared error, of both splits."""
     run, problem = api.open_problem(folder)
     model = api.model_of_run(run, problem, backend, device)
@@ -50,7 +53,9 @@ def evaluate(folder: Path, backend: str | None, device: str | None) -> Evaluatio
     stepper.load(api.weights_of(run, problem.module))
     is_regression = problem.spec.task.kind == "regression"
     score = scores.MSE if is_regression else scores.ACCURACY
-    found = _losses(stepper, problem.dataset) | scores.evaluate(score, stepper, problem.dataset)
+    with on_threads(model, threads_for(model, len(train), threads)):
+        found = _losses(stepper, problem.dataset)
+        found |= scores.evaluate(score, stepper, problem.dataset)
     return Evaluation(
         str(folder), model.backend, model.device, api.last_epoch(run.metrics()), found
     )
@@ -68,7 +73,13 @@ def _loss(stepper: Stepper, split: Split) -> float | None:
     return loss if math.isfinite(loss) else None
 
 
-def predict(folder: Path, data: Path, backend: str | None, device: str | None) -> str:
+def predict(
+    folder: Path,
+    data: Path,
+    backend: str | None,
+    device: str | None,
+    threads: int | None = None,
+) -> str:
     """The predictions for the rows of a file, as csv with a header.
 
     Features are read by the names, and scaled by the numbers, of the training data. Raises
@@ -83,7 +94,8 @@ def predict(folder: Path, data: Path, backend: str | None, device: str | None) -
     model = api.model_of_run(run, problem, backend, device)
     weights = api.weights_of(run, problem.module)
     starts = range(0, len(x), CHUNK)
-    logits = np.concatenate([model.forward(weights, x[i : i + CHUNK]) for i in starts])
+    with on_threads(model, threads_for(model, min(len(x), CHUNK), threads)):
+        logits = np.concatenate([model.forward(weights, x[i : i + CHUNK]) for i in starts])
     if not np.isfinite(logits).all():
         row = int(np.argmin(np.isfinite(logits).all(axis=1)))
         raise CallError(f"{data}: the network's output for row {row + 1} is not finite")

@@ -12,6 +12,7 @@ from .. import api
 from ..backends.model import Model
 from ..backends.optimizers import updater
 from ..backends.stepper import Step
+from ..backends.threads import Threads, on_threads, threads_for
 from ..data.rng import batches
 from ..spec.model import Spec
 from ..training import scores
@@ -25,6 +26,7 @@ class Rehearsal:
     problem: api.Trainable
     backend: str
     device: str
+    threads: Threads | None
     step: Step
     seconds: float
 
@@ -42,6 +44,7 @@ class Rehearsal:
         assert train is not None
         return [
             ("would train", f"{problem.name} on {self.backend}, {self.device}"),
+            *([("threads", str(self.threads))] if self.threads else []),
             ("examples", f"{len(data.train):,} + {len(data.validation):,} for validation"),
             ("weights", f"{problem.weight_count:,} numbers in {len(problem.weights)} arrays"),
             ("optimizer", f"{train.optimizer.kind}, {train.schedule.kind} rate"),
@@ -52,12 +55,14 @@ class Rehearsal:
         ]
 
 
-def rehearse(spec: Spec, backend: str, device: str) -> Rehearsal:
+def rehearse(spec: Spec, backend: str, device: str, threads: int | None = None) -> Rehearsal:
     """Load the data, compile, take a step on the first batch and time a second; write nothing."""
     problem = api.trainable(spec)
     model = api.model_of(problem.compiled, backend, device)
-    step, seconds = _first_step(problem, model)
-    return Rehearsal(problem, model.backend, model.device, step, seconds)
+    chosen = threads_for(model, api.rows_at_once(problem), threads)
+    with on_threads(model, chosen):
+        step, seconds = _first_step(problem, model)
+    return Rehearsal(problem, model.backend, model.device, chosen, step, seconds)
 
 
 def _first_step(problem: api.Trainable, model: Model) -> tuple[Step, float]:

@@ -19,6 +19,7 @@ from .arguments import (
     Quiet,
     RunFolder,
     SpecName,
+    ThreadCount,
     read_spec,
 )
 from .output import console, error_console, pairs, say, say_json
@@ -41,6 +42,7 @@ def train(
     overrides: Overrides = None,
     backend: Backend = "torch",
     device: Device = "cpu",
+    threads: ThreadCount = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="RUN", help="The new folder: runs/NAME-n."),
@@ -57,7 +59,7 @@ def train(
     if dry_run:
         from .rehearsal import rehearse
 
-        _finish_rehearsal(rehearse(given, backend, device))
+        _finish_rehearsal(rehearse(given, backend, device, threads))
         return
     from .. import api
     from ..training.progress import progress_on
@@ -71,6 +73,7 @@ def train(
         origin=api.origin_of(given, overrides or ()),
         stop_after=stop_after,
         plots=not no_plots,
+        threads=threads,
     )
     _finish(result, quiet)
 
@@ -79,6 +82,7 @@ def resume(
     run: RunFolder,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
+    threads: ThreadCount = None,
     quiet: Quiet = False,
     no_plots: NoPlots = False,
 ) -> None:
@@ -86,20 +90,21 @@ def resume(
     from .. import api
     from ..training.progress import progress_on
 
-    progress = progress_on(console(), quiet)
-    _finish(api.resume(run, backend, device, progress=progress, plots=not no_plots), quiet)
+    how: dict[str, Any] = {"progress": progress_on(console(), quiet), "plots": not no_plots}
+    _finish(api.resume(run, backend, device, threads=threads, **how), quiet)
 
 
 def evaluate(
     run: RunFolder,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
+    threads: ThreadCount = None,
     json: Json = False,
 ) -> None:
     """Measure the weights of a run on its training and validation data."""
     from .evaluation import evaluate as measure
 
-    found = measure(run, backend, device)
+    found = measure(run, backend, device, threads)
     if json:
         say_json(found.to_json())
     else:
@@ -114,12 +119,13 @@ def predict(
     ] = None,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
+    threads: ThreadCount = None,
 ) -> None:
     """Predict for the rows of a file: class and probabilities, or values, as csv."""
     from .compiling import write
     from .evaluation import predict as predicted
 
-    text = predicted(run, data, backend, device)
+    text = predicted(run, data, backend, device, threads)
     if out is None:
         say(text.rstrip("\n"))
     else:

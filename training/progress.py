@@ -16,7 +16,10 @@ LINES = 20  # about as many plain lines are written, however many epochs there a
 
 
 class Progress(ABC):
-    """Is told of every epoch while `of` is open."""
+    """Is told of what trains, and of every epoch while `of` is open."""
+
+    def opening(self, line: str) -> None:  # noqa: B027, a progress may leave it out
+        """What trains, and on what; before the first epoch."""
 
     @abstractmethod
     @contextmanager
@@ -53,6 +56,9 @@ class Bar(Progress):
         )
         self._task = self._bar.add_task("", visible=False, numbers="")
 
+    def opening(self, line: str) -> None:
+        _print(self._bar.console, line)
+
     @contextmanager
     def of(self, done: int, epochs: int) -> Iterator[None]:
         self._bar.reset(self._task, completed=done, total=epochs, visible=True)
@@ -70,6 +76,9 @@ class Lines(Progress):
         self._console = console
         self._first = self._epochs = self._every = 1
 
+    def opening(self, line: str) -> None:
+        _print(self._console, line)
+
     @contextmanager
     def of(self, done: int, epochs: int) -> Iterator[None]:
         self._first, self._epochs = done + 1, epochs
@@ -81,7 +90,11 @@ class Lines(Progress):
         if number in (self._first, self._epochs) or number % self._every == 0:
             width = len(str(self._epochs))
             text = f"epoch {number:{width}}/{self._epochs}  {numbers(row)}"
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            _print(self._console, text)
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def progress_on(console: Console, quiet: bool = False) -> Progress:
