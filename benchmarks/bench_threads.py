@@ -3,9 +3,10 @@
 One gradient of four Euler steps y + h tanh(K y), y (n, s), for growing n × n × s, on one thread and
 on all cores, alone and beside a process on every core that does nothing but compute. From its
 figures come the constants of `backends/threads.py`. Every figure is taken in a process of its own.
-On two cores that other work shared as well, a gradient at 3 × 1000 took torch 0.3 ms (median) on one
-thread, idle or busy, and on two up to 400 ms, or 2 ms with threads that wait passively; JAX 0.05 ms
-on either.
+
+Measured on two cores that other work shared, 2 × 1000 and 3 × 1000: torch on one thread 0.25-0.35
+ms in the median, idle and busy; on two 6 to 420 ms in the mean, and 0.6 to 2.2 ms where threads
+wait passively; JAX on two 0.06 to 0.1 ms in the median, at worst 1.2 ms in the mean.
 
     python benchmarks/bench_threads.py [--backend torch|jax]
     OMP_WAIT_POLICY=PASSIVE python benchmarks/bench_threads.py    # as the command line does
