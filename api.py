@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
 from .backends.texts import text_of
+from .backends.threads import Threaded, Threads, cores, on_threads, threads_for
 from .compiler.analysis.oddities import majority, oddities
 from .compiler.front.facts import Facts, facts_of
 from .compiler.front.load import find, load
@@ -82,17 +83,21 @@ def train(
     origin: Origin | None = None,
     stop_after: int | None = None,
     plots: bool = True,
+    threads: int | None = None,
 ) -> Result:
     """Train a spec and keep the run in `out`, by default a new folder runs/NAME-1, -2, …
 
+    `threads` share an operation of torch on the CPU, by default as many as its work is worth;
     `origin` is the spec as it was given, by default what can be known of it. Raises SpecError for a
     spec that cannot be trained, BackendError and RunError.
     """
     problem = trainable(spec)
     model = model_of(problem, backend, device)
     given = origin or _origin_known(spec)
+    chosen = threads_for(model, rows_at_once(problem), threads)
     with _run_folder(out, spec.name) as folder:
-        return _train(problem, model, folder, progress, plots, origin=given, stop_after=stop_after)
+        how: dict[str, Any] = {"origin": given, "stop_after": stop_after}
+        return _train(problem, model, chosen, folder, progress, plots, **how)
 
 
 def resume(
@@ -102,14 +107,16 @@ def resume(
     *,
     progress: Progress | None = None,
     plots: bool = True,
+    threads: int | None = None,
 ) -> Result:
-    """Go on with a run, by default on the backend and the device it was begun on.
+    """Go on with a run, by default on the backend, the device and the threads it was begun on.
 
     Raises RunError for a folder that is no run, or whose spec was changed since.
     """
     run, problem = open_learning(folder)
     model = model_of_run(run, problem, backend, device)
-    return _train(problem, model, run.folder, progress, plots, resume=True)
+    chosen = threads_of_run(run, problem, model, threads)
+    return _train(problem, model, chosen, run.folder, progress, plots, resume=True)
 
 
 def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Compiled]:
@@ -161,6 +168,24 @@ def epoch_of(run: Run, which: str = "last") -> int:
     """How many whole epochs the weights of a run have seen."""
     epoch = run.weights(which).epoch
     return last_epoch(run.metrics()) if epoch is None else epoch
+
+
+def rows_at_once(problem: Compiled) -> int:
+    """How many examples a step of the training takes."""
+    assert problem.dataset is not None
+    train, rows = problem.spec.train, len(problem.dataset.train)
+    return rows if train is None or train.batch is None else min(train.batch, rows)
+
+
+def threads_of_run(
+    run: Run, problem: Compiled, model: Model, asked: int | None = None
+) -> Threads | None:
+    """Those that are asked for, or that the run was begun on: others add in another order, and the
+    weights would be others than without an interruption."""
+    begun_on = run.facts.get("threads")
+    if asked is None and isinstance(model, Threaded) and isinstance(begun_on, int):
+        return Threads(min(begun_on, cores()), "as the run was begun")
+    return threads_for(model, rows_at_once(problem), asked)
 
 
 def last_epoch(rows: list[Row]) -> int:
@@ -219,6 +244,7 @@ def draw_untrained(spec: Spec, folder: Path) -> Paths:
 def _train(
     problem: Compiled,
     model: Model,
+    threads: Threads | None,
     folder: Path,
     progress: Progress | None,
     plots: bool,
@@ -228,13 +254,20 @@ def _train(
     assert problem.dataset is not None
     shown = progress or Quiet()
     shown.warn(oddities(problem, problem.dataset))
-    result = train_in(problem, model, problem.dataset, folder, progress=shown, **how)
-    accuracy = result.metrics[-1].get("train_accuracy") if result.metrics else None
-    shown.warn(majority(problem.spec, problem.dataset, accuracy))
-    if plots and result.status not in ("interrupted", "terminated"):
-        given = result.weights, result.metrics, last_epoch(result.metrics)
-        draw_run(problem, model, *given, folder / PLOTS)
+    line = ", ".join([f"trains on {model.backend}", model.device, *_said(threads)])
+    with on_threads(model, threads):
+        how |= {"progress": shown, "opening": line}
+        result = train_in(problem, model, problem.dataset, folder, **how)
+        accuracy = result.metrics[-1].get("train_accuracy") if result.metrics else None
+        shown.warn(majority(problem.spec, problem.dataset, accuracy))
+        if plots and result.status not in ("interrupted", "terminated"):
+            given = result.weights, result.metrics, last_epoch(result.metrics)
+            draw_run(problem, model, *given, folder / PLOTS)
     return result
+
+
+def _said(threads: Threads | None) -> list[str]:
+    return [] if threads is None else [str(threads)]
 
 
 @contextmanager

@@ -90,7 +90,7 @@ class JaxModel(FrameworkModel):
         self.placed = _device(device)
         with _own_settings(), _enable_x64(dtype == "float64"):
             super().__init__(module, source, device, dtype)
-        self._compiled: dict[tuple[str, bool, bool], Callable[..., Any]] = {}
+        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     @contextmanager
     def settings(self) -> Iterator[None]:
@@ -109,11 +109,16 @@ class JaxModel(FrameworkModel):
 
     def compiled(self, function: str, differentiated: bool = False) -> Callable[..., Any]:
         """A function of the program, or its value and gradient, compiled once."""
-        key = function, differentiated, self.compiles_fast
+        native = getattr(self.native, function)
+        wanted = jax.value_and_grad(native) if differentiated else native
+        return self.once((function, differentiated), wanted)
+
+    def once(self, key: tuple[Any, ...], function: Callable[..., Any]) -> Callable[..., Any]:
+        """The compiled form of a function, the first of this key that was given: XLA takes a
+        second for what runs in milliseconds."""
+        key = *key, self.compiles_fast
         if key not in self._compiled:
-            native = getattr(self.native, function)
-            wanted = jax.value_and_grad(native) if differentiated else native
-            self._compiled[key] = jax.jit(wanted, compiler_options=self.options)
+            self._compiled[key] = jax.jit(function, compiler_options=self.options)
         return self._compiled[key]
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
@@ -221,7 +226,7 @@ class JaxStepper(Stepper):
             norm = global_norm(gradient)
             return loss, norm, *self.updater.apply(gradient, norm, moments, weights, rates)
 
-        return jax.jit(update, compiler_options=self.model.options)
+        return self.model.once(("update", self.updater), update)
 
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
         with self.model.settings():
@@ -233,7 +238,7 @@ class JaxStepper(Stepper):
         def apply(gradient: Any, moments: Any, weights: Any, rates: Any) -> tuple[Any, Any]:
             return self.updater.apply(gradient, global_norm(gradient), moments, weights, rates)
 
-        return jax.jit(apply, compiler_options=self.model.options)
+        return self.model.once(("apply", self.updater), apply)
 
     def updated(self, gradient: dict[str, Any], rates: Rates) -> tuple[Any, Any]:
         with self.model.settings():

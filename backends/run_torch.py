@@ -46,6 +46,15 @@ class TorchModel(FrameworkModel):
 
     backend, dialect = "torch", TORCH
 
+    @property
+    def threads(self) -> int:
+        """That share an operation on the CPU, in this process."""
+        return torch.get_num_threads()
+
+    @threads.setter
+    def threads(self, count: int) -> None:
+        torch.set_num_threads(count)
+
     def compile(self) -> None:
         """torch.compile of `step`: one layer is compiled once, whatever the depth."""
         native, step = self.native, self._names["step"]
@@ -138,7 +147,9 @@ class TorchModel(FrameworkModel):
 
     def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
         network, rows = self.network(weights), self._put(x).requires_grad_()
-        network(rows).backward(self._put(w))  # unlike autograd.grad, checkpoints of all kinds do it
+        # `backward` is what checkpoints of all kinds do, of a number: a cotangent that is handed to
+        # it makes torch import for a second what it checks shapes with
+        (network(rows) * self._put(w)).sum().backward()
         found = self.parameters(network).items()
         pulled = {n: _gradient_of(p).cpu().numpy() for n, p in found}
         return pulled, _gradient_of(rows).cpu().numpy()

@@ -60,6 +60,7 @@ def wellposed(
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code of a call. Errors of the user's are printed; those of ours are raised."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core
     try:
         _check_verb(arguments)
         code = _invoke(arguments or ["--help"])

@@ -45,6 +45,12 @@ Which = Annotated[
     Literal["last", "best"],
     typer.Option("--weights", help="Those of the last epoch, or of the best by validation."),
 ]
+ThreadCount = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, metavar="N", help="Of torch on the CPU; by default by the work."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the folder of the run alone.")]
 NoPlots = Annotated[bool, typer.Option("--no-plots", help="Draw nothing at the end.")]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Device, Json, Overrides, SpecOrRun, emitting
+from .arguments import Device, Json, Overrides, SpecOrRun, ThreadCount, emitting
 from .climbing import Climb
 from .output import error_console, say, say_json, section, table
 from .subject import Subject, read_subject
@@ -39,6 +40,7 @@ def check(
         ),
     ] = None,
     device: Device = "cpu",
+    threads: ThreadCount = None,
     to: Annotated[
         str, typer.Option("--to", metavar="RUNG", help="The last rung to climb: L0 … L7.")
     ] = "L7",
@@ -60,6 +62,8 @@ def check(
     json: Json = False,
 ) -> None:
     """Compare the programs with the float64 reference, rung by rung."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the reference runs beside the programs
+    from ..backends.threads import SAID
     from ..checking.child import interruptible
     from .errors import CallError
 
@@ -79,6 +83,8 @@ def check(
     if unused:
         mode = "--self-test" if self_test else "--matrix"
         raise CallError(f"{mode} makes no use of {unused[0]}", f"leave out {unused[0]}")
+    if threads is not None:
+        os.environ[SAID] = str(threads)  # of every program; 1 where nothing is said
     with interruptible():
         if self_test:
             passed = _self_test(emitting(backend or "all"), json)

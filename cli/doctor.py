@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -19,8 +20,11 @@ Lines = Iterator[tuple[str, str]]
 
 def doctor() -> None:
     """Say what is installed, which devices there are, and what is missing."""
+    from ..backends.threads import cores
+
     say(f"wellposed {__version__}, Python {platform.python_version()}, {platform.platform()}")
     say(sys.executable)
+    say(f"{cores()} cores")
     section("Packages")
     pairs((name, installed(name) or f"missing: pip install {name}") for name in REQUIRED)
     section("Backends")
@@ -46,8 +50,15 @@ def _torch() -> Lines:
     cuda = torch.cuda
     names = [f"cuda:{i} {cuda.get_device_name(i)}" for i in range(cuda.device_count())]
     yield "", f"devices: {', '.join(['cpu', *names])}"
-    yield "", f"CUDA {torch.version.cuda or 'not built in'}, {torch.get_num_threads()} threads"
+    yield "", f"CUDA {torch.version.cuda or 'not built in'}"
+    yield "", f"threads on the CPU: {_threads(torch.get_num_threads())}"
     yield "", "float64 yes, float32 in full: TF32 is switched off while programs run"
+
+
+def _threads(count: int) -> str:
+    from ..backends.threads import SAID, rule
+
+    return f"{count}, by {SAID}" if SAID in os.environ else rule()
 
 
 def _jax() -> Lines:
@@ -55,4 +66,5 @@ def _jax() -> Lines:
 
     yield "", f"devices: {', '.join(map(str, jax.devices()))}"
     yield "", f"jaxlib {installed('jaxlib')}, the platform by default is {jax.default_backend()}"
+    yield "", "threads on the CPU: one for each core; they share large operations only"
     yield "", "float64 yes, by x64 where a spec asks for it; matrix products in full precision"

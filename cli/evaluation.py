@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from .. import api
+from ..backends.model import Model
 from ..backends.optimizers import updater
+from ..backends.threads import on_threads, threads_for
 from ..compiler.pipeline import Compiled
 from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.files import read_examples, read_features
@@ -22,6 +24,17 @@ from ..spec.diagnostics import COMMAND_LINE, Span
 from ..training import scores
 from ..training.run import Run
 from .errors import CallError
+
+
+@dataclass(frozen=True)
+class Using:
+    """With what a run is used: another backend, device or number of threads than by default, its
+    `last` weights or the `best`."""
+
+    backend: str | None = None
+    device: str | None = None
+    weights: str = "last"
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,24 +57,22 @@ class Evaluation:
         return {**facts, "epoch": self.epoch, **of_file, **self.scores}
 
 
-def evaluate(
-    folder: Path, backend: str | None, device: str | None, which: str = "last"
-) -> Evaluation:
+def evaluate(folder: Path, using: Using) -> Evaluation:
     """Loss (with its regularizers) and accuracy, or mean squared error, of both splits."""
     run, problem = api.open_learning(folder)
-    model = api.model_of_run(run, problem, backend, device)
+    model = api.model_of_run(run, problem, using.backend, using.device)
     dataset = problem.dataset
     assert problem.spec.train is not None and dataset is not None
     stepper = model.stepper(updater(problem.spec.train), dataset.train.x, dataset.train.targets)
-    stepper.load(api.weights_of(run, problem.module, which))
+    stepper.load(api.weights_of(run, problem.module, using.weights))
     score = scores.score_of(problem.spec, dataset.preprocessing)
-    found = scores.evaluate(score, scores.Objective(problem), stepper, dataset)
-    return Evaluation(str(folder), model.backend, model.device, api.epoch_of(run, which), found)
+    with on_threads(model, threads_for(model, len(dataset.train), using.threads)):
+        found = scores.evaluate(score, scores.Objective(problem), stepper, dataset)
+    epoch = api.epoch_of(run, using.weights)
+    return Evaluation(str(folder), model.backend, model.device, epoch, found)
 
 
-def evaluate_file(
-    folder: Path, data: Path, backend: str | None, device: str | None, which: str = "last"
-) -> Evaluation:
+def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
     """The same of a file like that of the spec: with its columns, labels or targets.
 
     Raises SpecError for the file, CallError where the spec names no column to compare with.
@@ -72,28 +83,26 @@ def evaluate_file(
         kind = "the spec" if node is None else node.kind
         raise CallError(f"{data}: {kind} names no column of labels that a file could have")
     examples = read_examples(data, node, known, problem.spec.dtype, _where(data))
-    weights = api.weights_of(run, problem.module, which)
-    model = api.model_of_run(run, problem, backend, device)
-    logits = scores.in_chunks(lambda x: model.forward(weights, x), examples.x)
+    weights = api.weights_of(run, problem.module, using.weights)
+    model = api.model_of_run(run, problem, using.backend, using.device)
+    logits = _logits(model, weights, examples.x, using)
     score = scores.score_of(problem.spec, known)
     found = scores.measure(score, scores.Objective(problem), logits, examples, weights)
-    ran = str(folder), model.backend, model.device, api.epoch_of(run, which)
+    ran = str(folder), model.backend, model.device, api.epoch_of(run, using.weights)
     return Evaluation(*ran, found, str(data), len(examples))
 
 
-def predict(
-    folder: Path, data: Path, backend: str | None, device: str | None, which: str = "last"
-) -> str:
+def predict(folder: Path, data: Path, using: Using) -> str:
     """The predictions for the rows of a file, as csv with a header.
 
     Features are read by the names, and scaled by the numbers, of the training data; values are in
     the units of the data. Raises SpecError for the file.
     """
     run, problem = api.open_problem(folder)
-    weights, known = api.weights_of(run, problem.module, which), _known(run, problem)
+    weights, known = api.weights_of(run, problem.module, using.weights), _known(run, problem)
     x = read_features(data, problem.spec.data, known, _where(data))
-    model = api.model_of_run(run, problem, backend, device)
-    logits = scores.in_chunks(lambda rows: model.forward(weights, rows), x)
+    model = api.model_of_run(run, problem, using.backend, using.device)
+    logits = _logits(model, weights, x, using)
     if not np.isfinite(logits).all():
         row = int(np.argmin(np.isfinite(logits).all(axis=1)))
         raise CallError(f"{data}: the network's output for row {row + 1} is not finite")
@@ -105,6 +114,14 @@ def predict(
             values = known.target_scaling.undone(values)
         return _csv(known.targets or (), values.tolist())
     return _classes(values, known.classes)
+
+
+def _logits(
+    model: Model, weights: Mapping[str, np.ndarray], x: np.ndarray, using: Using
+) -> np.ndarray:
+    chosen = threads_for(model, min(len(x), scores.CHUNK), using.threads)
+    with on_threads(model, chosen):
+        return scores.in_chunks(lambda rows: model.forward(weights, rows), x)
 
 
 def _where(data: Path) -> Span:

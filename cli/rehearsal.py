@@ -12,6 +12,7 @@ from .. import api
 from ..backends.model import Model
 from ..backends.optimizers import updater
 from ..backends.stepper import Step
+from ..backends.threads import Threads, on_threads, threads_for
 from ..compiler.pipeline import Compiled
 from ..data.rng import batches
 from ..spec.model import Spec
@@ -29,6 +30,7 @@ class Rehearsal:
     problem: Compiled
     backend: str
     device: str
+    threads: Threads | None
     step: Step
     seconds: float
     divergence: Divergence | None = None
@@ -40,6 +42,7 @@ class Rehearsal:
         assert train is not None and data is not None
         return [
             ("would train", f"{problem.name} on {self.backend}, {self.device}"),
+            *([("threads", str(self.threads))] if self.threads else []),
             ("examples", f"{len(data.train):,} + {len(data.validation):,} for validation"),
             ("weights", f"{problem.weight_count:,} numbers in {len(problem.weights)} arrays"),
             ("optimizer", f"{train.optimizer.kind}, {train.schedule.kind} rate"),
@@ -50,12 +53,15 @@ class Rehearsal:
         ]
 
 
-def rehearse(spec: Spec, backend: str, device: str) -> Rehearsal:
+def rehearse(spec: Spec, backend: str, device: str, threads: int | None = None) -> Rehearsal:
     """Load the data, compile, take a step on the first batch and time a second; write nothing."""
     problem = api.trainable(spec)
     model = api.model_of(problem, backend, device)
-    update, divergence, seconds = _first_step(problem, model)
-    return Rehearsal(problem, model.backend, model.device, update.step, seconds, divergence)
+    chosen = threads_for(model, api.rows_at_once(problem), threads)
+    with on_threads(model, chosen):
+        update, divergence, seconds = _first_step(problem, model)
+    ran = model.backend, model.device, chosen
+    return Rehearsal(problem, *ran, update.step, seconds, divergence)
 
 
 def _first_step(problem: Compiled, model: Model) -> tuple[Update, Divergence | None, float]:

@@ -19,6 +19,7 @@ from .arguments import (
     Quiet,
     RunFolder,
     SpecName,
+    ThreadCount,
     Which,
     read_spec,
 )
@@ -42,6 +43,7 @@ def train(
     overrides: Overrides = None,
     backend: Backend = "torch",
     device: Device = "cpu",
+    threads: ThreadCount = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="RUN", help="The new folder: runs/NAME-n."),
@@ -58,7 +60,7 @@ def train(
     if dry_run:
         from .rehearsal import rehearse
 
-        _finish_rehearsal(rehearse(given, backend, device))
+        _finish_rehearsal(rehearse(given, backend, device, threads))
         return
     from .. import api
     from ..training.progress import progress_on
@@ -72,6 +74,7 @@ def train(
         origin=api.origin_of(given, overrides or ()),
         stop_after=stop_after,
         plots=not no_plots,
+        threads=threads,
     )
     _finish(result, quiet)
 
@@ -80,6 +83,7 @@ def resume(
     run: RunFolder,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
+    threads: ThreadCount = None,
     quiet: Quiet = False,
     no_plots: NoPlots = False,
 ) -> None:
@@ -87,8 +91,8 @@ def resume(
     from .. import api
     from ..training.progress import progress_on
 
-    progress = progress_on(console(), quiet)
-    _finish(api.resume(run, backend, device, progress=progress, plots=not no_plots), quiet)
+    how: dict[str, Any] = {"progress": progress_on(console(), quiet), "plots": not no_plots}
+    _finish(api.resume(run, backend, device, threads=threads, **how), quiet)
 
 
 def evaluate(
@@ -100,15 +104,17 @@ def evaluate(
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
     weights: Which = "last",
+    threads: ThreadCount = None,
     json: Json = False,
 ) -> None:
     """Measure the weights of a run on its training and validation data, or on a file."""
     from . import evaluation
 
+    using = evaluation.Using(backend, device, weights, threads)
     if data is None:
-        found = evaluation.evaluate(run, backend, device, weights)
+        found = evaluation.evaluate(run, using)
     else:
-        found = evaluation.evaluate_file(run, data, backend, device, weights)
+        found = evaluation.evaluate_file(run, data, using)
     if json:
         say_json(found.to_json())
     else:
@@ -124,12 +130,14 @@ def predict(
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
     weights: Which = "last",
+    threads: ThreadCount = None,
 ) -> None:
     """Predict for the rows of a file: class and probabilities, or values, as csv."""
     from .compiling import write
+    from .evaluation import Using
     from .evaluation import predict as predicted
 
-    text = predicted(run, data, backend, device, weights)
+    text = predicted(run, data, Using(backend, device, weights, threads))
     if out is None:
         say(text.rstrip("\n"))
     else:

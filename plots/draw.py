@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.model import Model
+from ..compiler.analysis.budget import WHOLE
 from ..compiler.analysis.jacobian import eigenvalues as along_the_depth
 from ..compiler.ir.problem import Problem
 from ..compiler.pipeline import Compiled
@@ -93,7 +94,8 @@ def _pictures(subject: Subject) -> Iterator[tuple[str, Picture]]:
     if _has_planar_classes(subject.dataset):
         yield "decision.png", _decision
     yield "features.png", _features
-    yield "eigenvalues.png", _eigenvalues
+    if subject.problem.size**3 <= WHOLE:
+        yield "eigenvalues.png", _eigenvalues
     if subject.problem.size == 2:
         yield "trajectories.png", _trajectories
 
@@ -157,9 +159,10 @@ def _features(subject: Subject, path: Path) -> None:
 def _eigenvalues(subject: Subject, path: Path) -> None:
     """h λ of ∂f/∂y along the depth at a few points, in float64 by the reference."""
     problem, integrator = subject.problem, subject.problem.integrator
-    matrices = MOST_EIGENVALUE_WORK / problem.size**3
-    depths = int(np.clip(matrices / SAMPLES, *DEPTHS))
-    x = subject.few(SAMPLES).x
+    work = problem.size**3
+    depths = int(np.clip(MOST_EIGENVALUE_WORK / work / SAMPLES, *DEPTHS))
+    depths = min(depths, problem.steps, WHOLE // work)  # a wide network is drawn at fewer places
+    x = subject.few(int(np.clip(WHOLE // work // depths, 1, SAMPLES))).x
     times, found = along_the_depth(subject.compiled, subject.weights, x, depths)
     title = subject.title(f"eigenvalues of the Jacobian, {integrator.name}")
     region: dict[str, Any] = {"interval": integrator.imaginary_limit()}

@@ -17,7 +17,11 @@ LINES = 20  # about as many plain lines are written, however many epochs there a
 
 
 class Progress(ABC):
-    """Is told of every epoch while `of` is open."""
+    """Is told of what trains, and of every epoch while `of` is open."""
+
+    @abstractmethod
+    def opening(self, line: str) -> None:
+        """What trains, and on what; before the first epoch."""
 
     @abstractmethod
     @contextmanager
@@ -41,6 +45,9 @@ class Quiet(Progress):
     def of(self, done: int, epochs: int) -> Iterator[None]:
         yield
 
+    def opening(self, line: str) -> None:
+        pass
+
     def epoch(self, row: Row) -> None:
         pass
 
@@ -54,9 +61,15 @@ class OnConsole(Progress):
     def __init__(self, console: Console) -> None:
         self._console = console
 
+    def opening(self, line: str) -> None:
+        self._print(line)
+
     def warn(self, warnings: Iterable[Diagnostic]) -> None:
         for warning in warnings:
-            self._console.print(warning.render(), highlight=False, markup=False, soft_wrap=True)
+            self._print(warning.render())
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class Bar(OnConsole):
@@ -101,7 +114,7 @@ class Lines(OnConsole):
         if number in (self._first, self._epochs) or number % self._every == 0:
             width = len(str(self._epochs))
             text = f"epoch {number:{width}}/{self._epochs}  {numbers(row)}"
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._print(text)
 
 
 def progress_on(console: Console, quiet: bool = False) -> Progress:

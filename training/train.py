@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..backends.model import Model
 from ..backends.optimizers import Updater, updater
 from ..backends.stepper import Stepper, trained
+from ..backends.threads import Threaded
 from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset
@@ -41,13 +43,15 @@ def train(
     origin: Origin | None = None,
     stop_after: int | None = None,
     resume: bool = False,
+    opening: str = "",
 ) -> Result:
     """Train the model of a compiled spec on the data and keep everything in the folder `out`.
 
     `origin` is the spec as it was given (default: the spec itself as YAML); `stop_after` ends this
     call after so many epochs, as an interruption would; `resume` goes on with the run in `out`, in
-    any backend. A keyboard interrupt leaves the last checkpoint. RunError where the folder, the
-    spec or the data do not allow it, or another process trains there.
+    any backend; `opening` is what progress says first. A keyboard interrupt leaves the last
+    checkpoint. RunError where the folder, the spec or the data do not allow it, or another process
+    trains there.
     """
     spec = compiled.problem.spec
     rule = _checked_rule(spec, dataset, stop_after)
@@ -61,6 +65,8 @@ def train(
     with locked(run.folder), endings.taken():
         score = score_of(spec, dataset.preprocessing)
         start, rows = _go_on(run, model.module, weights, rule, score)
+        if opening:
+            progress.opening(opening)
         session = _Session(compiled, model, dataset, rule, run, start, rows, endings)
         return session.go(progress, stop_after)
 
@@ -88,7 +94,9 @@ def _begin(
         name: np.asarray(part) for name, part in rule.init(trained(model.module, weights)).items()
     }
     start = Checkpoint(0, weights, state, origin.digest)
-    facts = {"name": spec.name, "backend": model.backend, "device": model.device}
+    facts: dict[str, Any] = {"name": spec.name, "backend": model.backend, "device": model.device}
+    if isinstance(model, Threaded):
+        facts["threads"] = model.threads
     return create_run(out, spec, dataset, origin, start, facts)
 
 

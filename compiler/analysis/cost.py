@@ -56,6 +56,25 @@ def cost(module: Module) -> Cost:
     )
 
 
+def largest_operation(module: Module, batch: int) -> int:
+    """Floating-point operations of the largest single operation on a batch, or on the weights of a
+    step."""
+    nodes = (
+        node
+        for function in module.functions.values()
+        for node in walk(*function.values, *(e for let in function.body for e in let.operands))
+    )
+    return max(_of_one(node, batch) for node in nodes)
+
+
+def _of_one(e: Expr, batch: int) -> int:
+    if e.type.batched:
+        return batch * _flops(e)
+    if e.op == "matmul":
+        return 2 * prod(e.args[0].shape) * prod(e.args[1].shape[1:])
+    return prod(e.shape)
+
+
 def fold(module: Module, name: str, measure: Measure) -> int:
     """The sum of a measure over all nodes that a function evaluates, as often as it does."""
 

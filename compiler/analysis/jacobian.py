@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..ir.compiled import Compiled
-from ..ir.expr import Expr
+from ..ir.expr import Expr, variables
 from ..ir.problem import Problem
+from ..passes.linearize import NotLinearized
 from ..passes.words import Column, Diagonal, Factor, Matrix, Number, Part, Row, Words
 from ..reference.reference import Reference
+from ..reference.walk import states_before
 from ..semantics.evaluate import Evaluator
 from .spectrum import jacobian_words
 
 Array = NDArray[Any]
 Values = Mapping[Expr, Array]
+States = Mapping[int, Array] | Array
+"""States (s, n) by the number of a step."""
 
 
 def eigenvalues(
@@ -28,41 +35,70 @@ def eigenvalues(
     The Jacobian of step j is that of f(t_j, ·) at y(t_j). A second-order field y'' = f has the
     eigenvalues ±√μ, μ those of ∂f/∂y.
     """
-    trajectory = Reference(compiled.module).trajectory(weights, x)
-    steps, found = eigenvalues_along(compiled, weights, trajectory, most)
-    return steps * compiled.problem.h, found
+    steps = evenly(compiled.problem.steps, most)
+    states = states_before(compiled, weights, x, steps.tolist())
+    found = eigenvalues_of(jacobians(compiled, weights, states, steps))
+    times = steps * compiled.problem.h
+    return times, of_first_order(found) if compiled.problem.order == 2 else found
 
 
-def eigenvalues_along(
-    compiled: Compiled, weights: Mapping[str, Array], trajectory: Array, most: int = 64
-) -> tuple[Array, Array]:
-    """Likewise of states trajectory[j] (s, n) that are known: the steps (J,) and λ there."""
-    problem = compiled.problem
-    count = min(most, problem.steps)
-    steps = np.linspace(0, problem.steps - 1, count).astype(int)
-    found = eigenvalues_of(jacobians(compiled, weights, trajectory, steps))
-    return steps, of_first_order(found) if problem.order == 2 else found
+def evenly(steps: int, most: int) -> Array:
+    """At most so many of the first steps, the first and the last of them among these."""
+    return np.linspace(0, steps - 1, min(most, steps)).astype(int)
+
+
+def has_one_jacobian(problem: Problem) -> bool:
+    """Is ∂f/∂y the same at all states and times?"""
+    try:
+        words = jacobian_words(problem)
+    except NotLinearized:
+        return False
+    moving = {w.variable for w in problem.layer if w.mode != "shared"}
+    moving |= {problem.t, *problem.states.values()}
+    return moving.isdisjoint(variables(*Factors(*words.values()).roots))
 
 
 def jacobians(
-    compiled: Compiled, weights: Mapping[str, Array], trajectory: Array, steps: Array
+    compiled: Compiled, weights: Mapping[str, Array], states: States, steps: Array
 ) -> Array:
-    """∂f/∂y (J, s, n, n) at the states trajectory[j] (s, n) of the given steps."""
-    problem, words = compiled.problem, jacobian_words(compiled.problem)
-    reference, factors = Reference(compiled.module), Factors(*words.values())
-    values = factors(
-        [_values(problem, reference, weights, trajectory[j].T, j) for j in map(int, steps)]
-    )
-    batch = (len(steps), trajectory.shape[1])
-    blocks = [
-        [matrices(words[of, by], values, batch, (n, m)) for by, m in _sizes(problem)]
-        for of, n in _sizes(problem)
-    ]
-    return np.block(blocks)
+    """∂f/∂y (J, s, n, n) at the states[j] (s, n) of the given steps."""
+    at, n = Linearized.at(compiled, weights, states, steps), compiled.problem.size
+    return at.times(np.broadcast_to(np.eye(n), (1, at.batch[1], n, n)))
 
 
-def _sizes(problem: Problem) -> list[tuple[str, int]]:
-    return list(problem.sizes.items())
+@dataclass(frozen=True)
+class Linearized:
+    """∂f/∂y at some steps and examples, as words and the numbers in them."""
+
+    sizes: Mapping[str, int]
+    words: Mapping[tuple[str, str], Words]
+    values: Values
+    batch: tuple[int, int]
+
+    @classmethod
+    def at(
+        cls, compiled: Compiled, weights: Mapping[str, Array], states: States, steps: Array
+    ) -> Linearized:
+        """At the states[j] (s, n) of the given steps."""
+        problem, words = compiled.problem, jacobian_words(compiled.problem)
+        reference, factors = Reference(compiled.module), Factors(*words.values())
+        values = factors(
+            [_values(problem, reference, weights, states[j].T, j) for j in map(int, steps)]
+        )
+        return cls(problem.sizes, words, values, (len(steps), len(states[int(steps[0])])))
+
+    def times(self, columns: Array) -> Array:
+        """∂f/∂y · columns (J, s, n, k)."""
+        parts = np.split(columns, np.cumsum(list(self.sizes.values()))[:-1], axis=2)
+        by = dict(zip(self.sizes, parts, strict=True))
+        return np.concatenate([self._row(of, by) for of in self.sizes], axis=2)
+
+    def _row(self, of: str, by: Mapping[str, Array]) -> Array:
+        found = (
+            applied(self.words[of, name], self.values, self.batch, part, self.sizes[of])
+            for name, part in by.items()
+        )
+        return reduce(add, found)
 
 
 def _values(
@@ -76,7 +112,7 @@ def _values(
     t = np.asarray(j * problem.h)
     values = {problem.t: t} | layer_at(problem, reference, weights, t)
     at = 0
-    for name, n in _sizes(problem):
+    for name, n in problem.sizes.items():
         values[problem.blocks[name].variable] = state[at : at + n]
         at += n
     return values
@@ -125,14 +161,16 @@ def _in(factor: Factor) -> tuple[Expr, ...]:
             return ()
 
 
-def matrices(words: Words, values: Values, batch: tuple[int, int], shape: tuple[int, int]) -> Array:
-    """A sum of words as matrices (J, s, rows, columns), one for each step and example.
+def applied(
+    words: Words, values: Values, batch: tuple[int, int], columns: Array, rows: int
+) -> Array:
+    """A sum of words times columns (J, s, n, k), one for each step and example: (J, s, rows, k).
 
-    `values` are those of its `Factors`, `batch` is (J, s), `shape` (rows, columns).
+    `values` are those of its `Factors`, `batch` is (J, s).
     """
-    total = np.zeros((*batch, *shape))
+    total = np.zeros((*batch, rows, columns.shape[3]))
     for word in words:
-        product = np.broadcast_to(np.eye(shape[1]), (1, batch[1], shape[1], shape[1]))
+        product = columns
         for factor in reversed(word.factors):
             product = _applied(factor, values, product)
         total = total + word.sign * product

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.sources import counted
 from ..ir.compiled import Compiled
-from ..reference.reference import Reference
-from .jacobian import Array, eigenvalues_along
+from ..ir.problem import Problem
+from ..reference.walk import states_before
+from .budget import Budget
+from .jacobian import Array, Linearized, States, eigenvalues_of, evenly, jacobians, of_first_order
+from .outermost import outermost
 from .seen import Seen
 
-STEPS, FEW_STEPS, VERY_LARGE = 64, 8, 128
-"""Steps that are looked at, fewer for a state above VERY_LARGE."""
 RANGE = 1e12
 """States this many times as large as the features have left the range of numbers, or soon will."""
 NEGLIGIBLE = 1e-9
@@ -56,6 +59,10 @@ class Numbers:
     """The worst at the first time there is one."""
     where: str
     lost: Lost | None = None
+    steps: int = 0
+    """How many steps the growth is over."""
+    is_whole: bool = True
+    """Are these all eigenvalues of each Jacobian that was looked at?"""
 
     @property
     def range(self) -> str:
@@ -64,20 +71,25 @@ class Numbers:
 
 def numbers_of(compiled: Compiled, given: Seen) -> Numbers:
     """Eigenvalues along the trajectories of the rows that are looked at."""
-    problem = compiled.problem
+    problem, plan = compiled.problem, given.budget
+    assert plan is not None  # of what costs too much nothing is asked
+    steps = evenly(plan.reach, plan.steps)
     with np.errstate(all="ignore"):
-        path = Reference(compiled.module).trajectory(given.weights, given.x)
-        most = STEPS if problem.size <= VERY_LARGE else FEW_STEPS
-        steps, found = eigenvalues_along(compiled, given.weights, path, most)
-        sizes, largest = np.abs(path[steps]).max(axis=2), max(1.0, float(np.abs(given.x).max()))
+        states = states_before(compiled, given.weights, given.x, steps.tolist())
+        found = _eigenvalues(compiled, given, plan, states, steps)
+        path = np.stack([states[j] for j in steps.tolist()])
+        sizes, largest = np.abs(path).max(axis=2), max(1.0, float(np.abs(given.x).max()))
         has_left = ~(sizes <= RANGE * largest)
         is_known = np.isfinite(found).all(axis=2) & ~has_left
-        lost = _first_lost(given, path[steps], steps * problem.h, is_known, has_left)
+        lost = _first_lost(given, path, steps * problem.h, is_known, has_left)
         if has_left.any():  # on the way out the slopes are those of states that are lost already
             is_known &= sizes <= largest
         known: NDArray[np.complex128] = np.where(is_known[..., None], found, 0)
+        count = int(is_known.sum()) * found.shape[2]
+        if not count:
+            known = np.zeros((*is_known.shape, 1), complex)
         by = problem.integrator.amplification(problem.h * known)
-        growth = float(np.exp(problem.steps * np.log(np.maximum(by.max(axis=(1, 2)), 1)).mean()))
+        growth = float(np.exp(plan.reach * np.log(np.maximum(by.max(axis=(1, 2)), 1)).mean()))
     return Numbers(
         lower=float(np.real(known).min()),
         upper=float(np.real(known).max()),
@@ -85,11 +97,55 @@ def numbers_of(compiled: Compiled, given: Seen) -> Numbers:
         frequency=float(np.abs(np.imag(known)).max()),
         growth=growth,
         outside=int((by > 1 + NEGLIGIBLE).sum()),
-        count=int(is_known.sum()) * problem.size,
+        count=count,
         stiff=_stiff(known, by, steps * problem.h),
-        where=f"{given.where}, {len(steps)} steps",
+        where=", ".join(_where(given, plan, problem, found.shape[2])),
         lost=lost,
+        steps=plan.reach,
+        is_whole=not plan.products,
     )
+
+
+def _eigenvalues(
+    compiled: Compiled, given: Seen, plan: Budget, states: States, steps: Array
+) -> NDArray[np.complex128]:
+    """λ of the first-order field (J, s, k): all n of them, or the outermost that were found."""
+    shape = len(steps), len(given.x)
+    if plan.is_same:  # one matrix stands for all
+        steps, states = steps[:1], {0: states[0][:1]}
+    if plan.products:
+        found = _outermost(compiled, given, plan.products, states, steps)
+    else:
+        found = eigenvalues_of(jacobians(compiled, given.weights, states, steps))
+    if compiled.problem.order == 2:
+        found = of_first_order(found)
+    return np.broadcast_to(found, (*shape, found.shape[2]))
+
+
+def _outermost(
+    compiled: Compiled, given: Seen, products: int, states: States, steps: Array
+) -> NDArray[np.complex128]:
+    """As many at each of the steps, of one row; NaN where the Jacobian is not finite."""
+    each, n = [], compiled.problem.size
+    for j in steps.tolist():
+        at = Linearized.at(compiled, given.weights, states, np.array([j]))
+        each.append(
+            outermost(lambda v, at=at: at.times(v[None, None, :, None])[0, 0, :, 0], n, products)
+        )
+    count = min((len(v) for v in each if np.isfinite(v).all()), default=1)
+    found = np.full((len(each), 1, count), complex(np.nan))
+    for row, values in zip(found, each, strict=True):
+        row[0, : len(values)] = values[:count]
+    return found
+
+
+def _where(given: Seen, plan: Budget, problem: Problem, count: int) -> Iterator[str]:
+    yield given.where
+    yield plan.of_steps(problem.steps)
+    if plan.products and count:
+        yield f"{counted(count, 'outer eigenvalue')} of {problem.size}"
+    elif plan.products:
+        yield f"no eigenvalue found by {plan.products} products with ∂f/∂y"
 
 
 def _stiff(found: NDArray[np.complex128], by: Array, times: Array) -> Stiff | None:

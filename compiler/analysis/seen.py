@@ -17,11 +17,10 @@ from ...data.dataset import Split
 from ...spec.initializers import Zeros
 from ..ir.problem import Problem
 from ..reference.initial import generator, initial_weights
+from .budget import Budget, budget
 
 Array = NDArray[Any]
 
-SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
-"""Rows that are looked at, fewer for a state above LARGE: eigenvalues cost its cube."""
 INITIAL = "the initial weights"
 
 
@@ -32,7 +31,9 @@ class Seen:
     x: Array
     is_data: bool
     weights: Mapping[str, Array]
-    whose: str = INITIAL
+    whose: str
+    budget: Budget | None
+    """How much of it; None where eigenvalues cost too much."""
 
     @property
     def rows(self) -> str:
@@ -55,16 +56,18 @@ def look_at(
     largest and the one that is smallest; without data random ones, one of them 0."""
     seed = problem.spec.seed
     random = generator(seed, "probe")
-    count = SAMPLES if problem.size <= LARGE else FEW_SAMPLES
-    given = initial_weights(problem.weights, seed) if weights is None else weights
+    plan = budget(problem)
+    count = plan.rows if plan else 1
+    drawn = problem.weights if plan else ()
+    given = initial_weights(drawn, seed) if weights is None else weights
     if weights is None and (zero := _at_zero(problem)):
         verb = "starts" if len(zero) == 1 else "start"
         whose = f"{INITIAL}, of which {', '.join(zero)} {verb} at 0"
     if data is not None and len(data):
-        return Seen(_spread(data, count, random), True, given, whose)
+        return Seen(_spread(data, count, random), True, given, whose, plan)
     x = random.normal(size=(count, problem.features.value))
     x[0] = 0  # where σ' is largest
-    return Seen(x, False, given, whose)
+    return Seen(x, False, given, whose, plan)
 
 
 def _spread(data: Split, count: int, random: np.random.Generator) -> Array:

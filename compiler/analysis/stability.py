@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import sqrt
 
+from ...data.sources import counted
 from ...spec.diagnostics import Span
 from ...spec.initializers import Random
 from ...spec.integrators import RK4, Euler, RungeKutta
@@ -19,7 +20,6 @@ from ..ir.problem import Problem
 from ..ir.text import number
 from .findings import Finding, Level
 from .jacobian import Array
-from .modes import LARGEST_STATE
 from .numbers import NEGLIGIBLE, Lost, Numbers, numbers_of
 from .seen import Seen, look_at
 from .spectrum import Spectrum, range_of, spectrum
@@ -29,6 +29,7 @@ NEGLIGIBLE_ROOT = 1e-6
 """A real part over |λ| that is zero but for rounding, where λ = √μ: that of a repeated μ is √ε."""
 TOLERATED_GROWTH = 10.0
 """How much the method may amplify over all steps before it is a warning."""
+TOO_MUCH = "no eigenvalues are computed of a network as large as this one"
 CURE_FOR_OSCILLATIONS = (
     f"γ > 0, or integrator: rk4 (stable for |h ω| ≤ {RK4.imaginary_limit():.3g}), or the "
     "hamiltonian parametrization with verlet"
@@ -40,23 +41,23 @@ def analyse(compiled: Compiled, given: Seen | None = None) -> tuple[Finding, ...
     framework."""
     problem = compiled.problem
     known = spectrum(problem)
-    if problem.size > LARGEST_STATE:
-        seen = f"no eigenvalues are computed of a state longer than {LARGEST_STATE}"
-        return tuple(_for_all_weights(problem, known, seen))
     given = given or look_at(problem)
+    if given.budget is None:
+        return tuple(_for_all_weights(problem, known, TOO_MUCH))
     numbers = numbers_of(compiled, given)
     found = [] if numbers.lost is None else [_lost(problem, numbers.lost, numbers.where)]
     if not numbers.count:
-        found += _for_all_weights(problem, known, f"{numbers.where}: not finite")
+        seen = numbers.where if numbers.lost is None else f"{numbers.where}: not finite"
+        found += _for_all_weights(problem, known, seen)
         return tuple(found)
     found += _of_field(problem, known, numbers)
     return (*found, *_of_method(problem, known, numbers))
 
 
 def in_a_line(compiled: Compiled, given: Seen) -> str:
-    """What the eigenvalues are at the weights that are given; nothing of a state that is too long
-    or where none are finite."""
-    if compiled.problem.size > LARGEST_STATE:
+    """What the eigenvalues are at the weights that are given; nothing where they cost too much
+    or none are finite."""
+    if given.budget is None:
         return ""
     numbers = numbers_of(compiled, given)
     if not numbers.count:
@@ -68,7 +69,7 @@ def in_a_line(compiled: Compiled, given: Seen) -> str:
 
 
 def _of_field(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
-    if _given_by_value(problem):
+    if _given_by_value(problem) and (numbers.is_whole or _field_grows(numbers)):
         yield _by_value(problem, numbers)
     else:
         yield from _for_all_weights(problem, known, f"{numbers.where}: {numbers.range}")
@@ -203,7 +204,7 @@ def _is_imaginary(problem: Problem, known: Spectrum | None, numbers: Numbers) ->
         return known.is_imaginary
     still = max(abs(numbers.lower), abs(numbers.upper)) <= NEGLIGIBLE
     oscillates = still and numbers.modulus > NEGLIGIBLE
-    return _given_by_value(problem) and oscillates and problem.order == 1
+    return numbers.is_whole and _given_by_value(problem) and oscillates and problem.order == 1
 
 
 def _on_imaginary_axis(problem: Problem, numbers: Numbers) -> Finding:
@@ -211,7 +212,7 @@ def _on_imaginary_axis(problem: Problem, numbers: Numbers) -> Finding:
     limit, h = problem.integrator.imaginary_limit(), problem.h
     name, reach = problem.integrator.name, h * numbers.modulus
     span = problem.spec.span("model", "integrator")
-    evidence = f"{numbers.where}: |h ω| up to {reach:.3g}, {_growth(problem, numbers)}"
+    evidence = f"{numbers.where}: |h ω| up to {reach:.3g}, {_growth(numbers)}"
     if limit == 0 and isinstance(problem.integrator, Euler):
         claim = f"{name} amplifies every oscillation: |1 + i h ω| > 1 for all ω ≠ 0"
         return Finding("W201", "warning", claim, "Re λ = 0", evidence, CURE_FOR_OSCILLATIONS, span)
@@ -244,7 +245,7 @@ def _damped_euler(problem: Problem, numbers: Numbers) -> Finding:
     if room >= 0:
         reach = f"|ω| ≤ √(γ/h − γ²/4) = {sqrt(room):.3g}"
         claim = f"forward Euler amplifies no mode -γ/2 ± iω with {reach}"
-    evidence = f"{numbers.where}: |λ| up to {numbers.modulus:.3g}, {_growth(problem, numbers)}"
+    evidence = f"{numbers.where}: |λ| up to {numbers.modulus:.3g}, {_growth(numbers)}"
     beyond = room < 0 or numbers.modulus > limit
     if beyond and room >= 0:
         claim += f"; here |λ| reaches {numbers.modulus:.3g} > √(γ/h) = {limit:.3g}"
@@ -261,7 +262,7 @@ def _amplification(numbers: Numbers) -> tuple[str, Level]:
 
 def _amplified(problem: Problem, numbers: Numbers) -> Finding:
     claim = f"{problem.integrator.name} amplifies modes that the field does not"
-    evidence = f"{numbers.where}: {_growth(problem, numbers)}"
+    evidence = f"{numbers.where}: {_growth(numbers)}"
     span = problem.spec.span("model", "integrator")
     return Finding("W201", "warning", claim, "the initial weights", evidence, "more steps", span)
 
@@ -288,12 +289,14 @@ def _staggered(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Fi
     within = f"{what} = {reach:.3g} ≤ {limit:g}"
     if not grows:
         claim = f"{name} is stable: {within}"
+        if not numbers.is_whole:
+            claim = f"{name} is stable for the eigenvalues that were computed: {within}"
         return Finding("N204", "note", claim, assumption, evidence, "", span)
     claim = (
         f"the step is within the limit of {name} for oscillations, {within}, "
         f"but the field amplifies: Re λ reaches {numbers.upper:.3g} > 0"
     )
-    evidence = f"{evidence}, {numbers.range}, {_growth(problem, numbers)}"
+    evidence = f"{evidence}, {numbers.range}, {_growth(numbers)}"
     cure = "antisymmetric or negative-gram weights, or a hamiltonian field"
     return Finding("N206", "note", claim, "the initial weights", evidence, cure, span)
 
@@ -311,10 +314,11 @@ def _grows_as_roots_do(numbers: Numbers) -> bool:
     return numbers.upper > NEGLIGIBLE_ROOT * numbers.modulus
 
 
-def _growth(problem: Problem, numbers: Numbers) -> str:
+def _growth(numbers: Numbers) -> str:
     if numbers.growth <= 1 + 1e-12:
-        return "no mode grows"
-    grown = f"growth by at most {numbers.growth:.3g} over {problem.steps} steps"
+        return "no mode grows" if numbers.is_whole else "none of these modes grows"
+    most = "growth by at most" if numbers.is_whole else "these modes grow by at most"
+    grown = f"{most} {numbers.growth:.3g} over {counted(numbers.steps, 'step')}"
     return f"{grown}, {_outside(numbers)}"
 
 

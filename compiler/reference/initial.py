@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 def initial_weights(weights: Iterable[RawWeight], seed: int) -> dict[str, Floats]:
-    """Weights by name, float64."""
+    """Weights by name, float64, to be read only: what all steps begin with is held once."""
     return {w.name: _initial(w, generator(seed, w.name)) for w in weights}
 
 
@@ -49,7 +49,7 @@ def _initial(weight: RawWeight, rng: np.random.Generator) -> Floats:
     arguments = [_value(a, weight, shape) for a in call.arguments]
     owner = rng if isinstance(weight.initializer, Random) else np
     value = call.scale * getattr(owner, call.function)(*arguments)
-    return np.array(np.broadcast_to(value, weight.shape), dtype=np.float64)
+    return np.broadcast_to(np.asarray(value, np.float64), weight.shape)
 
 
 def _value(argument: Any, weight: RawWeight, shape: tuple[int, ...]) -> Any:

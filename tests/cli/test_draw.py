@@ -65,6 +65,18 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return seen
 
 
+@pytest.mark.parametrize(("fit", "wanted"), [(100, (10, 8)), (45, (10, 4)), (3, (3, 1))])
+def test_of_a_wide_network_eigenvalues_are_drawn_at_fewer_places(
+    fit: int, wanted: tuple[int, int], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The budget is for so many matrices of 40³."""
+    monkeypatch.setattr(pictures, "WHOLE", fit * 40**3)
+    seen = spy(monkeypatch)
+    drawn("model.state=40", "model.time.steps=10", base="tiny.yaml")
+    assert seen["h_lambda"].shape[:2] == wanted
+    assert "eigenvalues.png" not in drawn("model.state=200", base="tiny.yaml", out="q")
+
+
 def test_eigenvalues_are_those_of_the_jacobian_times_h(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
