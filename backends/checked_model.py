@@ -23,6 +23,10 @@ class CheckedModel(ABC):
 
     module: Module
     dtype: str
+    device: str
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.module.name}, {self.dtype}, {self.device})"
 
     def forward(self, weights: Weights, x: Array, /) -> Array:
         return self.array("forward", weights, self._rows(x))

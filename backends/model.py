@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compiler.ir.module import Function, Module
+from ..spec.diagnostics import Error
 from .optimizers import Updater
 from .stepper import Stepper
 
@@ -17,7 +18,7 @@ Weights = Mapping[str, Array]
 Targets = Array | None
 
 
-class ArgumentError(ValueError):
+class ArgumentError(Error, ValueError):
     """Arguments that do not fit the network: names, shapes or labels."""
 
 
@@ -118,6 +119,13 @@ def checked_rows(x: Array, columns: int, what: str, dtype: str) -> Array:
     if x.ndim != 2 or x.shape[1] != columns:
         raise ArgumentError(f"{what} is {x.shape}, not (s, {columns})")
     return in_dtype(x, dtype)
+
+
+def checked_seed(seed: int | None) -> int | None:
+    """A seed, or None for that of the spec. Raises ArgumentError."""
+    if seed is None or (isinstance(seed, int | np.integer) and 0 <= seed < 2**32):
+        return seed
+    raise ArgumentError(f"a seed is an integer from 0 to {2**32 - 1}, got {seed!r}")
 
 
 def checked_time(t: float) -> float:

@@ -14,7 +14,7 @@ from .checked_model import CheckedModel
 from .dialect import Dialect
 from .grouping import parts
 from .load import load_module
-from .model import Array, Targets, Weights
+from .model import Array, Targets, Weights, checked_seed
 from .optimizers import Updater
 from .program import program_names
 from .stepper import Stepper
@@ -32,7 +32,8 @@ class ProgramModel(CheckedModel):
         self.native = load_module(source, f"{module.file_name}_{self.backend}")
 
     def init(self, seed: int | None = None) -> dict[str, Array]:
-        return self.native.init() if seed is None else self.native.init(seed)
+        given = checked_seed(seed)
+        return self.native.init() if given is None else self.native.init(given)
 
     def features(self, x: Array, /) -> Array:
         """Rows of the data as the network takes them, by the program's own numbers."""

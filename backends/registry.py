@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..compiler.ir.module import Module
-from ..spec.diagnostics import did_you_mean
+from ..spec.diagnostics import Error, did_you_mean
 from ..spec.model import Task
 from .model import Model
 
 
-class BackendError(Exception):
+class BackendError(Error):
     """A backend or a device that is not to be had here; the message says what would help."""
 
 

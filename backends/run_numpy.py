@@ -10,7 +10,7 @@ import numpy as np
 from ..compiler.ir.module import Function, Module
 from ..compiler.reference.reference import Reference
 from .checked_model import CheckedModel
-from .model import Array, Model, Targets, Weights
+from .model import Array, Model, Targets, Weights, checked_seed
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
 from .stepper import Proposal, Stepper
@@ -35,7 +35,7 @@ class NumpyModel(CheckedModel):
         self.reference = Reference(module)
 
     def init(self, seed: int | None = None) -> dict[str, Array]:
-        return self.reference.init(seed)
+        return self.reference.init(checked_seed(seed))
 
     def regularizer(self, weights: Weights, /) -> float:
         return float(self.reference.regularizer(self._weights(weights)))

@@ -44,6 +44,10 @@ class Report:
     features: str = ""
     """What programs were asked for: rows of the training data, or random ones."""
 
+    def __repr__(self) -> str:
+        verdict = "passed" if self.passed else "failed"
+        return f"Report({self.spec}, {verdict}, {len(self.rungs)} comparisons)"
+
     @property
     def passed(self) -> bool:
         """Every rung was compared and agrees; False for an ill-posed spec too."""

@@ -8,16 +8,13 @@ from typing import Any
 
 import typer
 
-from ..backends.model import ArgumentError
-from ..backends.registry import BackendError
-from ..spec.diagnostics import SpecError, visible
-from ..training.checkpoint import RunError
+from ..spec.diagnostics import Error, SpecError, visible
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """The exceptions of click, which newer versions of typer have inside."""
 
 
-class CallError(Exception):
+class CallError(Error):
     """A call that cannot be meant; `help` says what would do."""
 
     def __init__(self, message: str, help: str = "") -> None:
@@ -25,7 +22,7 @@ class CallError(Exception):
         self.help = help
 
 
-USER_ERRORS = (SpecError, BackendError, RunError, ArgumentError, CallError, OSError, USAGE_ERROR)
+USER_ERRORS = (Error, OSError, USAGE_ERROR)
 
 
 def report(error: Exception, as_json: bool) -> None:

@@ -26,8 +26,8 @@ from .arguments import (
 from .output import console, error_console, pairs, say, say_json
 
 if TYPE_CHECKING:
+    from ..evaluation import Evaluation
     from ..training.results import Result
-    from .evaluation import Evaluation
     from .rehearsal import Rehearsal
 
 StopAfter = Annotated[
@@ -108,7 +108,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure the weights of a run on its training and validation data, or on a file."""
-    from . import evaluation
+    from .. import evaluation
 
     using = evaluation.Using(backend, device, weights, threads)
     if data is None:
@@ -133,9 +133,9 @@ def predict(
     threads: ThreadCount = None,
 ) -> None:
     """Predict for the rows of a file: class and probabilities, or values, as csv."""
+    from ..evaluation import Using
+    from ..evaluation import predict as predicted
     from .compiling import write
-    from .evaluation import Using
-    from .evaluation import predict as predicted
 
     text = predicted(run, data, Using(backend, device, weights, threads))
     if out is None:

@@ -97,7 +97,11 @@ class Diagnostic:
         }
 
 
-class SpecError(Exception):
+class Error(Exception):
+    """What is wrong with what a user wrote or asked for, in words: the base of all such errors."""
+
+
+class SpecError(Error):
     """Everything that is wrong with a spec, sorted by position: the file first, then overrides."""
 
     def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:

@@ -152,6 +152,11 @@ class Spec(Root):
         Train | None, Field(description="how to train; not needed to compile, show or check")
     ] = None
 
+    def __repr__(self) -> str:
+        return f"Spec({self.name})"
+
+    __str__ = __repr__
+
     @model_validator(mode="after")
     def _task_is_that_of_the_readout(self) -> Self:
         """Where the spec leaves the task out."""

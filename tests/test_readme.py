@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import wellposed
 from wellposed.backends.registry import get
+from wellposed.cli.app import run
 from wellposed.compiler.pipeline import compiled
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -29,7 +31,7 @@ def test_the_spec_is_the_shipped_example_but_for_defaults(tmp_path: Path) -> Non
 
 
 def test_the_emitted_excerpt_is_what_is_emitted() -> None:
-    (excerpt,) = blocks("python")
+    excerpt = next(block for block in blocks("python") if block.startswith("def "))
     source = get("jax").emit(compiled(wellposed.load("ellipses-antisymmetric")).module)
     for function in excerpt.strip().split("\n\n\n"):
         assert function in source
@@ -49,6 +51,22 @@ def test_the_head_and_the_error_are_what_is_printed(tmp_path: Path) -> None:
     printed = str(refused.value).replace(str(file), "m.yaml").splitlines()
     for line in error.strip().splitlines():
         assert line.strip() in [each.strip() for each in printed]
+
+
+def test_the_lines_of_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand, one after the other, in a folder of their own with the compiled programs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(["compile", "ellipses-antisymmetric"]) == 0
+    own, torch_loop, jax_loop = (b for b in blocks("python") if b.startswith("import "))
+    known: dict[str, Any] = {}
+    exec(own.replace('"train.epochs": 30', '"train.epochs": 2'), known)
+    assert known["run"].status == "finished" and known["run"].best["K"].shape == (64, 3, 3)
+    for loop in (torch_loop, jax_loop):
+        exec(loop, known)
+        first = known["net"]
+        assert known["loss"].item() < 0.72, "the loss of a network that learns nothing is log 2"
+        assert first.FEATURES == 2
 
 
 def test_a_run_leaves_the_files_that_are_listed(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ..spec.diagnostics import Error
+
 FORMAT = "wellposed checkpoint 1"
 WEIGHTS, STATE, TAKEN = "weights/", "state/", "epoch/taken"
 ASIDE = ".new"
@@ -33,7 +35,7 @@ def nothing_taken() -> np.ndarray:
     return np.empty((0, 3))
 
 
-class RunError(Exception):
+class RunError(Error):
     """A run folder that cannot be made or is not what it should be, said for the user."""
 
 

@@ -1,4 +1,4 @@
-"""`evaluate` and `predict`: what the weights of a run are good for."""
+"""What the weights of a run are good for: evaluations and predictions."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import api
-from ..backends.model import Model
-from ..backends.optimizers import updater
-from ..backends.threads import on_threads, threads_for
-from ..compiler.pipeline import Compiled
-from ..compiler.semantics.evaluate import evaluate as value_of
-from ..data.files import read_examples, read_features
-from ..data.preprocessing import Preprocessing
-from ..spec.data import Csv, Npz
-from ..spec.diagnostics import COMMAND_LINE, Span
-from ..training import scores
-from ..training.run import Run
-from .errors import CallError
+from . import api
+from .backends.model import Model
+from .backends.optimizers import updater
+from .backends.threads import on_threads, threads_for
+from .compiler.pipeline import Compiled
+from .compiler.semantics.evaluate import evaluate as value_of
+from .data.files import read_examples, read_features
+from .data.preprocessing import Preprocessing
+from .spec.data import Csv, Npz
+from .spec.diagnostics import COMMAND_LINE, Span
+from .training import scores
+from .training.checkpoint import RunError
+from .training.run import Run
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ def evaluate(folder: Path, using: Using) -> Evaluation:
 def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
     """The same of a file like that of the spec: with its columns, labels or targets.
 
-    Raises SpecError for the file, CallError where the spec names no column to compare with.
+    Raises SpecError for the file, RunError where the spec names no column to compare with.
     """
     run, problem = api.open_problem(folder)
-    node, known = problem.spec.data, _known(run, problem)
+    node, known = problem.spec.data, known_of(run, problem)
     if not isinstance(node, Csv | Npz):
         kind = "the spec" if node is None else node.kind
-        raise CallError(f"{data}: {kind} names no column of labels that a file could have")
+        raise RunError(f"{data}: {kind} names no column of labels that a file could have")
     examples = read_examples(data, node, known, problem.spec.dtype, _where(data))
     weights = api.weights_of(run, problem.module, using.weights)
     model = api.model_of_run(run, problem, using.backend, using.device)
@@ -95,25 +95,31 @@ def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
 def predict(folder: Path, data: Path, using: Using) -> str:
     """The predictions for the rows of a file, as csv with a header.
 
-    Features are read by the names, and scaled by the numbers, of the training data; values are in
-    the units of the data. Raises SpecError for the file.
+    Features are read by the names, and scaled by the numbers, of the training data. Raises
+    SpecError for the file.
     """
     run, problem = api.open_problem(folder)
-    weights, known = api.weights_of(run, problem.module, using.weights), _known(run, problem)
+    known = known_of(run, problem)
     x = read_features(data, problem.spec.data, known, _where(data))
+    values = predictions(run, problem, x, using)
+    if problem.spec.task.kind == "regression":
+        return _csv(known.targets or (), values.tolist())
+    return _classes(values, known.classes)
+
+
+def predictions(run: Run, problem: Compiled, x: np.ndarray, using: Using) -> np.ndarray:
+    """What a run makes of features (s, d) as its network takes them: probabilities of the classes
+    (s, classes), or values (s, k) in the units of the data. RunError for what is not finite."""
+    weights, known = api.weights_of(run, problem.module, using.weights), known_of(run, problem)
     model = api.model_of_run(run, problem, using.backend, using.device)
     logits = _logits(model, weights, x, using)
     if not np.isfinite(logits).all():
         row = int(np.argmin(np.isfinite(logits).all(axis=1)))
-        raise CallError(f"{data}: the network's output for row {row + 1} is not finite")
+        raise RunError(f"the network's output for row {row + 1} is not finite")
     readout = problem.problem.readout
     assert readout is not None
     values = value_of(readout.hypothesis, {readout.u: logits.T.astype(np.float64)}).T
-    if problem.spec.task.kind == "regression":
-        if known.target_scaling is not None:
-            values = known.target_scaling.undone(values)
-        return _csv(known.targets or (), values.tolist())
-    return _classes(values, known.classes)
+    return values if known.target_scaling is None else known.target_scaling.undone(values)
 
 
 def _logits(
@@ -130,7 +136,7 @@ def _where(data: Path) -> Span:
     return Span(COMMAND_LINE, 1, 1, 1, len(text) + 1, text)
 
 
-def _known(run: Run, problem: Compiled) -> Preprocessing:
+def known_of(run: Run, problem: Compiled) -> Preprocessing:
     """What the network knows of its data; of a run that an older version began, from these."""
     if run.preprocessing is not None:
         return run.preprocessing
