@@ -77,7 +77,7 @@ def test_the_programs_run_alone(backend: str, folder: Path) -> None:
     said = dict(zip(NAMES, done.stdout.split("=== ")[1:], strict=True))
     for name, text in said.items():
         assert text.startswith(files[name])
-        assert f"{name}: " in text and " weights: " in text
+        assert f"{name}: " in text and " weights of " in text
         assert "gradient norm" in text or "y(T) =" in text
 
 
