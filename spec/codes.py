@@ -77,6 +77,7 @@ CODES: dict[str, str] = {
     "W303": "features or targets far from scale 1",
     "W304": "a class without examples",
     "W305": "no better than naming one class",
+    "W306": "a training without labels or targets",
     "N201": "stable by construction",
     "N202": "nothing is known by construction",
     "N203": "decays",

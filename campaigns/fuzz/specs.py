@@ -65,6 +65,7 @@ def specs(draw: st.DrawFn) -> Plain:
     head = draw(_heads())
     features, classes, source = draw(_sources(head, field.n))
     net = draw(_models(field, head, None if source is None else features, classes))
+    source = _with_as_many_targets(source, net)
     spec: Plain = {"wellposed": 1, "name": draw(_rare(NAMES)), "model": net}
     spec |= draw(
         _optional({"seed": SEEDS, "dtype": ("float64", "float32"), "reference": REFERENCES})
@@ -77,6 +78,15 @@ def specs(draw: st.DrawFn) -> Plain:
     if draw(rarely()) and _learns(net, field):
         spec["train"] = draw(node(training.Train))
     return spec
+
+
+def _with_as_many_targets(source: Plain | None, net: Plain) -> Plain | None:
+    """Data without their one target, where the readout predicts more numbers."""
+    if source is None or "targets" not in source or "readout" not in net:
+        return source
+    if readouts.Readout._choose(net["readout"]).outputs_count in (None, 1):
+        return source
+    return {key: value for key, value in source.items() if key != "targets"}
 
 
 def _learns(net: Plain, field: Field) -> bool:

@@ -27,7 +27,7 @@ SHOWN = 4
 
 def oddities(compiled: Compiled, dataset: Dataset | None = None) -> list[Diagnostic]:
     """Of the network and, where they are given, of its data."""
-    found = [*_unused(compiled), *_at_rest(compiled)]
+    found = [*_unused(compiled), *_at_rest(compiled), *_nothing_to_learn(compiled.spec)]
     if dataset is not None and len(dataset.train):
         found += [*_scales(compiled.spec, dataset), *_empty_classes(compiled.spec, dataset)]
     return found
@@ -67,6 +67,16 @@ def _at_rest(compiled: Compiled) -> Iterator[Diagnostic]:
         if not np.any(found):
             message = f"the block {name} never moves: {name}' = 0"
             yield _warning("W302", message, compiled.spec, *problem.rhs_locs[name])
+
+
+def _nothing_to_learn(spec: Spec) -> Iterator[Diagnostic]:
+    """A training of data that a network may be shown, but can learn nothing from."""
+    data, readout = spec.data, spec.model.readout
+    if spec.train is None or data is None or readout is None or data.target_kind != "none":
+        return
+    help = "label: COLUMN" if readout.task == "classification" else "targets: [COLUMN]"
+    message = "the data have no labels and no targets: there is nothing to learn"
+    yield _warning("W306", message, spec, "data", help=help)
 
 
 def _scales(spec: Spec, dataset: Dataset) -> Iterator[Diagnostic]:

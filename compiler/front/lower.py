@@ -145,10 +145,6 @@ def _check_task(spec: Spec, refusals: Refusals) -> None:
         return
     if readout is None or data is None or spec.mended("data"):
         return
-    if spec.train is not None and data.target_kind == "none":
-        message = "the data have no labels and no targets: there is nothing to learn"
-        help = "label: COLUMN" if readout.task == "classification" else "targets: [COLUMN]"
-        refusals.add("E208", message, "data", help=help)
     targets = "classes" if readout.task == "classification" else "values"
     if data.target_kind not in (targets, "none"):
         message = f"the readout predicts {targets}, the data has {data.target_kind}"

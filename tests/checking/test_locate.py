@@ -188,7 +188,6 @@ def test_a_program_of_another_structure_is_located(
 @pytest.mark.parametrize(
     ("old", "new", "equation", "words"),
     [
-        ("def rate(", "def (", "program", "SyntaxError"),
         ("import numpy as np", "import no_such_module", "program", "ModuleNotFoundError"),
         ("def trajectory(", "def path_of(", "path", "lacks `trajectory`"),
         ("yield y\n        for", "raise ValueError('no')\n        for", "path", "ValueError: no"),

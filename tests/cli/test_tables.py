@@ -109,7 +109,6 @@ def test_classes_of_a_file_to_evaluate_are_those_of_the_training(cli: Cli, folde
             "the data has 1 target, the readout predicts 2",
         ),
         ("data={kind: npz, path: r.npz, targets: u}", "E206", "the data has 3 targets"),
-        ("data={kind: csv, path: r.csv}", "E208", "nothing to learn"),
     ],
 )
 def test_what_a_spec_contradicts_is_told_by_validate(
@@ -118,6 +117,10 @@ def test_what_a_spec_contradicts_is_told_by_validate(
     np.savez(folder / "r.npz", x=rows[:, :2], u=rows[:, 1:])
     called = cli("validate", "tiny.yaml", *REGRESSION[:2], override)
     assert called.code == 2 and f"error[{code}]" in called.err and says in called.err
+    unlabelled = "data={kind: csv, path: r.csv, features: [p, q]}"
+    warned = cli("validate", "tiny.yaml", *REGRESSION[:2], unlabelled)
+    assert warned.code == 0 and "warning[W306]" in warned.out and "targets: [COLUMN]" in warned.out
+    assert cli("train", "tiny.yaml", *REGRESSION[:2], unlabelled, *NUMPY).code == 2
 
 
 def test_a_run_of_before_targets_were_standardized_is_not_taken_for_one_of_now(

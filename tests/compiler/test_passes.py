@@ -88,6 +88,7 @@ LAW_AT: dict[str, str] = {
     "_multiply_one": "1 * y",
     "_multiply_negative": "y * (-z)",
     "_multiply_constants": "y * 2",
+    "_multiply_quotient": "2 * ((1 / 2) / z)",
     "_sinh_over_cosh": "y / cosh(z) * sinh(z)",
     "_reciprocal": "y * (1 / z)",
     "_times_quotient": "3 * (y / 3)",
