@@ -80,9 +80,9 @@ def specs(draw: st.DrawFn) -> Plain:
     return spec
 
 
-def _with_as_many_targets(source: Plain | None, net: Plain) -> Plain | None:
+def _with_as_many_targets(source: Plain | str | None, net: Plain) -> Plain | str | None:
     """Data without their one target, where the readout predicts more numbers."""
-    if source is None or "targets" not in source or "readout" not in net:
+    if not isinstance(source, dict) or "targets" not in source or "readout" not in net:
         return source
     if readouts.Readout._choose(net["readout"]).outputs_count in (None, 1):
         return source
