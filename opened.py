@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import api
 from .backends.model import ArgumentError, Model, checked_rows
-from .evaluation import Evaluation, Using, evaluate, evaluate_file, known_of, predictions
+from .evaluation import Using, evaluate, evaluate_file, known_of, predictions
 from .spec.model import Spec
 from .training.run import RESULT, Row
 
@@ -108,13 +108,13 @@ class Run:
         weights: str = "last",
         backend: str | None = None,
         device: str | None = None,
-    ) -> Evaluation:
-        """Loss and score of the training and validation data, or of a file like that of the spec:
-        `.scores` is a dict."""
+    ) -> dict[str, Any]:
+        """What `evaluate --json` prints: loss and score of the training and validation data, or of
+        a file like that of the spec."""
         using = Using(backend, device, _which(weights))
         if file is None:
-            return evaluate(self.folder, using)
-        return evaluate_file(self.folder, Path(file), using)
+            return evaluate(self.folder, using).to_json()
+        return evaluate_file(self.folder, Path(file), using).to_json()
 
     def plot(
         self, out: str | os.PathLike[str] | None = None, *, weights: str = "last"

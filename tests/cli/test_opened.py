@@ -33,9 +33,9 @@ def test_train_and_open_give_the_same_run(cli: Cli, run: wellposed.Run) -> None:
         assert weights.keys() == kept.keys()
         assert all(np.array_equal(weights[w], kept[w]) for w in kept)
     as_json = cli("evaluate", "a", "--json").json
-    assert opened.evaluate().to_json() == as_json
+    assert opened.evaluate() == as_json
     best = cli("evaluate", "a", "--weights", "best", "--json").json
-    assert opened.evaluate(weights="best").scores["train_loss"] == best["train_loss"]
+    assert opened.evaluate(weights="best")["train_loss"] == best["train_loss"]
     assert "metrics.png" in [path.name for path in opened.plot("p")]
 
 
@@ -65,7 +65,7 @@ def test_a_run_of_a_standardized_table_takes_rows_as_the_data_have_them(folder: 
     run = wellposed.train(wellposed.load("tiny.yaml", changes), backend="numpy", out="a")
     predicted = run.predict(x)
     assert predicted.shape == (30, 1)
-    mse = run.evaluate("t.csv").scores["mse"]
+    mse = run.evaluate("t.csv")["mse"]
     assert mse == pytest.approx(float(np.mean((predicted[:, 0] - u) ** 2)), rel=1e-9)
     assert mse < u.var()
 
