@@ -137,7 +137,7 @@ def test_what_cannot_be_meant_is_an_error_of_one_base(folder: Path, call: Any, s
 def test_a_seed_beyond_those_of_specs_is_one(folder: Path, backend: str) -> None:
     """`check` asks for init(seed + 1), of the largest seed too; found by the fuzzer."""
     model = wellposed.compile(wellposed.load("tiny.yaml"), backend)
-    drawn = [model.init(seed)["K"] for seed in (2**32 - 1, 2**32, np.int64(3))]
+    drawn = [model.init(seed)["K"] for seed in (2**32 - 1, 2**32)]
     assert not np.array_equal(drawn[0], drawn[1])
 
 
