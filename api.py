@@ -30,7 +30,7 @@ from .spec.model import Spec
 from .training.checkpoint import RunError, naming
 from .training.origin import Origin, resolved
 from .training.progress import Progress, Quiet
-from .training.results import Result
+from .training.results import INTERRUPTED, Result
 from .training.run import FILES, LAST, Row, Run, open_run
 from .training.train import train as train_in
 
@@ -166,7 +166,7 @@ def model_of_run(run: Run, problem: Compiled, backend: str | None, device: str |
 
 def epoch_of(run: Run, which: str = "last") -> int:
     """How many whole epochs the weights of a run have seen."""
-    epoch = run.weights(which).epoch
+    epoch = run.weights(which, facts_only=True).epoch
     return last_epoch(run.metrics()) if epoch is None else epoch
 
 
@@ -260,7 +260,7 @@ def _train(
         result = train_in(problem, model, problem.dataset, folder, **how)
         accuracy = result.metrics[-1].get("train_accuracy") if result.metrics else None
         shown.warn(majority(problem.spec, problem.dataset, accuracy))
-        if plots and result.status not in ("interrupted", "terminated"):
+        if plots and result.status not in INTERRUPTED:
             given = result.weights, result.metrics, last_epoch(result.metrics)
             draw_run(problem, model, *given, folder / PLOTS)
     return result

@@ -16,6 +16,7 @@ from . import api
 from .backends.model import ArgumentError, Model, checked_rows
 from .evaluation import Using, evaluate, evaluate_file, known_of, predictions
 from .spec.model import Spec
+from .training.results import INTERRUPTED
 from .training.run import RESULT, Row
 
 Array = NDArray[Any]
@@ -133,7 +134,7 @@ class Run:
 
 def finished(status: str, folder: Path) -> Run:
     """The run that a training has left. KeyboardInterrupt where it was interrupted."""
-    if status in ("interrupted", "terminated"):
+    if status in INTERRUPTED:
         raise KeyboardInterrupt(f"saved in {os.path.relpath(folder)}: resume goes on with it")
     return Run(folder)
 

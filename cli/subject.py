@@ -55,5 +55,5 @@ def read_subject(name: str, overrides: list[str] | None) -> Subject:
     from .. import api
 
     run, problem = api.open_problem(name)
-    weights, epoch = api.weights_of(run, problem.module), run.weights().epoch
+    weights, epoch = api.weights_of(run, problem.module), run.weights(facts_only=True).epoch
     return Subject(problem, weights, name, run.preprocessing, epoch)

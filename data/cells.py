@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..spec.diagnostics import SpecError, quote
+from ..spec.diagnostics import quote
 from .formats import SEPARATORS, as_key
 from .preprocessing import Floats
 from .sources import Source, counted, number
@@ -55,9 +55,9 @@ class Cells:
         message = f"{first} is not a finite number"
         if self.count > 1:
             message += f", nor are {counted(self.count - 1, 'more cell')}"
-        also = "; ".join(others) + "; …" * (self.count > len(self.bad))
-        help = [also] * bool(others) + [self._cure()] * bool(self._cure())
-        raise SpecError(self.source.diagnostic("E407", message, help=". ".join(help)))
+        also = "; ".join(others) + "; …" * (self.count > len(self.bad)) if others else ""
+        help = ". ".join(filter(None, (also, self._cure())))
+        raise self.source.error("E407", message, help=help)
 
     def _fast(self, cells: Sequence[str]) -> Floats | None:
         """All at once, where every cell is a finite number."""

@@ -11,7 +11,7 @@ from ..spec.data import Column, Csv
 from ..spec.diagnostics import Diagnostic, Span, SpecError, quote
 from .header import Header
 from .preprocessing import Floats
-from .sources import Labels, Place, Source, Table
+from .sources import Labels, Place, Source, Table, few
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,11 @@ def _check_named(source: Source, header: Header, features: list[int]) -> None:
     unnamed = [i for i in header.unnamed if i in features]
     if not header.is_named or not unnamed:
         return
-    which = f"column {unnamed[0]} has" if len(unnamed) == 1 else f"columns {_list(unnamed)} have"
+    listed = few(list(map(str, unnamed)), 8)
+    which = f"column {listed} has" if len(unnamed) == 1 else f"columns {listed} have"
     rest = ", ".join(header.names[i] for i in features if i not in unnamed)
     help = f"features: [{rest}] takes the others; positions from 0 name any column"
     raise source.error("E413", f"{which} no name, and `features` does not list it", help=help)
-
-
-def _list(numbers: list[int], most: int = 8) -> str:
-    return ", ".join(map(str, numbers[:most])) + ", …" * (len(numbers) > most)
 
 
 def _check_columns(source: Source, columns: Columns) -> None:

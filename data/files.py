@@ -16,7 +16,7 @@ from .preprocessing import Floats, Preprocessing
 from .rng import rng
 from .sources import Place, Source, Table, counted
 from .splits import holdout
-from .standardize import applied, standardized
+from .standardize import applied, beyond, standardized
 from .text_file import Conventions
 
 FileNode = Csv | Npz
@@ -88,11 +88,10 @@ def check_range(source: Source, table: Table, known: Preprocessing, dtype: str) 
     for names, raw, numbers in parts:
         if names is None or raw is None or numbers is None:
             continue
-        beyond = ~(np.abs(numbers) <= np.finfo(dtype).max)
-        if beyond.any():
-            row, column = map(int, np.argwhere(beyond)[0])
+        if len(found := beyond(numbers, dtype)):
+            row, column = map(int, found[0])
             place = f"{table.row(row)}, column {quote(names[column])}"
-            raise _beyond(source, place, float(raw[row, column]), int(beyond.sum()), dtype)
+            raise _beyond(source, place, float(raw[row, column]), len(found), dtype)
 
 
 def _beyond(source: Source, place: str, value: float, count: int, dtype: str) -> SpecError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..spec.data import Csv
 from ..spec.diagnostics import quote
-from .sources import Source, listing, number
+from .sources import Source, few, number
 from .text_file import Lines
 
 UNNAMED = re.compile(r"(Unnamed: \d+)?")
@@ -67,4 +67,4 @@ def _check_names(source: Source, node: Csv, line: int, cells: list[str]) -> None
         return
     message = f"line {line} looks like an example, not like names of columns"
     help = "header: false, if the table has no header; header: true, if these are names"
-    raise source.error("E413", f"{message}: {listing('', numbers, 4)[2:]}", help=help)
+    raise source.error("E413", f"{message}: {few(list(map(quote, numbers)), 4)}", help=help)

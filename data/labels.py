@@ -11,7 +11,7 @@ import numpy as np
 from ..spec.data import Column
 from ..spec.diagnostics import Span, SpecError, did_you_mean, quote
 from .dataset import Integers
-from .sources import Labels, Source, Table, counted, integer, listing, number
+from .sources import Labels, Source, Table, counted, few, integer, listing, number
 
 MOST = 10_000
 
@@ -117,13 +117,9 @@ def _too_many(
         found = list(map(str, sorted({code for code in codes if code is not None})))
     has = f"the model has {counted(expected, 'class', 'classes')}"
     if len(found) <= expected:
-        message = f"the labels are {_few(found)}, not 0 to {expected - 1}, and {has}"
-        help = f"classes: [{_few(found)}] says that they are the classes"
+        message = f"the labels are {few(found)}, not 0 to {expected - 1}, and {has}"
+        help = f"classes: [{few(found)}] says that they are the classes"
     else:
-        message = f"{len(found):,} classes in the data, {has}: {_few(found)}"
+        message = f"{len(found):,} classes in the data, {has}: {few(found)}"
         help = ""
     return source.error("E409", message, span=span, help=help)
-
-
-def _few(names: list[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + ", …" * (len(names) > most)

@@ -17,7 +17,7 @@ from .preprocessing import Preprocessing
 from .rng import rng
 from .sources import Place
 from .splits import holdout
-from .standardize import standardized
+from .standardize import beyond, standardized
 
 PLANE = ("x1", "x2")
 PIXELS = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8))
@@ -106,9 +106,8 @@ def _check_range(dataset: Dataset, place: Place, dtype: str) -> None:
     for key, values in (("features", dataset.train.x), ("targets", dataset.train.targets)):
         if values is None or values.ndim < 2:
             continue
-        beyond = np.argwhere(~(np.abs(values) <= np.finfo(dtype).max))
-        if len(beyond):
-            row, column = map(int, beyond[0])
+        if len(found := beyond(values, dtype)):
+            row, column = map(int, found[0])
             message = f"{values[row, column]:g} is no number of {dtype}"
             span = place(key, row, column)
             raise SpecError(Diagnostic("E407", message, span, help="dtype: float64"))

@@ -119,5 +119,9 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 def listing(title: str, names: list[str], most: int = 12) -> str:
     """`columns: 'a', 'b', …` for a help line."""
-    shown = ", ".join(quote(name) for name in names[:most])
-    return f"{title}: {shown}{', …' if len(names) > most else ''}"
+    return f"{title}: {few([quote(name) for name in names[: most + 1]], most)}"
+
+
+def few(texts: list[str], most: int = 12) -> str:
+    """`a, b, …`: the first ones."""
+    return ", ".join(texts[:most]) + ", …" * (len(texts) > most)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..spec.data import Standardized
-from .dataset import Dataset, Split
-from .preprocessing import Preprocessing, Scaling
+from .dataset import Dataset, Integers, Split
+from .preprocessing import Floats, Preprocessing, Scaling
 
 
 def standardized(dataset: Dataset, what: Standardized) -> Dataset:
@@ -20,6 +20,11 @@ def standardized(dataset: Dataset, what: Standardized) -> Dataset:
         known = replace(known, target_scaling=Scaling.of(np.asarray(targets, np.float64)))
     train, validation = (applied(known, part) for part in (dataset.train, dataset.validation))
     return Dataset(train, validation, known)
+
+
+def beyond(values: Floats | Integers, dtype: str) -> Integers:
+    """Row and column of every number (s, k) that is none in a dtype."""
+    return np.argwhere(~(np.abs(values) <= np.finfo(dtype).max))
 
 
 def applied(known: Preprocessing, examples: Split) -> Split:

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
-from .checkpoint import RunError, Tensors, to_bytes
+from .checkpoint import RunError, Tensors, reason, to_bytes
 
 NUMBERS = 2**18
 """Features of either part that are kept at most: 2 MiB."""
@@ -36,7 +36,7 @@ def read_kept(path: Path, preprocessing: Preprocessing) -> Dataset:
         train, validation = (_split(arrays, name, preprocessing) for name in PARTS)
         return Dataset(train, validation, preprocessing)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"{path} does not hold the examples of this run: {error}") from None
+        raise RunError(f"{path} does not hold the examples of this run: {reason(error)}") from None
 
 
 def _chosen(split: Split, most: int) -> np.ndarray:

@@ -11,6 +11,8 @@ import numpy as np
 from .divergence import Divergence
 from .run import Row
 
+INTERRUPTED = ("interrupted", "terminated")
+"""The ends of a training that somebody has stopped, by Ctrl-C or SIGTERM."""
 Status = Literal["finished", "stopped", "interrupted", "terminated", "diverged"]
 
 

@@ -95,12 +95,13 @@ class Run:
                 where = spec.folder / path
                 raise RunError(f"{where} is not the data that {self.folder} was begun with")
 
-    def weights(self, which: str = "last") -> WeightsFile:
-        """The weights after the last good step, or those of the best epoch."""
+    def weights(self, which: str = "last", facts_only: bool = False) -> WeightsFile:
+        """The weights after the last good step, or those of the best epoch; or what their file says
+        beside them."""
         if which == "best" and not (self.folder / BEST).exists():
             message = f"{self.folder} has no best weights: they are kept where data validate"
             raise RunError(f"{message} (older versions kept none)")
-        return read_weights(self.folder / FILES[which])
+        return read_weights(self.folder / FILES[which], facts_only)
 
     def kept(self) -> Dataset | None:
         """The examples that the folder has; None where the spec itself makes its data."""
@@ -230,7 +231,7 @@ def open_run(folder: Path) -> Run:
 def _preprocessing(folder: Path) -> Preprocessing | None:
     """What the weights file says; a damaged one is refused when its weights are asked for."""
     try:
-        return read_weights(folder / LAST).preprocessing
+        return read_weights(folder / LAST, facts_only=True).preprocessing
     except RunError:
         return None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from ..data.preprocessing import Preprocessing
-from .checkpoint import RunError, Tensors, to_bytes
+from .checkpoint import RunError, Tensors, reason, to_bytes
 
 FORMAT = "wellposed preprocessing 1"
 """The one entry of the metadata of a file, whose text is a JSON object."""
@@ -32,12 +32,14 @@ class WeightsFile:
         return to_bytes(self.weights, {FORMAT: json.dumps(said, ensure_ascii=False)})
 
 
-def read_weights(path: Path) -> WeightsFile:
-    """The weights in a file; RunError where it cannot be read."""
+def read_weights(path: Path, facts_only: bool = False) -> WeightsFile:
+    """The weights in a file, or without them what it says beside; RunError where it cannot be
+    read."""
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(FORMAT)
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = () if facts_only else file.keys()
+            weights = {name: file.get_tensor(name) for name in names}
         if text is None:
             return WeightsFile(weights)
         said = json.loads(text)
@@ -45,6 +47,6 @@ def read_weights(path: Path) -> WeightsFile:
     except FileNotFoundError:
         raise RunError(f"{path} is not there") from None
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise RunError(f"{path} cannot be read: {reason(error)}") from None
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         raise RunError(f"{path} is no file of weights, or a damaged one") from None
