@@ -202,6 +202,7 @@ def _finish(result: Result, quiet: bool) -> None:
 
 def _finish_rehearsal(found: Rehearsal) -> None:
     pairs(found.lines())
+    say(*(each.render() for each in found.odd))
     if found.divergence is not None:
         error_console().print(f"error: {found.divergence}", soft_wrap=True)
         raise typer.Exit(1)

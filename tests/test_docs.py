@@ -22,8 +22,8 @@ from wellposed.compiler.pipeline import compiled
 ROOT = Path(__file__).parents[1]
 PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
 EXAMPLE = "ellipses-antisymmetric"
-WRITTEN = {"repro/", "repro_torch.py", "repro_jax.py"}
-"""What a command writes."""
+WRITTEN = {"repro/", "repro_torch.py", "repro_jax.py", "net.yaml", "pendulum.yaml", "orders.py"}
+"""What a command writes, or a page itself."""
 
 
 @cache
@@ -75,6 +75,7 @@ HELD = {
     },
     "CONTRIBUTING.md": {"sh": "test_shell_lines", "python": "below"},
     "architecture.md": {"python": "above", "text": "test_layout", "": "drawings"},
+    "cases.md": {"text": "test_cases", "": "test_cases"},
     "checking.md": {"text": "below"},
     "gpu.md": {},
     "language.md": {"yaml": "test_language"},
