@@ -156,7 +156,9 @@ def joined(function: str, axis: str) -> Row:
 
     def blocks(node: Expr, named: Named) -> str:
         at = component_axis(node)
-        parts = ", ".join(f"{{{i}}}" for i in range(len(node.args)))
+        has_rows = not is_columns(node)
+        numbers = ["[..., None]" * (has_rows and not arg.shape) for arg in node.args]
+        parts = ", ".join(f"{{{i}{':atom' * bool(n)}}}{n}" for i, n in enumerate(numbers))
         return f"{function}([{parts}]{f', {axis}={at}' * (at > 0)})"
 
     return Row(blocks)
@@ -197,6 +199,16 @@ def _slice(node: Expr, named: Named) -> str:
     return f"{{0:atom}}[{before}{ends}{behind}]"
 
 
+def _component(node: Expr, named: Named) -> str:
+    (x,), index = node.args, size_of(node)
+    if not is_columns(x):
+        return f"{{0:atom}}[{'..., ' * bool(x.type.axes)}{index}]"
+    if not node.type.axes:
+        return f"{{0:atom}}[{index}, 0]"
+    inside = f"{index.value}:{index.value + 1}"
+    return f"{{0:atom}}[..., {inside}, :]" if path_length(x) else f"{{0:atom}}[{inside}]"
+
+
 def _column(node: Expr, named: Named) -> str:
     if not node.type.lies_differently:
         return "{0}"
@@ -225,6 +237,7 @@ def rest(node: Expr, named: Named) -> str:
 
 
 COMMON: dict[str, Row] = {
+    "component": Row(_component),
     "slice": Row(_slice),
     "head": Row("{0:atom}[:-1]"),
     "tail": Row("{0:atom}[1:]"),

@@ -39,14 +39,12 @@ def numpy_rows(np: str) -> dict[str, Row]:
 
     zero = f"{np}.zeros_like({{0:atom}}[:1])"
     flat = "{0:atom}.reshape(-1, *{0:atom}.shape[2:])"
-    last = f"{np}.broadcast_to({{1}}, (1, {{0:atom}}.shape[1]))"
     return {
         **sums("axis", "keepdims"),
         **{name: Row(f"{np}.{name}({{0}})") for name in ELEMENTWISE_FUNCTIONS},
         "heaviside": Row(f"{np}.heaviside({{0}}, 0.0)"),
         "pad": Row(pad),
         "concat": joined(f"{np}.concatenate", "axis"),
-        "append": Row(f"{np}.concatenate([{{0}}, {last}])"),
         "broadcast": Row(broadcast),
         "pad_last": Row(f"{np}.concatenate([{{0}}, {zero}])"),
         "pad_first": Row(f"{np}.concatenate([{zero}, {{0}}])"),

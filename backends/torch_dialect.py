@@ -74,7 +74,6 @@ TORCH = Dialect(
         "heaviside": Row("torch.where({0:atom}.isnan(), {0}, torch.relu({0}).sign())"),
         "pad": Row(_pad, imports=F),
         "concat": joined("torch.cat", "dim"),
-        "append": Row("torch.cat([{0}, {1:atom}.expand(1, {0:atom}.shape[1])])"),
         "broadcast": Row(_broadcast),
         "pad_last": Row("torch.cat([{0}, torch.zeros_like({0:atom}[:1])])"),
         "pad_first": Row("torch.cat([torch.zeros_like({0:atom}[:1]), {0}])"),

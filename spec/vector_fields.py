@@ -7,6 +7,7 @@ arXiv:1806.07366 (mlp).
 """
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,6 +25,9 @@ Bias = Annotated[
 ]
 InTime = Literal["per-step", "linear", "shared"]
 Size = Annotated[int, Field(ge=1, le=65536)]
+Hidden = Annotated[
+    tuple[Size, ...], Field(min_length=1, max_length=64, description="widths of hidden layers")
+]
 Dimension = str | int
 """A block of the state by its name, or a number."""
 Extent = Dimension | tuple[Dimension, ...]
@@ -53,14 +57,24 @@ class Weight:
             object.__setattr__(self, "raw", raw)
 
 
+class Network(Node):
+    """A network that the user's equations call: f(y, t) stacks its arguments in that order."""
+
+    hidden: Hidden
+    activation: Sigma = "tanh"
+    outputs: Annotated[Dimension, Field(description="a block or a number: how many it gives")]
+
+
 @dataclass(frozen=True)
 class Equations:
-    """What a vector field says of itself: right-hand sides (or H) as text, and their weights."""
+    """What a vector field says of itself: right-hand sides (or H) as text, their weights, and the
+    networks that they call."""
 
     blocks: dict[str, int]
     weights: tuple[Weight, ...]
     right_hand_sides: dict[str, str]
     hamiltonian: str | None = None
+    networks: Mapping[str, Network] = field(default_factory=dict)
     order: int = 1
     locs: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
     """Where in the spec a text stands, for the texts that a user wrote (by block, or `H`)."""
@@ -165,6 +179,29 @@ class Parabolic(WithActivation, kind="parabolic"):
         return Equations(blocks, weights, {Y: f"-K.T @ {self._sigma('K @ y', 'b')}"})
 
 
+def perceptron(
+    x: str,
+    widths: tuple[Extent, ...],
+    activation: str,
+    bias: str = "vector",
+    prefix: str = "",
+    loc: tuple[str | int, ...] = ("model", "vector_field"),
+) -> tuple[str, tuple[Weight, ...]]:
+    """W₂ σ(… σ(W₁ x + b₁) …) + b₂ as text, no σ after the last layer, and its weights, W (out, in)
+    before b in every layer. `widths` are those of x, of the hidden layers and of the result."""
+    text = x
+    weights: list[Weight] = []
+    for i, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=1):
+        text = f"{activation}({text})" if i > 1 else text
+        text = f"{prefix}W{i} @ {text}"
+        weights.append(Weight(f"{prefix}W{i}", (outputs, inputs), loc=loc))
+        if bias != "none":
+            text = f"{text} + {prefix}b{i}"
+            shape = (outputs,) if bias == "vector" else ()
+            weights.append(Weight(f"{prefix}b{i}", shape, loc=loc))
+    return text, tuple(weights)
+
+
 class Mlp(VectorField, kind="mlp"):
     """y' = W₂ σ(… σ(W₁ [y; t] + b₁) …) + b₂, hidden widths given, no σ after the last layer."""
 
@@ -174,25 +211,16 @@ class Mlp(VectorField, kind="mlp"):
         "{kind: mlp, hidden: [5, 3], activation: tanh, time_input: true, bias: vector}",
     )
 
-    hidden: Annotated[
-        tuple[Size, ...], Field(min_length=1, max_length=64, description="widths of hidden layers")
-    ]
+    hidden: Hidden
     activation: Sigma = "tanh"
     time_input: Annotated[bool, Field(description="is t an input, after y?")] = False
     bias: Bias = "vector"
 
     def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
         widths = ((Y, 1) if self.time_input else Y, *self.hidden, Y)
-        weights: list[Weight] = []
-        text = "append(y, t)" if self.time_input else "y"
-        for i, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=1):
-            text = f"{self.activation}({text})" if i > 1 else text
-            text = f"W{i} @ {text}"
-            weights.append(Weight(f"W{i}", (outputs, inputs)))
-            if self.bias != "none":
-                text = f"{text} + b{i}"
-                weights.append(Weight(f"b{i}", (outputs,) if self.bias == "vector" else ()))
-        return Equations(blocks, tuple(weights), {Y: text})
+        x = "concat(y, t)" if self.time_input else "y"
+        text, weights = perceptron(x, widths, self.activation, self.bias)
+        return Equations(blocks, weights, {Y: text})
 
 
 def _text(value: object) -> object:
@@ -240,10 +268,17 @@ class Custom(VectorField, kind="custom"):
         'equations: {y: "tanh(K @ z + b)", z: "-tanh(K.T @ y)"}}',
         "{kind: custom, weights: {A: {shape: [y, y], parametrization: negative-gram}}, "
         'hamiltonian: "sum(cosh(z)) - y.T @ A @ y / 2"}',
+        "{kind: custom, networks: {f: {hidden: [8], activation: tanh, outputs: y}}, "
+        'equations: {y: "-y + f(y, t)"}}',
     )
 
     weights: Annotated[
         dict[str, CustomWeight], Field(description="the weights of one step, by their names")
+    ] = {}
+    networks: Annotated[
+        dict[str, Network],
+        Field(description="networks that the equations call, by their names"),
+        Later(),
     ] = {}
     equations: Annotated[
         dict[str, Expression] | None,
@@ -273,4 +308,4 @@ class Custom(VectorField, kind="custom"):
             block: (*here, "equations", block) for block in right
         }
         locs["H"] = (*here, "hamiltonian")
-        return Equations(blocks, weights, right, self.hamiltonian, locs=locs)
+        return Equations(blocks, weights, right, self.hamiltonian, self.networks, locs=locs)

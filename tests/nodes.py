@@ -85,8 +85,13 @@ NODES: dict[str, list[Expr]] = {
     "mean": [build("mean", example)],
     "slice": [of("slice", column, at=(1, 3)), of("slice", vector, at=(0, 2))],
     "pad": [of("pad", column, at=(2, 7))],
-    "concat": [build("concat", column, short), build("concat", vector, vector)],
-    "append": [build("append", column, number), build("append", column, scalar)],
+    "component": [of("component", e, at=(1,)) for e in (column, vector, states)],
+    "concat": [
+        build("concat", column, short),
+        build("concat", vector, vector),
+        build("concat", scalar, column),
+        build("concat", scalar, scalar),
+    ],
     "broadcast": [
         of("broadcast", scalar, at=(4,)),
         of("broadcast", number, at=(4,)),

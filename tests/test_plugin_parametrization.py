@@ -22,7 +22,7 @@ from wellposed.checking.checks import RUNGS
 from wellposed.checking.inline import run_fast
 from wellposed.checking.ladder import check
 from wellposed.compiler.analysis.describe import describe
-from wellposed.compiler.front.equations import NUMBERS
+from wellposed.compiler.front.declare import NUMBERS
 from wellposed.compiler.front.load import load
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.reference import Reference

@@ -48,7 +48,7 @@ def _of_file() -> Iterator[Bug]:
 def _of_tables() -> Iterator[Bug]:
     for name, op, rule, spec in (
         ("(x / y)' as that of x y", "div", RULES["mul"], "functions"),
-        ("[y; t]' is 0", "append", lambda node, g: (None, None), "mlp"),
+        ("[y; t]' is 0", "concat", lambda node, g: (None,) * len(node.args), "mlp"),
         ("(log softmax)' without its sum", "log_softmax", lambda node, g: (g,), "rk4"),
         ("the adjoint of tail is head's", "tail", RULES["head"], "rk4"),
     ):

@@ -86,9 +86,10 @@ def _constants(problem: Problem) -> Iterator[Constant]:
 
 
 def _numbers(problem: Problem) -> Iterator[Constant]:
-    """γ, α and their like, in the order in which they are used; h is defined by T and N."""
+    """π, γ, α and their like, in the order in which they are used; h is defined by T and N."""
     seen = {"H"}
-    roots = [(w.definition, w.name, f"_{w.name}") for w in problem.layer]
+    roots = [(side, "", "") for side in problem.rhs.values()]
+    roots += [(w.definition, w.name, f"_{w.name}") for w in problem.layer]
     roots += [(p.value, p.regularizer.kind, "") for p in problem.penalties]
     for root, what, mark in roots:
         for e in walk(root):
@@ -99,7 +100,9 @@ def _numbers(problem: Problem) -> Iterator[Constant]:
                 comment = f"{constant_symbol(str(name).partition('_')[0])}"
                 # a number that all weights share is of none of them
                 yield Constant(
-                    str(name), value, comment + f" of {what}" * (f"{mark}_" in f"{name}_")
+                    str(name),
+                    value,
+                    comment + f" of {what}" * bool(what and f"{mark}_" in f"{name}_"),
                 )
 
 

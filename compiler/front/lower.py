@@ -14,7 +14,9 @@ from ..ir.types import Size, columns
 from . import equations as eqs
 from . import objective, ranges, weights
 from .blocks import blocks_of
+from .declare import FIELD, declare
 from .facts import Facts
+from .networks import check_called, networks_of
 from .refusals import Refusals, either
 
 
@@ -50,13 +52,19 @@ def _lower_described(
     t = variable("t")
     y = next(iter(blocks.values()))
     features = _features(spec, facts, blocks, refusals)
-    declared = eqs.declare(described, blocks, refusals)
+    declared = declare(described.weights, blocks, refusals)
+    networks = networks_of(described, blocks, refusals)
     complete = len(declared) == len(described.weights) and not _weights_are_mended(spec)
+    complete = complete and len(networks) == len(described.networks)
     field = eqs.Field()
     if complete:
-        field = eqs.field_of(described, declared, blocks, t, refusals)
+        field = eqs.field_of(described, declared, networks, blocks, t, refusals)
+        complete = not networks or field.rhs.keys() == blocks.keys()
     else:
         eqs.check_syntax(described, refusals)
+    if complete:
+        check_called(networks, refusals)
+    declared = [*declared, *(d for network in networks.values() for d in network.weights)]
     layer = weights.layer_weights(declared, spec, refusals)
     x = variable("x", columns((features.value,)))
     lifted, lift_weights = objective.lift(spec, blocks, x, features, refusals)
@@ -68,7 +76,8 @@ def _lower_described(
     if complete:
         weights.check(all_weights, spec, refusals)
         _check_something_is_trained(all_weights, spec, refusals)
-    penalties = objective.penalties(spec, all_weights, refusals) if complete else ()
+    together = {name: [d.raw.name for d in n.weights] for name, n in networks.items()}
+    penalties = objective.penalties(spec, all_weights, together, refusals) if complete else ()
     _check_integrator(spec, described, blocks, field, refusals)
     refusals.stop()
     return Problem(
@@ -93,13 +102,16 @@ def _lower_described(
 def _weights_are_mended(spec: Spec) -> bool:
     """Is one of them wrong, so that a name may be missing for that reason alone?"""
     field = ("model", "vector_field")
-    parts = ("weights",) if isinstance(spec.model.vector_field, Custom) else ()
-    return spec.mended(*field, *parts) or spec.mended("model", "parametrization")
+    is_custom = isinstance(spec.model.vector_field, Custom)
+    parts = [("weights",), ("networks",)] if is_custom else [()]
+    return any(spec.mended(*field, *part) for part in parts) or spec.mended(
+        "model", "parametrization"
+    )
 
 
 def _rhs_loc(described: Equations, block: str) -> Loc:
     """The equation of a block where the user wrote one, else the field of the catalogue."""
-    return described.locs.get(block if described.hamiltonian is None else "H", eqs.FIELD)
+    return described.locs.get(block if described.hamiltonian is None else "H", FIELD)
 
 
 def _features(spec: Spec, facts: Facts, blocks: dict[str, Block], refusals: Refusals) -> Size:

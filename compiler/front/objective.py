@@ -120,11 +120,18 @@ def _affine(spec: Spec, y: Block, k: Size) -> tuple[Expr, tuple[RawWeight, ...]]
     return as_operator(W.stack).T @ y.variable + build("column", mu.stack), (W, mu)
 
 
-def penalties(spec: Spec, weights: list[RawWeight], refusals: Refusals) -> tuple[Penalty, ...]:
-    """The regularizers, each one scalar of the raw weights."""
+def penalties(
+    spec: Spec,
+    weights: list[RawWeight],
+    networks: Mapping[str, list[str]],
+    refusals: Refusals,
+) -> tuple[Penalty, ...]:
+    """The regularizers, each one scalar of the raw weights; the name of a network stands for all of
+    its weights."""
     if spec.regularizers and spec.model.readout is None and not spec.mended(*READOUT):
         refusals.add("E211", "regularizers need a readout", "regularizers", key=True)
-    found = (_penalty(r, i, spec, weights, refusals) for i, r in enumerate(spec.regularizers))
+    given = (weights, networks, refusals)
+    found = (_penalty(r, i, spec, *given) for i, r in enumerate(spec.regularizers))
     return tuple(p for p in found if p is not None)
 
 
@@ -133,11 +140,13 @@ def _penalty(
     index: int,
     spec: Spec,
     weights: list[RawWeight],
+    networks: Mapping[str, list[str]],
     refusals: Refusals,
 ) -> Penalty | None:
     known = {w.name: w for w in weights}
     fitting: list[RawWeight] = []
-    for i, name in enumerate(regularizer.of):
+    named = [(i, w) for i, name in enumerate(regularizer.of) for w in networks.get(name, [name])]
+    for i, name in named:
         loc = ("regularizers", index, "of", i)
         if name not in known and is_of_a_wrong_readout(name, spec):
             continue
@@ -145,7 +154,8 @@ def _penalty(
             help = did_you_mean(name, known) or f"weights: {', '.join(known)}"
             refusals.add("E204", f"there is no weight {name}", *loc, help=help)
         elif regularizer.needs_path and not known[name].nodes:
-            _no_path(known[name], loc, refusals)
+            if name == regularizer.of[i] or name == networks[regularizer.of[i]][0]:
+                _no_path(known[name], loc, refusals)
         elif not regularizer.needs_path or known[name].nodes > 1:
             fitting.append(known[name])  # the only node of a single step has no neighbour: 0
     return _total(regularizer, index, fitting, spec) if fitting else None

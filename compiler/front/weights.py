@@ -14,7 +14,7 @@ from ..ir.expr import Expr
 from ..ir.operations import time_axis
 from ..ir.problem import LETTERS, LayerWeight, Loc, RawWeight
 from ..ir.types import Axis, Shape, Size
-from .equations import FIELD, Declared
+from .declare import FIELD, Declared
 from .ranges import largest
 from .refusals import Refusals
 

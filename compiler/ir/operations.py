@@ -160,16 +160,25 @@ def _pad(attributes: Attributes, x: Type) -> Type:
     return _vector(attributes, x).with_shape((attributes[1].value,))
 
 
+def _component(attributes: Attributes, x: Type) -> Type:
+    """One number of a vector."""
+    (index,) = attributes
+    if x.is_operator or x.rank != 1:
+        raise ShapeError(f"a component is one of a vector, and this is {x}")
+    (n,) = x.shape
+    if index.value >= n:
+        last = f" to {n - 1}" if n > 1 else ""
+        raise ShapeError(f"there is no component {index}: they are counted from 0{last}")
+    return x.with_shape(())
+
+
 def _concat(attributes: Attributes, *parts: Type) -> Type:
-    for part in parts:
-        _vector(attributes, part)
+    """Vectors, and numbers as vectors of one component, below each other."""
+    if any(part.rank > 1 or part.is_operator for part in parts):
+        raise ShapeError("what is put together is made of scalars and vectors")
     if len({part.axes for part in parts}) > 1:
         raise ShapeError("what is put together has one vector for every example, or for all")
-    return Type((sum(p.shape[0] for p in parts),), *joined(*parts))
-
-
-def _append(_: Attributes, x: Type, last: Type) -> Type:
-    return Type((x.shape[0] + 1,), *joined(x, last))
+    return Type((sum(p.shape[0] if p.shape else 1 for p in parts),), *joined(*parts))
 
 
 def _broadcast(attributes: Attributes, x: Type) -> Type:
@@ -265,12 +274,13 @@ OPERATIONS: dict[str, Operation] = {
     "mean": Operation(_scalar),
     "softmax": Operation(_vector),
     "log_softmax": Operation(_vector),
+    # one number of a vector
+    "component": _moving(_component, cheap=True),
     # components start..stop of a vector, and its adjoint: a vector put into zeros
     "slice": _moving(_slice, cheap=True),
     "pad": _moving(_pad),
+    # vectors and scalars below each other: [y; t]
     "concat": _moving(_concat),
-    # a vector with a scalar below it: [y; t]
-    "append": _moving(_append),
     # a scalar as a vector or matrix of equal entries
     "broadcast": _moving(_broadcast, elementwise=True),
     # a quantity of one example (or none) repeated over the batch of another

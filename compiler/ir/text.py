@@ -13,7 +13,7 @@ SUM, REACH, PRODUCT, SIGN, POWER, ATOM = range(1, 7)
 GREEK = {
     **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η"},
     **{"theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "rho": "ρ"},
-    **{"sigma": "σ", "tau": "τ", "omega": "ω"},
+    **{"sigma": "σ", "tau": "τ", "omega": "ω", "pi": "π"},
 }
 """Letters by their names, as keys of the language and names of constants have them."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -93,10 +93,10 @@ def _print(e: Expr) -> tuple[str, int]:
         case "slice":
             start, stop = e.attributes
             return f"{_wrapped(e.args[0], ATOM)}[{start}:{stop}]", ATOM
-        case "append":
-            return f"[{_print(e.args[0])[0]}; {_print(e.args[1])[0]}]", ATOM
+        case "component":
+            return f"{_wrapped(e.args[0], ATOM)}[{e.attributes[0]}]", ATOM
         case "concat":
-            return f"({', '.join(_print(part)[0] for part in e.args)})", ATOM
+            return f"[{'; '.join(_print(part)[0] for part in e.args)}]", ATOM
         case "pad":
             return f"({_print(e.args[0])[0]}, 0)", ATOM
         case "at":

@@ -4,12 +4,15 @@ A matrix is a linear operator: sums and multiples of operators are operators, `K
 What has no meaning for operators (`exp(K)`, `K * K`) is done with the entries of their arrays. A
 vector's transpose is a row, which has no array of its own: `y.T @ z` is Σ yᵢ zᵢ and `y.T @ K`
 is the row of Kᵀ y. A row that is left over at the end is an error.
+
+What is stacked, `[a, b]` and the arguments of a network, has one vector for every example, so that
+numbers and weights may stand beside components of the state.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,11 +23,13 @@ from ..ir.operations import OPERATIONS
 from ..ir.operators import as_operator, entries
 from ..ir.types import ShapeError, Size
 from ..promises.checked import checked
+from .functions import Definition, Functions
 from .hints import NAMES
 from .literal import text_kept
 from .syntax import ExpressionError, Syntax, parse
 
 Scope = Mapping[str, Expr]
+NONE: Functions = {}
 
 _BINARY = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"}
 
@@ -37,25 +42,28 @@ class _Row:
 
 
 _Value = Expr | _Row
-V = TypeVar("V", Expr, Expr | _Row)
+V = TypeVar("V", Expr, Expr | _Row, Definition)
 
 
 @checked("elaborate", text_kept)
-def elaborate(text: str, scope: Scope, *, catalogue: bool = False) -> Expr:
-    """The typed expression of a text; `catalogue` opens the functions users do not have.
+def elaborate(
+    text: str, scope: Scope, functions: Functions = NONE, *, catalogue: bool = False
+) -> Expr:
+    """The typed expression of a text, which may call networks as `functions`; `catalogue` opens
+    those users do not have.
 
     Raises ExpressionError with the place in the text.
     """
     tree = parse(text)
-    value = _Elaborator(scope, catalogue).value(tree)
+    value = _Elaborator(scope, functions, catalogue).value(tree)
     if isinstance(value, _Row):
         raise ExpressionError("E303", "this is a row vector", tree.start, tree.end)
     return value
 
 
 class _Elaborator:
-    def __init__(self, scope: Scope, catalogue: bool) -> None:
-        self.scope = scope
+    def __init__(self, scope: Scope, networks: Functions, catalogue: bool) -> None:
+        self.scope, self.networks = scope, networks
         self.functions = [*OPERATIONS, *BY_DEFINITION] if catalogue else list(PUBLIC)
         self.catalogue = catalogue
 
@@ -65,8 +73,14 @@ class _Elaborator:
                 return self._number(tree)
             case "name":
                 return self._name(tree)
+            case "call" if tree.text in self.networks:
+                return self._network(tree)
             case "call":
                 return self._call(tree)
+            case "component":
+                return self._component(tree)
+            case "vector":
+                return self._vector(tree)
             case ".T":
                 return _transposed(self.value(tree.args[0]))
             case "neg":
@@ -87,7 +101,7 @@ class _Elaborator:
     def _name(self, tree: Syntax) -> Expr:
         if tree.text in self.scope:
             return self.scope[tree.text]
-        if tree.text in self.functions:
+        if tree.text in (*self.functions, *self.networks):
             help = f"write {tree.text}(...)"
             raise ExpressionError("E302", f"{tree.text} is a function", tree.start, tree.end, help)
         known = f"the names here: {', '.join(sorted(self.scope))}"
@@ -97,11 +111,12 @@ class _Elaborator:
     def _call(self, tree: Syntax) -> Expr:
         name = tree.text
         if name not in self.functions:
-            known = f"functions: {', '.join(self.functions)}"
-            near = "" if name in NAMES else did_you_mean(name, self.functions)
+            listed = [*self.networks, *self.functions]
+            known = f"functions: {', '.join(listed)}"
+            near = "" if name in NAMES else did_you_mean(name, listed)
             help = _instead(name) or near or known
             raise ExpressionError("E302", f"unknown function {name}", tree.start, tree.end, help)
-        if self.catalogue and name in ("slice", "append", "head", "tail"):
+        if self.catalogue and name in ("slice", "concat", "head", "tail"):
             return self._structural(tree)
         if len(tree.args) != 1:
             message = f"{name} takes one argument, got {len(tree.args)}"
@@ -112,12 +127,46 @@ class _Elaborator:
         return self._typed(tree, lambda: as_operator(build(name, entries(argument))))
 
     def _structural(self, tree: Syntax) -> Expr:
-        """slice(b, 0, n), append(y, t), head(K), tail(K): the catalogue's own shape operations."""
+        """slice(b, 0, n), concat(y, t), head(K), tail(K): the catalogue's own shape operations."""
         if tree.text == "slice":
             x, start, stop = (self._expression(a) for a in tree.args)
             return build("slice", x, attributes=(_size(start), _size(stop)))
         arguments = [self._expression(a) for a in tree.args]
+        if tree.text == "concat":
+            return self._typed(tree, lambda: self._stacked(arguments))
         return self._typed(tree, lambda: build(tree.text, *arguments))
+
+    def _component(self, tree: Syntax) -> Expr:
+        vector, index = self._expression(tree.args[0]), Size(int(tree.text))
+        return self._typed(tree, lambda: build("component", vector, attributes=(index,)))
+
+    def _vector(self, tree: Syntax) -> Expr:
+        numbers = [self._expression(entry) for entry in tree.args]
+        for number, entry in zip(numbers, tree.args, strict=True):
+            if number.shape:
+                message = f"a vector [a, b] is made of scalars, and this is {number.type}"
+                raise ExpressionError("E303", message, entry.start, entry.end)
+        return self._typed(tree, lambda: self._stacked(numbers))
+
+    def _network(self, tree: Syntax) -> Expr:
+        """f(y, t): what the network computes of its arguments below each other."""
+        arguments = [self._expression(a) for a in tree.args]
+        for argument, part in zip(arguments, tree.args, strict=True):
+            if argument.type.rank > 1 or argument.type.is_operator:
+                message = f"{tree.text} takes scalars and vectors, and this is {argument.type}"
+                raise ExpressionError("E303", message, part.start, part.end)
+        x = self._typed(tree, lambda: self._stacked(arguments))
+        called = self._typed(tree, lambda: self.networks[tree.text].of(x.shape[0]))
+        return elaborate(called.text, {**called.scope, "x": x}, catalogue=True)
+
+    def _stacked(self, parts: Sequence[Expr]) -> Expr:
+        """Below each other, a vector for every example."""
+        states = (e for e in (*self.scope.values(), *parts) if e.type.batched)
+        like = next(states, None)
+        if like is None:
+            raise ShapeError("there is no state whose examples this could be stacked for")
+        each = [p if p.type.batched else build("per_example", p, like) for p in parts]
+        return each[0] if len(each) == 1 and each[0].shape else build("concat", *each)
 
     def _elementwise(self, tree: Syntax) -> _Value:
         left, right = (self.value(a) for a in tree.args)

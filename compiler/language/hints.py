@@ -4,7 +4,6 @@ from __future__ import annotations
 
 SUPERSCRIPTS = "²³¹⁰⁴⁵⁶⁷⁸⁹⁺⁻ⁿᵀ"
 """Characters that are no part of a name, where a formula has them behind one."""
-_COMPONENTS = "a component is a block of its own: state: {a: 1, b: 1}"
 _CONDITIONS = "there are no conditions; relu, sigmoid and abs tell signs apart"
 
 SYMBOLS = {
@@ -14,7 +13,6 @@ SYMBOLS = {
     **dict.fromkeys("−–", "the minus sign is -"),
     "÷": "a quotient is /",
     "√": "a root is sqrt(...)",
-    **dict.fromkeys("[]", _COMPONENTS),
     **dict.fromkeys("<>=?", _CONDITIONS),
     ".": "a function stands alone: tanh(y), sum(y)",
 }
@@ -31,7 +29,6 @@ NAMES = {
     "norm": "sqrt(sum(x ** 2))",
     **dict.fromkeys(("max", "maximum"), "relu(x) for max(x, 0)"),
     **dict.fromkeys(("min", "minimum"), "-relu(-x) for min(x, 0)"),
-    "pi": "3.141592653589793",
     "e": "exp(1)",
     **dict.fromkeys("sign where floor ceil round asin acos atan arctan erf mean".split(), ""),  # noqa: SIM905
 }

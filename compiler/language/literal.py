@@ -17,10 +17,12 @@ from ..promises.checked import Broken
 from ..promises.claims import SAME, broken, cut, relative_error, short
 from ..promises.samples import Array, Nodes, draws, finite_size
 from ..semantics.meaning import MEANING
+from .functions import Functions
 from .syntax import Syntax, parse
 
 IN_SCOPE = ("variable", "weight", "constant", "identity_operator", "dense")
 """What the names of a text may stand for where the promise is asked."""
+NO_FUNCTIONS: Mapping[str, str] = {}
 _OPERATORS: dict[str, Callable[[Array, Array], Array]] = {
     "+": np.add,
     "-": np.subtract,
@@ -31,22 +33,32 @@ _OPERATORS: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def text_kept(result: Expr, text: str, scope: Mapping[str, Expr]) -> Iterator[Broken]:
+def text_kept(
+    result: Expr, text: str, scope: Mapping[str, Expr], functions: Functions | None = None
+) -> Iterator[Broken]:
     """Asked of texts about variables and numbers; others are parts of what a rule makes."""
     if any(e.op not in IN_SCOPE for e in scope.values()):
         return
-    error = broken((text, result, *scope.items()), SAME, lambda: _error(result, text, scope))
+    known, texts = dict(scope), {}
+    for name, function in (functions or {}).items():
+        if function.definition is not None:
+            known |= function.definition.scope
+            texts[name] = function.definition.text
+    error = broken((text, result, *known.items()), SAME, lambda: _error(result, text, known, texts))
     if error is not None:
         yield cut(text), short(result), error
 
 
-def _error(result: Expr, text: str, scope: Mapping[str, Expr]) -> float:
+def _error(
+    result: Expr, text: str, scope: Mapping[str, Expr], functions: Mapping[str, str]
+) -> float:
+    """`functions` are the texts of those that may be called, each about x."""
     tree, run = parse(text), Nodes(result, *scope.values())
     for (values,) in draws(result, *scope.values()):
         done = run(values)
         names = {name: _first(e, done[e]) for name, e in scope.items()}
         with np.errstate(all="ignore"):
-            wanted = _meaning(tree, names)
+            wanted = _meaning(tree, names, functions)
         if np.isfinite(wanted).all():
             break
     found, size = _first(result, done[result]), np.asarray(finite_size(*names.values(), wanted))
@@ -60,35 +72,47 @@ def _first(e: Expr, value: Array) -> Array:
     return value[..., :1] if e.type.batched else value
 
 
-def _meaning(tree: Syntax, names: Mapping[str, Array]) -> Array:
+def _meaning(
+    tree: Syntax, names: Mapping[str, Array], functions: Mapping[str, str] = NO_FUNCTIONS
+) -> Array:
     """The value of a text, by the meaning of its words in NumPy."""
+    operands = [] if tree.op == "call" else [_meaning(a, names, functions) for a in tree.args]
     match tree.op:
         case "number":
             return np.asarray(float(tree.text))
         case "name":
             return names[tree.text]
         case "call":
-            return _call(tree, names)
+            return _call(tree, names, functions)
+        case "component":
+            return operands[0].reshape(-1, 1)[int(tree.text)].reshape(1, 1)
+        case "vector":
+            return _below(operands)
         case ".T":
-            value = _meaning(tree.args[0], names)
+            (value,) = operands
             return value.swapaxes(-1, -2) if value.ndim > 1 else value
         case "neg":
-            return -_meaning(tree.args[0], names)
+            return -operands[0]
         case _:
-            left, right = (_meaning(a, names) for a in tree.args)
-            return _OPERATORS[tree.op](left, right)
+            return _OPERATORS[tree.op](*operands)
 
 
-def _call(tree: Syntax, names: Mapping[str, Array]) -> Array:
-    x, *others = (_meaning(a, names) for a in tree.args)
+def _below(parts: list[Array]) -> Array:
+    return np.vstack([np.reshape(part, (-1, 1)) for part in parts])
+
+
+def _call(tree: Syntax, names: Mapping[str, Array], functions: Mapping[str, str]) -> Array:
+    x, *others = (_meaning(a, names, functions) for a in tree.args)
     match tree.text:
+        case name if name in functions:
+            return _meaning(parse(functions[name]), {**names, "x": _below([x, *others])})
         case "sum":
             return x.sum()
         case "slice":
             start, stop = (int(n) for n in others)
             return x[start:stop]
-        case "append":
-            return np.vstack([x, others[0].reshape(1, 1)])
+        case "concat":
+            return _below([x, *others])
         case "head":
             return x[:-1]
         case "tail":

@@ -4,8 +4,9 @@
     product= unary (("*" | "/" | "@") unary)*
     unary  = ("-" | "+") unary | power
     power  = postfix ("**" unary)?
-    postfix= atom (".T")*
-    atom   = number | name | name "(" sum ("," sum)* ")" | "(" sum ")"
+    postfix= atom (".T" | "[" number "]")*
+    atom   = number | name | name "(" list ")" | "(" sum ")" | "[" list "]"
+    list   = sum ("," sum)*
 
 The precedence is Python's. Nothing is evaluated: what is not in this grammar is an error.
 """
@@ -30,7 +31,7 @@ _TOKEN = re.compile(
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     rf"|(?P<name>(?!\d)((?![{SUPERSCRIPTS}])\w)+)"
     r"|(?P<transpose>\.T\b)"
-    r"|(?P<symbol>\*\*|[-+*/@(),])"
+    r"|(?P<symbol>\*\*|[-+*/@(),\[\]])"
 )
 
 
@@ -84,7 +85,9 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, at)
         if match is None:
             message = f"{text[at]!r} is no part of an expression"
-            help = SYMBOLS.get(text[at], "numbers, names, + - * / ** @ .T, functions, parentheses")
+            help = SYMBOLS.get(
+                text[at], "numbers, names, + - * / ** @ .T, functions, (...), y[0], [a, b]"
+            )
             raise ExpressionError("E301", message, at, at + 1, help)
         at = match.end()
         if match.lastgroup != "space":
@@ -171,9 +174,23 @@ class _Parser:
 
     def _postfix(self) -> Syntax:
         value = self._atom()
-        while token := self._take(".T"):
-            value = Syntax(".T", (value,), value.start, token.end)
+        while token := self._take(".T", "["):
+            if token.text == "[":
+                value = self._component(value)
+            else:
+                value = Syntax(".T", (value,), value.start, token.end)
         return value
+
+    def _component(self, vector: Syntax) -> Syntax:
+        """y[0]: behind the bracket a whole number as it stands."""
+        index = self._next
+        if index.kind != "number" or not index.text.isdigit():
+            error = self._unexpected("the number of a component")
+            error.help = "components are counted from 0: y[0], y[1]"
+            raise error
+        self.position += 1
+        end = self._closing("]").end
+        return Syntax("component", (vector,), vector.start, end, index.text)
 
     def _atom(self) -> Syntax:
         token = self._next
@@ -182,32 +199,39 @@ class _Parser:
             return Syntax("number", (), token.start, token.end, token.text)
         if token.kind == "name":
             self.position += 1
-            return self._call(token) or Syntax("name", (), token.start, token.end, token.text)
+            if not self._take("("):
+                return Syntax("name", (), token.start, token.end, token.text)
+            arguments, closing = self._list(")")
+            return Syntax("call", arguments, token.start, closing.end, token.text)
         if self._take("("):
             return self._parenthesis(token)
+        if self._take("["):
+            entries, closing = self._list("]")
+            return Syntax("vector", entries, token.start, closing.end)
         raise self._unexpected("a number, a name or a parenthesis")
 
     def _parenthesis(self, opening: _Token) -> Syntax:
         self._deeper()
         inner = self._sum()
-        closing = self._take(")")
-        if closing is None:
-            raise self._unexpected("')'")
+        closing = self._closing(")")
         self.depth -= 1
         return Syntax(inner.op, inner.args, opening.start, closing.end, inner.text)
 
-    def _call(self, name: _Token) -> Syntax | None:
-        if not self._take("("):
-            return None
+    def _list(self, closing: str) -> tuple[tuple[Syntax, ...], _Token]:
+        """Expressions between commas, and what closes them."""
         self._deeper()
-        arguments = [self._sum()]
+        found = [self._sum()]
         while self._take(","):
-            arguments.append(self._sum())
-        closing = self._take(")")
-        if closing is None:
-            raise self._unexpected("')'")
+            found.append(self._sum())
+        end = self._closing(closing)
         self.depth -= 1
-        return Syntax("call", tuple(arguments), name.start, closing.end, name.text)
+        return tuple(found), end
+
+    def _closing(self, symbol: str) -> _Token:
+        token = self._take(symbol)
+        if token is None:
+            raise self._unexpected(f"'{symbol}'")
+        return token
 
     def _deeper(self) -> None:
         self.depth += 1

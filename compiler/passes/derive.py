@@ -163,16 +163,23 @@ def _concat(node: Expr, g: Expr) -> tuple[Expr, ...]:
     parts: list[Expr] = []
     at = 0
     for arg in node.args:
-        stop = at + arg.shape[0]
-        parts.append(build("slice", g, attributes=(Size(at), Size(stop))))
+        stop = at + (arg.shape[0] if arg.shape else 1)
+        place = (Size(at), Size(stop))
+        part = build("slice", g, attributes=place) if arg.shape else component(g, at)
+        parts.append(part)
         at = stop
     return tuple(parts)
 
 
-def _append(node: Expr, g: Expr) -> tuple[Expr, Expr]:
-    n = node.args[0].shape[0]
-    last = build("inner_sum", build("slice", g, attributes=(Size(n), Size(n + 1))))
-    return build("slice", g, attributes=(Size(0), Size(n))), last
+def component(x: Expr, index: int) -> Expr:
+    """One number of a vector, counted from 0."""
+    return build("component", x, attributes=(Size(index),))
+
+
+def _component(node: Expr, g: Expr) -> tuple[Expr]:
+    (x,), (index,) = node.args, node.attributes
+    alone = build("broadcast", g, attributes=(Size(1),))
+    return (build("pad", alone, attributes=(index, Size(x.shape[0]))),)
 
 
 def _segments(node: Expr, g: Expr) -> tuple[Expr]:
@@ -212,10 +219,10 @@ RULES: dict[str, Rule] = {
     "sum": _sum,
     "inner_sum": _inner_sum,
     "mean": _mean,
+    "component": _component,
     "slice": _slice,
     "pad": _pad,
     "concat": _concat,
-    "append": _append,
     "broadcast": lambda node, g: (build("inner_sum", g),),
     "per_example": lambda node, g: (g, None),
     "head": lambda node, g: (build("pad_last", g),),

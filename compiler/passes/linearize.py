@@ -142,11 +142,21 @@ def _pad(node: Expr, words: list[Words]) -> Words:
     return _after(Part(start, start + n, total, padded=True), words[0])
 
 
-def _append(node: Expr, words: list[Words]) -> Words:
-    n = node.args[0].shape[0]
-    upper = _after(Part(0, n, n + 1, padded=True), words[0])
-    lower = _after(Part(n, n + 1, n + 1, padded=True), _after(Column(None, 1), words[1]))
-    return (*upper, *lower)
+def _component(node: Expr, words: list[Words]) -> Words:
+    at = _value(node.attributes[0])
+    alone = _after(Part(at, at + 1, node.args[0].shape[0]), words[0])
+    return _after(Row(None, 1), alone)
+
+
+def _concat(node: Expr, words: list[Words]) -> Words:
+    found: list[Word] = []
+    at, (total,) = 0, node.shape
+    for arg, of_part in zip(node.args, words, strict=True):
+        size = arg.shape[0] if arg.shape else 1
+        spread = of_part if arg.shape else _after(Column(None, 1), of_part)
+        found += _after(Part(at, at + size, total, padded=True), spread)
+        at += size
+    return tuple(found)
 
 
 def _value(attribute: object) -> int:
@@ -168,5 +178,6 @@ _RULES: dict[str, Callable[[Expr, list[Words]], Words]] = {
     "per_example": lambda node, words: words[0],
     "slice": _slice,
     "pad": _pad,
-    "append": _append,
+    "component": _component,
+    "concat": _concat,
 }

@@ -97,6 +97,13 @@ def _slice(node: Expr, x: Array) -> Array:
     return x[(..., slice(start, stop), *[slice(None)] * (-1 - _component_axis(node)))]
 
 
+def _component(node: Expr, x: Array) -> Array:
+    index, axis = _size(node.attributes[0]), _component_axis(node.args[0])
+    if node.type.layout is Layout.COLUMNS:  # of a batch or a path a row of numbers
+        return x[..., index : index + 1, :]
+    return x.take(index, axis=axis).reshape(x.shape[: len(node.type.axes)])
+
+
 def _pad(node: Expr, x: Array) -> Array:
     start, length = map(_size, node.attributes)
     axis = _component_axis(node)
@@ -107,13 +114,12 @@ def _pad(node: Expr, x: Array) -> Array:
 
 def _concat(node: Expr, *parts: Array) -> Array:
     axis = _component_axis(node)
+    if node.type.layout is not Layout.COLUMNS:
+        pairs = zip(parts, node.args, strict=True)
+        parts = tuple(p if arg.shape else p[..., None] for p, arg in pairs)
     most = max(parts, key=np.size).shape
     kept = [np.broadcast_to(p, (*most[:axis], p.shape[axis], *most[axis:][1:])) for p in parts]
     return np.concatenate(kept, axis=axis)
-
-
-def _append(node: Expr, x: Array, last: Array) -> Array:
-    return np.concatenate([x, np.broadcast_to(last, (*x.shape[:-2], 1, x.shape[-1]))], axis=-2)
 
 
 def _nodes(before: int, after: int) -> Meaning:
@@ -258,10 +264,10 @@ MEANING: dict[str, Meaning] = {
     "diagonal": lambda node, x: np.diagonal(x, axis1=-2, axis2=-1)[..., None],
     "reduce": _reduce,
     "mean": _function(np.mean),
+    "component": _component,
     "slice": _slice,
     "pad": _pad,
     "concat": _concat,
-    "append": _append,
     "broadcast": _broadcast,
     "per_example": _per_example,
     "head": lambda node, x: x[:-1],

@@ -162,7 +162,7 @@ def test_unknown_names_and_functions(text: str, marked: str, help: str):
     assert help in error.help
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "slice", "append", "head", "tail"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "slice", "concat", "head", "tail"])
 def test_functions_of_the_catalogue_are_not_the_users(name: str):
     assert refused(f"{name}(y)").code == "E302"
 

@@ -168,7 +168,9 @@ def test_a_tower_of_powers_is_written_in_linear_time() -> None:
         ("Kᵀ @ y", "ᵀ", "a transpose is .T"),
         ("K · y", "·", "a product is *, of a matrix and a vector @"),
         ("−y", "−", "the minus sign is -"),
-        ("y[0]", "[", "a component is a block of its own: state: {a: 1, b: 1}"),
+        ("y[z]", "z", "components are counted from 0: y[0], y[1]"),
+        ("y[-1]", "-", "components are counted from 0: y[0], y[1]"),
+        ("y[1.5]", "1.5", "components are counted from 0: y[0], y[1]"),
         ("y > 0", ">", "there are no conditions; relu, sigmoid and abs tell signs apart"),
         ("np.tanh(y)", ".", "a function stands alone: tanh(y), sum(y)"),
         ("2y", "y", "write 2 * y"),
@@ -178,7 +180,6 @@ def test_a_tower_of_powers_is_written_in_linear_time() -> None:
         ("K * y", "K * y", "a matrix is applied by @"),
         ("tan(y)", "tan(y)", "write sin(x) / cos(x)"),
         ("max(y, 0)", "max(y, 0)", "write relu(x) for max(x, 0)"),
-        ("pi * y", "pi", "write 3.141592653589793"),
         ("tahn(y)", "tahn(y)", "did you mean tanh?"),
     ],
 )

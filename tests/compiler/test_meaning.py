@@ -115,12 +115,15 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     "concat": [
         (build("concat", y, y), [[1, 2, 3], [4, 5, 6], [1, 2, 3], [4, 5, 6]]),
         (build("concat", b, b), [[7], [8], [7], [8]]),
+        (build("concat", y, r), [[1, 2, 3], [4, 5, 6], [9, 10, 11]]),
+        (build("concat", r, r), [[9, 10, 11], [9, 10, 11]]),
         (build("concat", x, x), [[1, 4, 1, 4], [2, 5, 2, 5], [3, 6, 3, 6]]),
     ],
-    "append": [
-        (build("append", y, a), [[1, 2, 3], [4, 5, 6], [12, 12, 12]]),
-        (build("append", y, r), [[1, 2, 3], [4, 5, 6], [9, 10, 11]]),
-        (build("append", b, a), [[7], [8], [12]]),
+    "component": [
+        (of("component", y, at=(1,)), [[4, 5, 6]]),
+        (of("component", x, at=(0,)), [1, 2, 3]),
+        (of("component", b, at=(1,)), 8),
+        (of("component", p, at=(1,)), P[:, 1:]),
     ],
     "broadcast": [
         (of("broadcast", a, at=(2,)), [[12], [12]]),
