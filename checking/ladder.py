@@ -89,10 +89,19 @@ def check(
         for name, text in texts.items()
     }
     limits = {name: limit if name in files else OWN_LIMIT for name in jobs}
-    passes = _passes(case, facts, backends) if "L0" in rungs else []
-    seen(passes)
     stream = Stream(case, planned, seen)
-    outcomes, expected = _run(case, probes, jobs, limits, run, stream)
+    with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
+        futures = {
+            name: pool.submit(run, job, limits[name], partial(stream.add, name))
+            for name, job in jobs.items()
+        }
+        passes = _passes(case, facts, backends) if "L0" in rungs else []
+        stream.tell(passes)
+        expected = expectation(case, _keys(planned), probes)
+        stream.expect(expected)
+        outcomes = {name: future.result() for name, future in futures.items()}
+    if len(jobs) == 1:  # then the reference trains too
+        outcomes |= _witness(jobs, run)
     found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
     if any(rung.quantity == TRAINING and not rung.passed for rung in found):
         outcomes |= _witness(jobs, run)
@@ -102,28 +111,9 @@ def check(
     return _report(case, device, backends, texts, files, found, [*notes, *words])
 
 
-def _run(
-    case: Compiled,
-    probes: Probes,
-    jobs: Mapping[str, Job],
-    limits: Mapping[str, float],
-    run: Telling,
-    stream: Stream,
-) -> tuple[dict[str, Outcome], Expectation]:
-    """The programs in their processes and, meanwhile, what is expected of them in this one.
-
-    Where one backend is checked alone, the reference trains too.
-    """
-    keys = tuple(dict.fromkeys(key for job in jobs.values() for key in job.keys))
-    with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
-        futures = {
-            name: pool.submit(run, job, limits[name], partial(stream.add, name))
-            for name, job in jobs.items()
-        }
-        expected = expectation(case, keys, probes)
-        stream.expect(expected)
-        outcomes = {name: future.result() for name, future in futures.items()}
-    return outcomes | (_witness(jobs, run) if len(jobs) == 1 else {}), expected
+def _keys(planned: Mapping[str, tuple[Key, ...]]) -> list[Key]:
+    """All that is asked of some program, each once."""
+    return list(dict.fromkeys(key for keys in planned.values() for key in keys))
 
 
 def _passes(case: Compiled, facts: Facts, backends: Sequence[str]) -> list[Rung]:
@@ -207,11 +197,10 @@ def _rungs(
         name: _reached(planned.get(name, ()), outcome) if name != WITNESS else outcome.answers
         for name, outcome in outcomes.items()
     }
-    keys = [key for keys in planned.values() for key in keys]
-    asked = [Key(case.module.dtype, PROGRAM), *(Key(dtype, PROGRAM) for dtype in DTYPES), *keys]
+    own = [Key(dtype, PROGRAM) for dtype in (case.module.dtype, *DTYPES)]
     found = [
         rung
-        for key in dict.fromkeys(asked)
+        for key in dict.fromkeys([*own, *_keys(planned)])
         for backend, answers in reached.items()
         if key in answers and backend != WITNESS
         for rung in judge(case, backend, key, answers[key], expected, _peer(backend, key, reached))

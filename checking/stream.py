@@ -28,6 +28,11 @@ class Stream:
         self.told: set[Key] = set()
         self.lock = Lock()
 
+    def tell(self, rungs: Sequence[Rung]) -> None:
+        """What is known without asking a program."""
+        with self.lock:
+            self.seen(rungs)
+
     def add(self, backend: str, key: Key, answer: Answer) -> None:
         """What a program has answered."""
         with self.lock:
