@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 from ..backends.model import Model
 from ..compiler.pipeline import Compiled
-from .checks import AS_TRAINED, CHECKS
+from .checks import CHECKS, is_as_trained
 from .inputs import fast_compile
 from .probes import Probes
 from .quantities import PROGRAM, Answer, Key, NotOffered
@@ -37,13 +37,13 @@ def answers(
             yield Key(key.dtype, PROGRAM), Answer(reason=in_words(error))
             return
         model, given = ready[key.dtype]
-        yield key, _answer(model, case, key.quantity, given)
+        yield key, _answer(model, case, key, given)
 
 
-def _answer(model: Model, case: Compiled, quantity: str, probes: Probes) -> Answer:
+def _answer(model: Model, case: Compiled, key: Key, probes: Probes) -> Answer:
     try:
-        with nullcontext() if quantity in AS_TRAINED else fast_compile(model):
-            return Answer(CHECKS[quantity].ask(model, case, probes))
+        with nullcontext() if is_as_trained(case, key) else fast_compile(model):
+            return Answer(CHECKS[key.quantity].ask(model, case, probes))
     except NotOffered:
         return Answer(offered=False)
     except (Exception, SystemExit) as error:
