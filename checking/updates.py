@@ -47,16 +47,6 @@ class UpdatePlan:
         rows = np.split(self.rows, np.cumsum(self.sizes)[:-1])
         return list(zip(rows, self.rates.tolist(), strict=True))
 
-    def arrays(self) -> dict[str, Array]:
-        """All of it as a flat dict, as it travels."""
-        return {name: np.asarray(value) for name, value in vars(self).items()}
-
-    @classmethod
-    def of_arrays(cls, arrays: dict[str, Array]) -> UpdatePlan:
-        """The inverse of `arrays`."""
-        lengths = {name: int(arrays[name]) for name in ("per_epoch", "epochs")}
-        return cls(**{**arrays, **lengths})
-
 
 def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | None:
     """The first `steps` updates, by default as many as WORK allows.

@@ -11,10 +11,12 @@ from planting import check_text, edited, in_process, spec
 
 from wellposed.checking.checks import plan
 from wellposed.checking.expectation import expectation
+from wellposed.checking.job import Job
 from wellposed.checking.ladder import check
-from wellposed.checking.probes import INITIAL, RANDOM, Probes, draw
+from wellposed.checking.probes import INITIAL, RANDOM, draw
 from wellposed.checking.quantities import FIELD, GRADIENT, TRAJECTORY, Key
 from wellposed.checking.tolerances import EPSILON, FLOOR, VALUES, standards
+from wellposed.compiler.front.facts import facts_of
 from wellposed.compiler.ir.expr import variable
 from wellposed.compiler.ir.types import columns
 from wellposed.compiler.pipeline import compiled
@@ -123,9 +125,11 @@ def test_float32_is_not_judged_beyond_its_range_and_float64_decides():
     assert all("float64 decides" in r.reason for r in unjudged)
 
 
-def test_probes_travel_with_all_their_digits():
-    probes = draw(compiled(spec(LAYER | {"readout": {"kind": "classifier", "classes": 3}})))
-    back = Probes.of_arrays(probes.arrays())
+def test_probes_travel_with_all_their_digits(tmp_path: Path):
+    net = compiled(spec(LAYER | {"readout": {"kind": "classifier", "classes": 3}}))
+    probes = draw(net)
+    Job("torch", "cpu", "", net.spec, facts_of(net.spec), probes, ()).write(tmp_path)
+    back = Job.read(tmp_path)[0].probes
     assert back.times == probes.times
     assert list(back.targets) == list(probes.targets) == ["classes", "class probabilities"]
     singles = probes.rounded("float32").weights
