@@ -7,16 +7,15 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
+from ..backends.framework_model import fast_compile
 from ..backends.model import Model
 from ..compiler.pipeline import Compiled
 from .checks import CHECKS, is_as_trained
-from .inputs import fast_compile
+from .inputs import ARGUMENTS
 from .probes import Probes
 from .quantities import PROGRAM, Answer, Key, NotOffered
 
-FUNCTIONS = frozenset(
-    {"Network", "init", "features", "vector_field", "trajectory", "forward", "regularizer", "loss"}
-)
+FUNCTIONS = frozenset({"Network", "init", "features", *ARGUMENTS})
 _LONGEST = 300  # characters of a program's own error message that a reason quotes
 
 

@@ -14,12 +14,12 @@ from itertools import combinations
 
 import numpy as np
 
+from ..backends.framework_model import fast_compile
 from ..backends.model import Model
 from ..backends.optimizers import updater
 from ..backends.stepper import Stepper
 from ..compiler.pipeline import Compiled
 from .compare import Array, Leaves, Standard
-from .inputs import fast_compile
 from .probes import Probes
 from .quantities import Answers
 from .tolerances import EPSILON
