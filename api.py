@@ -105,18 +105,22 @@ def resume(
     backend: str | None = None,
     device: str | None = None,
     *,
+    epochs: int | None = None,
     progress: Progress | None = None,
     plots: bool = True,
     threads: int | None = None,
 ) -> Result:
     """Go on with a run, by default on the backend, the device and the threads it was begun on.
 
-    Raises RunError for a folder that is no run, or whose spec was changed since.
+    It ends after `epochs` in all from then on, as if its spec had said so. Raises RunError for a
+    folder that is no run, whose spec was changed since, or that has trained more; SpecError for
+    epochs that the spec does not allow.
     """
-    run, problem = open_learning(folder)
+    run, problem = open_learning(folder, epochs)
     model = model_of_run(run, problem, backend, device)
     chosen = threads_of_run(run, problem, model, threads)
-    return _train(problem, model, chosen, run.folder, progress, plots, resume=True)
+    how: dict[str, Any] = {"resume": True, "extend": epochs is not None}
+    return _train(problem, model, chosen, run.folder, progress, plots, **how)
 
 
 def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Compiled]:
@@ -129,11 +133,16 @@ def open_problem(folder: str | os.PathLike[str]) -> tuple[Run, Compiled]:
     return run, compiled(spec, facts, run.kept())
 
 
-def open_learning(folder: str | os.PathLike[str]) -> tuple[Run, Compiled]:
-    """A run and its learning problem: with all of its data. Raises RunError, SpecError."""
+def open_learning(
+    folder: str | os.PathLike[str], epochs: int | None = None
+) -> tuple[Run, Compiled]:
+    """A run and its learning problem: with all of its data, and with other `epochs` where they are
+    asked for. Raises RunError, SpecError."""
     run = open_run(Path(folder))
-    spec, _ = _spec_of(run)
+    spec, facts = _spec_of(run)
     run.check_data(spec)
+    if epochs is not None:
+        spec = _read(run, facts, f"train.epochs={epochs}")
     return run, trainable(spec)
 
 
@@ -142,13 +151,18 @@ def _spec_of(run: Run) -> tuple[Spec, Facts | None]:
     known, facts = run.preprocessing, None
     if known is not None:
         facts = Facts(len(known.features), len(known.targets) if known.targets else None)
-    # Paths of data files count from where the spec was read when the run began.
-    document = replace(open_document(run.spec, run.overrides), folder=run.base)
-    spec = validate(document, Spec, lambda spec: diagnose(spec, facts or facts_of(spec)))
+    spec = _read(run, facts)
     run.check(spec)
     if known is None:
         _refuse_older(run, spec)
     return spec, facts
+
+
+def _read(run: Run, facts: Facts | None, *overrides: str) -> Spec:
+    """The spec in a run; paths of data files count from where it was read when the run began."""
+    document = open_document(run.spec, (*run.overrides, *overrides))
+    found = replace(document, folder=run.base)
+    return validate(found, Spec, lambda spec: diagnose(spec, facts or facts_of(spec)))
 
 
 def _refuse_older(run: Run, spec: Spec) -> None:

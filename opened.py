@@ -123,9 +123,12 @@ class Run:
         """Draw the run, by default into its folder `plots`; the files."""
         return api.redraw(self.folder, None if out is None else Path(out), which=_which(weights))
 
-    def resume(self, backend: str | None = None, device: str | None = None) -> Run:
-        """Go on with a run that was stopped; the run as it is then. Ctrl-C saves and raises."""
-        return finished(api.resume(self.folder, backend, device).status, self.folder)
+    def resume(
+        self, backend: str | None = None, device: str | None = None, *, epochs: int | None = None
+    ) -> Run:
+        """Go on with a run that was stopped, or up to `epochs` in all; the run as it is then.
+        Ctrl-C saves and raises."""
+        return finished(api.resume(self.folder, backend, device, epochs=epochs).status, self.folder)
 
     def __repr__(self) -> str:
         done = f"epoch {self.epoch} of {self.epochs}"

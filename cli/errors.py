@@ -70,9 +70,23 @@ def _usage(error: Any) -> tuple[str, str]:
     """A call that typer has refused: an unknown option, a missing argument, a value."""
     usage = error.ctx.get_usage().strip() if error.ctx is not None else ""
     near = sorted(getattr(error, "possibilities", None) or ())
-    message = (error.message if near else error.format_message()).rstrip(".")
+    message = (error.message if near else _value(error) or error.format_message()).rstrip(".")
     help = f"did you mean {' or '.join(near)}?" if near else usage
     return message[:1].lower() + message[1:], help
+
+
+def _value(error: Any) -> str:
+    """The value of an option that typer has had pydantic refuse, in our words."""
+    from pydantic import ValidationError
+
+    from ..spec.issues import wanted
+
+    if not isinstance(error.__cause__, ValidationError):
+        return ""
+    (details, *_) = error.__cause__.errors(include_url=False)
+    name, got = error.param.get_error_hint().strip("'"), details["input"]
+    expected, reason = wanted(details), details.get("ctx", {}).get("error")
+    return f"{name} must be {expected}, got {got}" if expected else f"{name}: {reason or got}"
 
 
 def _visible_lines(text: str) -> str:

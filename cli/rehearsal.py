@@ -13,8 +13,10 @@ from ..backends.model import Model
 from ..backends.optimizers import updater
 from ..backends.stepper import Step
 from ..backends.threads import Threads, on_threads, threads_for
+from ..compiler.analysis.oddities import oddities
 from ..compiler.pipeline import Compiled
 from ..data.rng import batches
+from ..spec.diagnostics import Diagnostic
 from ..spec.model import Spec
 from ..training import scores
 from ..training.diagnosis import diagnose
@@ -33,6 +35,8 @@ class Rehearsal:
     threads: Threads | None
     step: Step
     seconds: float
+    odd: tuple[Diagnostic, ...] = ()
+    """What is legal and odd about the spec and its data."""
     divergence: Divergence | None = None
     """Why the first step is not finite."""
 
@@ -61,7 +65,8 @@ def rehearse(spec: Spec, backend: str, device: str, threads: int | None = None) 
     with on_threads(model, chosen):
         update, divergence, seconds = _first_step(problem, model)
     ran = model.backend, model.device, chosen
-    return Rehearsal(problem, *ran, update.step, seconds, divergence)
+    odd = tuple(oddities(problem, problem.dataset))
+    return Rehearsal(problem, *ran, update.step, seconds, odd, divergence)
 
 
 def _first_step(problem: Compiled, model: Model) -> tuple[Update, Divergence | None, float]:

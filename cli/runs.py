@@ -81,6 +81,15 @@ def train(
 
 def resume(
     run: RunFolder,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs",
+            min=1,
+            metavar="N",
+            help="End after N epochs in all, as if the spec said so.",
+        ),
+    ] = None,
     backend: BackendOfRun = None,
     device: DeviceOfRun = None,
     threads: ThreadCount = None,
@@ -92,7 +101,7 @@ def resume(
     from ..training.progress import progress_on
 
     how: dict[str, Any] = {"progress": progress_on(console(), quiet), "plots": not no_plots}
-    _finish(api.resume(run, backend, device, threads=threads, **how), quiet)
+    _finish(api.resume(run, backend, device, epochs=epochs, threads=threads, **how), quiet)
 
 
 def evaluate(
@@ -193,6 +202,7 @@ def _finish(result: Result, quiet: bool) -> None:
 
 def _finish_rehearsal(found: Rehearsal) -> None:
     pairs(found.lines())
+    say(*(each.render() for each in found.odd))
     if found.divergence is not None:
         error_console().print(f"error: {found.divergence}", soft_wrap=True)
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .arguments import Json, Overrides, SpecName, SpecOrRun, read_spec
+from .arguments import Json, Overrides, SpecOrRun
 from .output import pairs, quantity, say, say_json, section, table
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def init(
     say(f"{target}", f"  wellposed show {target}", f"  wellposed train {target}")
 
 
-def validate(spec: SpecName, overrides: Overrides = None, json: Json = False) -> None:
-    """Check a spec: every error at once, each at its place."""
+def validate(spec: SpecOrRun, overrides: Overrides = None, json: Json = False) -> None:
+    """Check a spec, or that of a run: every error at once, each at its place."""
     from ..compiler.analysis.oddities import oddities
-    from ..compiler.pipeline import compiled
+    from .subject import read_subject
 
-    made = compiled(read_spec(spec, overrides))
+    made = read_subject(spec, overrides).compiled
     problem, odd = made.problem, oddities(made)
     if json:
         said = {"valid": True, "name": problem.name, "summary": _summary(problem), "errors": []}

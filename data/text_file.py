@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from .formats import as_key, foreign, is_utf16, separator
-from .sources import Source, counted
+from .sources import Source
 
 LIMIT = 128 * 2**20
 """Bytes of a file that are read at most; an npz file holds more in less."""
@@ -62,7 +62,7 @@ def read_lines(source: Source, how: Conventions) -> Iterator[Lines]:
             if found.rows:
                 yield found
     except UnicodeError:
-        raise _not_text(source, how, line) from None
+        raise _not_text(source, how) from None
     except csv.Error as error:
         raise source.error("E403", f"line {line + 1}: {error}") from None
     except OSError as error:
@@ -92,9 +92,18 @@ def _check_start(source: Source, how: Conventions) -> None:
         raise source.error("E403", f"looks separated by {shown}", help=as_key(mark))
 
 
-def _not_text(source: Source, how: Conventions, line: int) -> Exception:
+def _not_text(source: Source, how: Conventions) -> Exception:
     names = {"utf-8": "UTF-8", "utf-16": "UTF-16", "latin-1": "Latin-1"}
-    after = f"after {counted(line, 'line')}" if line else "from its beginning"
     help = "encoding: latin-1 reads text of older programs" if how.encoding == "utf-8" else ""
-    message = f"is not text in {names[how.encoding]} ({after})"
+    message = f"line {_last_of_text(source, how)} is not text in {names[how.encoding]}"
     return source.error("E403", message, help=help)
+
+
+def _last_of_text(source: Source, how: Conventions) -> int:
+    """The line in which a file stops to be text; lines are decoded in blocks, which tell less."""
+    try:
+        return source.path.read_bytes().decode(codec(how)).count("\n") + 1
+    except UnicodeDecodeError as error:
+        return error.object[: error.start].decode(codec(how), errors="ignore").count("\n") + 1
+    except UnicodeError:
+        return 1

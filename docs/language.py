@@ -4,7 +4,7 @@
 
 A line `{{ table }}` of the template, or `{{ table Class }}`, becomes what the function of that name
 gives: keys, ranges, defaults, equations and a line of YAML for every kind, as the classes declare
-them. `tests/test_docs.py` holds that the page is up to date and that its YAML is valid.
+them. `tests/test_language.py` holds that the page is up to date and that its YAML is valid.
 """
 
 from __future__ import annotations

@@ -227,7 +227,9 @@ class Csv(File, kind="csv"):
         Field(description="columns of numbers to predict, in place of a label"),
     ] = None
     delimiter: Annotated[
-        str, Field(min_length=1, max_length=1, description="between two columns")
+        str,
+        Field(min_length=1, max_length=1, description="between two columns"),
+        Why(r'one character stands between two columns: "\t" is a tab'),
     ] = ","
     decimal: Annotated[
         Literal[".", ","], Field(description="before the decimals of a number"), Later()

@@ -88,6 +88,16 @@ def issues(error: ValidationError, document: Document, root: type[Node]) -> list
     return [i for i in found if not (i.type == "missing" and i.loc in begun)]
 
 
+def wanted(error: ErrorDetails) -> str:
+    """What a number has to be: `≥ 1`, `an integer`; nothing of other errors."""
+    kind = error["type"].removesuffix("_parsing").removesuffix("_type")
+    if error["type"] not in _LIMITS:
+        return _EXPECTED.get(f"{kind}_type", "")
+    words, key = _LIMITS[error["type"]]
+    limit = error.get("ctx", {})[key]
+    return words.format(format(limit, "g") if isinstance(limit, float) else limit)
+
+
 def _is_miscounted(each: _Located, value: Any) -> bool:
     """Is it false of the list that the user wrote, of which pydantic has counted the good items?"""
     if each.error["type"] not in ("too_short", "too_long"):
@@ -197,10 +207,7 @@ class _Translator:
         return self._issue(each, "E101", self._must(each, f"be {expected}"))
 
     def _limit(self, each: _Located) -> Issue:
-        words, key = _LIMITS[each.error["type"]]
-        limit = each.error.get("ctx", {})[key]
-        shown = format(limit, "g") if isinstance(limit, float) else str(limit)
-        return self._issue(each, "E102", self._must(each, f"be {words.format(shown)}"), why=True)
+        return self._issue(each, "E102", self._must(each, f"be {wanted(each.error)}"), why=True)
 
     def _length(self, each: _Located) -> Issue:
         words, key = _LENGTHS[each.error["type"]]

@@ -22,8 +22,8 @@ from wellposed.compiler.pipeline import compiled
 ROOT = Path(__file__).parents[1]
 PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
 EXAMPLE = "ellipses-antisymmetric"
-WRITTEN = {"repro/", "repro_torch.py", "repro_jax.py"}
-"""What a command writes."""
+WRITTEN = {"repro/", "repro_torch.py", "repro_jax.py", "net.yaml", "pendulum.yaml", "orders.py"}
+"""What a command writes, or a page itself."""
 
 
 @cache
@@ -64,6 +64,32 @@ def test_a_line_that_is_not_there_is_missed() -> None:
     assert missing("torch", "def antisymmetric(K: Tensor) -> Tensor:\n    return K\n") == [
         "    return K"
     ]
+
+
+HELD = {
+    "README.md": {
+        "sh": "test_shell_lines",
+        "yaml": "test_readme: what init copies",
+        "python": "test_readme: an excerpt of a program, lines that run",
+        "text": "test_readme: the head of a program, an error, the files of a run",
+    },
+    "CONTRIBUTING.md": {"sh": "test_shell_lines", "python": "below"},
+    "architecture.md": {"python": "above", "text": "test_layout", "": "drawings"},
+    "cases.md": {"text": "test_cases", "": "test_cases"},
+    "checking.md": {"text": "below"},
+    "gpu.md": {},
+    "language.md": {"yaml": "test_language"},
+    "language.template.md": {"yaml": "test_language"},
+}
+"""For each page the kinds of its blocks, with what holds them."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_of_a_page_is_held(page: Path) -> None:
+    """A page with a block of a new kind asks for a test of it."""
+    text = page.read_text(encoding="utf-8")
+    kinds = re.findall(r"^```(\w*)\n.*?^```$", text, re.DOTALL | re.MULTILINE)
+    assert set(kinds) == HELD[page.name].keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,7 +2,8 @@
 
 spec.yaml             the spec as given, byte for byte
 resolved.yaml         the spec as understood: overrides and defaults filled in
-run.json              overrides, backend, device, the folder of the spec, digests of spec and data
+run.json              overrides, backend, device, the folder of the spec, digests of spec and data;
+                      the epochs that `resume --epochs` has asked for
 environment.json      one entry for every call that trained: versions, device, dtype, platform
 NAME_BACKEND.py       the program that trained (.txt of the reference, which has none)
 metrics.jsonl         one line an epoch
@@ -73,8 +74,9 @@ class Run:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """The overrides that belong to the spec."""
-        return tuple(self.facts["overrides"])
+        """The overrides that belong to the spec: those given, and the epochs of `extended`."""
+        epochs = self.facts.get("epochs")
+        return (*self.facts["overrides"], *([] if epochs is None else [f"train.epochs={epochs}"]))
 
     @property
     def base(self) -> Path:
@@ -94,6 +96,20 @@ class Run:
             if now.get(path) != digest:
                 where = spec.folder / path
                 raise RunError(f"{where} is not the data that {self.folder} was begun with")
+
+    def extended(self, spec: Spec, reached: Checkpoint) -> Run:
+        """The run with the epochs of this spec, which says the same as the run's but for them; only
+        for who holds the folder. RunError where more are begun already."""
+        assert spec.train is not None
+        epochs, begun = spec.train.epochs, reached.epoch + bool(len(reached.taken))
+        if epochs < begun:
+            message = f"{self.folder} has trained {begun} epochs: it cannot end after {epochs}"
+            raise RunError(f"{message} (epochs are counted from the beginning of the run)")
+        facts = {**self.facts, "epochs": epochs, "content": content_hash(spec)}
+        self.record(FACTS, facts)
+        with _writing(self.folder):
+            replace(self.folder / RESOLVED, resolved(spec))
+        return Run(self.folder, facts, self.preprocessing)
 
     def weights(self, which: str = "last", facts_only: bool = False) -> WeightsFile:
         """The weights after the last good step, or those of the best epoch; or what their file says
@@ -216,7 +232,7 @@ def open_run(folder: Path) -> Run:
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         run = Run(folder, facts, _preprocessing(folder))
-        digest = Origin((folder / SPEC).read_bytes(), run.overrides).digest
+        digest = Origin((folder / SPEC).read_bytes(), tuple(facts["overrides"])).digest
         begun_with, _, _ = run.facts["digest"], run.facts["content"], run.base
         _ = dict(run.facts.get("data", {}))  # an older run has none
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

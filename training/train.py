@@ -43,21 +43,22 @@ def train(
     origin: Origin | None = None,
     stop_after: int | None = None,
     resume: bool = False,
+    extend: bool = False,
     opening: str = "",
 ) -> Result:
     """Train the model of a compiled spec on the data and keep everything in the folder `out`.
 
     `origin` is the spec as it was given (default: the spec itself as YAML); `stop_after` ends this
     call after so many epochs, as an interruption would; `resume` goes on with the run in `out`, in
-    any backend; `opening` is what progress says first. A keyboard interrupt leaves the last
-    checkpoint. RunError where the folder, the spec or the data do not allow it, or another process
-    trains there.
+    any backend, and `extend` gives it the epochs of the spec; `opening` is what progress says
+    first. A keyboard interrupt leaves the last checkpoint. RunError where the folder, the spec or
+    the data do not allow it, or another process trains there.
     """
     spec = compiled.problem.spec
     rule = _checked_rule(spec, dataset, stop_after)
     weights = model.init(spec.seed)
     if resume:
-        run = _reopen(spec, dataset, Path(out))
+        run = _reopen(spec, dataset, Path(out), extend)
     else:
         given = origin or origin_of_spec(spec)
         run = _begin(spec, dataset, model, Path(out), weights, rule, given)
@@ -65,6 +66,7 @@ def train(
     with locked(run.folder), endings.taken():
         score = score_of(spec, dataset.preprocessing)
         start, rows = _go_on(run, model.module, weights, rule, score)
+        run = run.extended(spec, start) if extend else run
         if opening:
             progress.opening(opening)
         session = _Session(compiled, model, dataset, rule, run, start, rows, endings)
@@ -100,9 +102,10 @@ def _begin(
     return create_run(out, spec, dataset, origin, start, facts)
 
 
-def _reopen(spec: Spec, dataset: Dataset, out: Path) -> Run:
+def _reopen(spec: Spec, dataset: Dataset, out: Path, extend: bool) -> Run:
     run = open_run(out)
-    run.check(spec)
+    if not extend:
+        run.check(spec)
     run.check_data(spec)
     return replace(run, preprocessing=dataset.preprocessing)
 

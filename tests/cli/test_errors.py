@@ -16,13 +16,20 @@ BAD_CALLS = {
     "an option that is misspelt": (("train", "tiny.yaml", "--bakcend", "jax"), "--backend?"),
     "an option that there is not": (("show", "tiny.yaml", "--zzz"), "no such option: --zzz"),
     "an option without a value": (("train", "tiny.yaml", "--backend"), "--backend"),
-    "a number that is none": (("train", "tiny.yaml", "--stop-after", "x"), "'--stop-after'"),
-    "a number out of range": (("train", "tiny.yaml", "--stop-after", "0"), "'--stop-after'"),
+    "a number that is none": (
+        ("train", "tiny.yaml", "--stop-after", "x"),
+        "--stop-after must be an integer, got x",
+    ),
+    "a number out of range": (
+        ("train", "tiny.yaml", "--stop-after", "0"),
+        "--stop-after must be ≥ 1, got 0",
+    ),
     "a backend that is misspelt": (("train", "tiny.yaml", "-b", "torhc"), "did you mean torch?"),
     "a device that is not there": (("train", "tiny.yaml", "-b", "numpy", "-d", "tpu"), "tpu"),
     "a spec that is not there": (("show", "nope.yaml"), "nope.yaml:1:1: error[E001]"),
     "an example that is misspelt": (("show", "elipses-resnet"), "did you mean ellipses-resnet?"),
-    "a spec that is a folder": (("validate", "."), "error[E001]"),
+    "a spec that is a folder": (("train", "."), "error[E001]"),
+    "a folder that is no run": (("validate", "."), "error: . is no run"),
     "an override without =": (("show", "tiny.yaml", "seed"), "command line:1:1: error[E014]"),
     "an override without a value": (
         ("show", "tiny.yaml", "seed="),

@@ -136,7 +136,7 @@ def workbook() -> bytes:
         (workbook(), "is an Excel workbook", "csv"),
         ("a,b\n1,2\n".encode("utf-16"), "is text in UTF-16", "encoding: utf-16"),
         ("abcdefgh,b\n1,2\n3,4\n5,6\n".encode("utf-16-le"), "text in UTF-16", "encoding: utf-16"),
-        ("größe,b\n1,2\n".encode("latin-1"), "is not text in UTF-8", "encoding: latin-1"),
+        ("a,b\n1,größe\n".encode("latin-1"), "line 2 is not text in UTF-8", "encoding: latin-1"),
         (b"PAR1\0\0", "is a Parquet file", "csv"),
     ],
     ids=["gzip", "xlsx", "utf-16", "utf-16 without mark", "latin-1", "parquet"],
