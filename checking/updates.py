@@ -14,9 +14,9 @@ from ..spec.diagnostics import SpecError
 from ..training.schedules import Clock, learning_rate
 from .compare import Array
 
-MOST, LEAST = 300, 10
-WORK = 10_000
-"""Updates times evaluations of the field in one pass: some five seconds of a torch loop."""
+MOST, LEAST = 150, 10
+WORK = 5_000
+"""Updates times evaluations of the field in one pass: some two seconds of a torch loop."""
 NUMBERS = 2_000_000
 """The numbers that travel to each process; of larger data the first rows are taken."""
 
