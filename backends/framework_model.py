@@ -1,13 +1,14 @@
-"""What the models of both frameworks share: derivatives forwards and backwards, of any function."""
+"""What the models of both frameworks share: derivatives forwards and backwards, of any function,
+and quick compilation."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from ..compiler.ir.module import Function
-from .model import Array, Weights
+from .model import Array, Model, Weights
 from .program_model import ProgramModel
 
 
@@ -65,3 +66,15 @@ class FrameworkModel(ProgramModel):
         self, function: Function, weights: dict[str, Array], args: list[Array], bars: list[Array]
     ) -> tuple[list[Array], dict[str, Array]]:
         """The framework's reverse mode through a function of the program."""
+
+
+def fast_compile(model: Model) -> AbstractContextManager[None]:
+    """Within it the model is compiled quickly, to slow code."""
+    return model.fast_compile() if isinstance(model, FrameworkModel) else nullcontext()
+
+
+def compiled_fast(model: Model) -> Model:
+    """The model, from now on compiled quickly to slow code: for programs that are run once."""
+    if isinstance(model, FrameworkModel):
+        model.compiles_fast = True
+    return model

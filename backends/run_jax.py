@@ -21,8 +21,12 @@ from .program_model import flat, nested
 from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-"""XLA's options for the CPU for what runs a few times: a third of the time, to slower code."""
+FAST_COMPILE = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
+"""XLA's options for the CPU for what runs a few times: a fifth of the time, to slower code."""
 NEEDS_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -123,21 +127,24 @@ class JaxModel(FrameworkModel):
 
     def _call(self, function: str, weights: dict[str, Array], *arguments: Any) -> Array:
         with self.settings():
-            given = (_placed(weights), *map(_placed, arguments))
-            try:
-                value = self.compiled(function)(*given)
-            except NEEDS_VALUES:
-                value = getattr(self.native, function)(*given)
+            value = self._run(function, _placed(weights), *map(_placed, arguments))
             if not isinstance(value, jax.Array):
                 raise TypeError(f"{function} returns a {type(value).__name__}, not an array")
             return np.asarray(value)
+
+    def _run(self, function: str, *given: Any) -> Any:
+        """Compiled where it can be: one by one its operations would all be compiled too."""
+        try:
+            return self.compiled(function)(*given)
+        except NEEDS_VALUES:
+            return getattr(self.native, function)(*given)
 
     def _called_part(
         self, name: str, weights: dict[str, Array] | None, arguments: list[Any]
     ) -> list[Array]:
         with self.settings():
             given = () if weights is None else (_placed(weights),)
-            value = getattr(self.native, name)(*given, *_placed(arguments))
+            value = self._run(name, *given, *_placed(arguments))
             return [np.asarray(part) for part in flat(value)]
 
     def _pulled_part(
@@ -214,7 +221,7 @@ class JaxStepper(Stepper):
         self.x = self.put(np.asarray(x))
         self.targets = self._put_targets(targets, len(x))
 
-    @cached_property
+    @property
     def _update(self) -> Callable[..., Any]:
         differentiated = jax.value_and_grad(self.model.native.loss)
 
@@ -233,7 +240,7 @@ class JaxStepper(Stepper):
             found = self._update(self.held, self.moments, self.x, self.targets, rows, rates)
         return Proposal(*found)
 
-    @cached_property
+    @property
     def _apply(self) -> Callable[..., Any]:
         def apply(gradient: Any, moments: Any, weights: Any, rates: Any) -> tuple[Any, Any]:
             return self.updater.apply(gradient, global_norm(gradient), moments, weights, rates)

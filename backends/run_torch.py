@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
 
 from ..compiler.ir.module import Function, Module
 from .framework_model import FrameworkModel, NoForwardMode
@@ -20,6 +21,9 @@ from .program_model import flat, nested
 from .registry import BackendError, NoDevice
 from .stepper import Proposal, Stepper
 from .torch_dialect import TORCH
+
+ARITHMETIC = frozenset({"add", "sub", "mul", "div", "__rsub__", "__rdiv__"})
+"""Names of what torch makes of +, -, * and /."""
 
 
 def load(module: Module, source: str, device: str, dtype: str) -> TorchModel:
@@ -133,10 +137,13 @@ class TorchModel(FrameworkModel):
     ) -> Array:
         with _forward_mode(), torch.no_grad():
             network = self.network(weights)
-            tangents = zip(network.named_parameters(), self.parameters(network), strict=True)
+            held = [*network.named_parameters(), *network.named_buffers()]
+            tangents = zip(held, self.tensors(network), strict=True)
             duals = {n: self._dual(w.detach(), along[name]) for (n, w), name in tangents}
+            rows = self._dual(self._put(x), dx)
             try:
-                value = functional_call(network, duals, (self._dual(self._put(x), dx),))
+                with _Tangents():
+                    value = functional_call(network, duals, (rows,))
             except NotImplementedError as error:
                 raise NoForwardMode(str(error)) from None
             primal, tangent = forward_ad.unpack_dual(value)
@@ -183,6 +190,31 @@ def _forward_mode() -> Iterator[None]:
     with warnings.catch_warnings(), forward_ad.dual_level():
         warnings.filterwarnings("ignore", ".*torch.jit.script", DeprecationWarning)
         yield
+
+
+class _Tangents(TorchFunctionMode):
+    """Within it constants of sums and products have a tangent too, of zeros: to find the shape of
+    the one that they lack, torch imports its whole compiler, for a second."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = _moving(args) if getattr(func, "__name__", "") in ARITHMETIC else args
+        return func(*given, **(kwargs or {}))
+
+
+def _moving(operands: Sequence[Any]) -> Sequence[Any]:
+    """Numbers as tensors of the dtype of the others, and each with a tangent."""
+    real = next((a for a in operands if _is_real(a)), None)
+    if real is None:
+        return operands
+    put = [real.new_tensor(a) if isinstance(a, (int, float)) else a for a in operands]
+    return [
+        forward_ad.make_dual(a, torch.zeros_like(a))
+        if _is_real(a) and forward_ad.unpack_dual(a).tangent is None
+        else a
+        for a in put
+    ]
 
 
 def _pull(loss: torch.Tensor) -> None:

@@ -7,16 +7,15 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
+from ..backends.framework_model import fast_compile
 from ..backends.model import Model
 from ..compiler.pipeline import Compiled
-from .checks import AS_TRAINED, CHECKS
-from .inputs import fast_compile
+from .checks import CHECKS, is_as_trained
+from .inputs import ARGUMENTS
 from .probes import Probes
 from .quantities import PROGRAM, Answer, Key, NotOffered
 
-FUNCTIONS = frozenset(
-    {"Network", "init", "features", "vector_field", "trajectory", "forward", "regularizer", "loss"}
-)
+FUNCTIONS = frozenset({"Network", "init", "features", *ARGUMENTS})
 _LONGEST = 300  # characters of a program's own error message that a reason quotes
 
 
@@ -37,13 +36,13 @@ def answers(
             yield Key(key.dtype, PROGRAM), Answer(reason=in_words(error))
             return
         model, given = ready[key.dtype]
-        yield key, _answer(model, case, key.quantity, given)
+        yield key, _answer(model, case, key, given)
 
 
-def _answer(model: Model, case: Compiled, quantity: str, probes: Probes) -> Answer:
+def _answer(model: Model, case: Compiled, key: Key, probes: Probes) -> Answer:
     try:
-        with nullcontext() if quantity in AS_TRAINED else fast_compile(model):
-            return Answer(CHECKS[quantity].ask(model, case, probes))
+        with nullcontext() if is_as_trained(case, key) else fast_compile(model):
+            return Answer(CHECKS[key.quantity].ask(model, case, probes))
     except NotOffered:
         return Answer(offered=False)
     except (Exception, SystemExit) as error:

@@ -122,9 +122,14 @@ CHECKS = {
         Check("", q.PUBLIC, WHERE["always"], public.ask, lenient=True),
     )
 }
-AS_TRAINED = frozenset({q.TRAJECTORY, q.GRADIENT, q.TRAINING})
-"""Answered by code that is compiled as it is for training: all functions of a program are part of
-it. To compile the others in full as well takes most of the time of a check."""
+
+
+def is_as_trained(case: Compiled, key: Key) -> bool:
+    """Is it answered by code that is compiled as for users: training, and in the spec's own dtype
+    states and gradients, which all functions of a program are part of? To compile all of them in
+    full, in both dtypes, takes most of the time of a check."""
+    is_whole = key.quantity in (q.TRAJECTORY, q.GRADIENT)
+    return key.quantity == q.TRAINING or (is_whole and key.dtype == case.module.dtype)
 
 
 def plan(

@@ -114,11 +114,6 @@ def compare_leaves(found: Leaves, standards: Mapping[str, Standard], dtype: str)
     return max(compared, key=_badness)
 
 
-def compare(found: Array, standard: Standard, dtype: str) -> Comparison:
-    """One array against its standard."""
-    return compare_leaves({"": found}, {"": standard}, dtype)
-
-
 def _badness(c: Comparison) -> tuple[int, float]:
     order = (Verdict.AGREES, Verdict.ILL_POSED, Verdict.DIFFERS)
     return order.index(c.verdict), c.ratio

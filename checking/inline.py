@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..backends.framework_model import compiled_fast
 from ..backends.model import Model
 from ..compiler.pipeline import Compiled
 from ..spec.model import Spec
 from .asking import answers
 from .checks import DOUBLE, RUNGS
-from .inputs import compiled_fast
 from .job import Job
 from .ladder import check
 from .process import Outcome, Told, untold

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..backends.framework_model import FrameworkModel
 from ..backends.model import Model
 from ..backends.program_model import ProgramModel
 from .compare import Array
@@ -82,18 +80,6 @@ def direct(model: Model, function: str, *arguments: Any) -> Array:
     if isinstance(model, ProgramModel):
         return np.array(model.direct(function, *arguments), order="C")
     return np.array(getattr(model, function)(*arguments), order="C")
-
-
-def fast_compile(model: Model) -> AbstractContextManager[None]:
-    """Within it the model is compiled quickly, to slow code."""
-    return model.fast_compile() if isinstance(model, FrameworkModel) else nullcontext()
-
-
-def compiled_fast(model: Model) -> Model:
-    """The model, from now on compiled quickly to slow code: for programs that are run once."""
-    if isinstance(model, FrameworkModel):
-        model.compiles_fast = True
-    return model
 
 
 def after(model: Model, function: str, given: Inputs) -> Array:

@@ -1,35 +1,35 @@
 """A job: what the process of one backend is given, and the files in which it hands back answers.
 
-Both directions carry a digest of the spec, the program's text and the probes. The process computes
+Answers carry the digest of the job: spec, program text, probes and all else. The process computes
 it from what it has read, the check from what it has sent, so that a stale file is never compared.
+Of answers, which a program may tamper with, nothing is run: they are arrays and words.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import stat
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load, load_file, save
+from safetensors.numpy import load, save
 
 from ..backends import registry
 from ..backends.model import Compilable, Model
 from ..compiler.front.facts import Facts
 from ..compiler.pipeline import Compiled, compiled
 from ..spec.model import Spec
-from ..spec.node import content_hash
 from .probes import Probes
 from .quantities import Answer, Key
 
 FORMAT = "wellposed check 1"
-FACTS, TEXT, PROBES, ANSWERS = "job.json", "program.py", "probes.safetensors", "answers"
+JOB, ANSWERS = "job", "answers"
 ANSWER, UNFINISHED = re.compile(r"\d{4,}\.safetensors"), re.compile(r"\d{4,}\.new")
 MOST_BYTES = 2**31
 """Of one answer that are read."""
@@ -55,16 +55,6 @@ class Job:
     keys: tuple[Key, ...]
     is_compiled: bool = False
 
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over spec, program text and probes."""
-        parts = (content_hash(self.spec).encode(), self.source.encode(), self._probe_bytes)
-        return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
-
-    @cached_property
-    def _probe_bytes(self) -> bytes:
-        return save(self.probes.arrays())
-
     def case(self) -> Compiled:
         """The spec, compiled."""
         return compiled(self.spec, self.facts)
@@ -79,36 +69,18 @@ class Job:
         model.compile()
         return model
 
-    def write(self, folder: Path) -> None:
-        """Everything the process needs."""
-        facts = {
-            "backend": self.backend,
-            "device": self.device,
-            "spec": self.spec.to_plain(),
-            "features": self.facts.features,
-            "targets": self.facts.targets,
-            "keys": self.keys,
-            "is_compiled": self.is_compiled,
-        }
+    def write(self, folder: Path) -> str:
+        """All of it as one file, of which the SHA-256 is the digest."""
+        packed = pickle.dumps(self)
         (folder / ANSWERS).mkdir()
-        (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
-        (folder / TEXT).write_bytes(self.source.encode())
-        (folder / PROBES).write_bytes(self._probe_bytes)
+        (folder / JOB).write_bytes(packed)
+        return sha256(packed).hexdigest()
 
-    @classmethod
-    def read(cls, folder: Path) -> Job:
-        """The job that was written there."""
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        return cls(
-            backend=facts["backend"],
-            device=facts["device"],
-            source=(folder / TEXT).read_bytes().decode(),
-            spec=Spec.model_validate(facts["spec"]),
-            facts=Facts(facts["features"], facts["targets"]),
-            probes=Probes.of_arrays(load_file(folder / PROBES)),
-            keys=tuple(Key(*key) for key in facts["keys"]),
-            is_compiled=facts["is_compiled"],
-        )
+    @staticmethod
+    def read(folder: Path) -> tuple[Job, str]:
+        """The job that was written there, and its digest."""
+        packed = (folder / JOB).read_bytes()
+        return pickle.loads(packed), sha256(packed).hexdigest()
 
 
 def write_answer(folder: Path, number: int, digest: str, key: Key, answer: Answer) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from .._version import __version__, installed
 from ..backends import registry
+from ..backends.given import read_program
 from ..backends.texts import text_of
-from ..compiler.front.facts import Facts
+from ..compiler.front.facts import facts_known
 from ..compiler.pipeline import Compiled, compiled
 from ..compiler.promises.claims import SAME
 from ..compiler.violations import violations
@@ -25,15 +26,13 @@ from ..spec.model import Spec
 from ..spec.node import content_hash
 from . import drift, process
 from .checks import CHECKS, RUNGS, Expect, plan
-from .compare import Leaves
 from .expectation import REFERENCE, Expectation, expectation
-from .given import read_program
 from .job import Job
 from .probes import Probes, Weights, draw, training_examples
 from .process import Outcome, Telling, untold
 from .quantities import DTYPES, PASSES, PROGRAM, TRAINING, Answer, Key
 from .report import Report
-from .rungs import Rung, judge, judge_single
+from .rungs import WITNESS, Rung, judge, judge_all, judge_single
 from .stream import Seen, Stream
 from .updates import update_plan
 
@@ -43,8 +42,6 @@ OWN_LIMIT = 900.0
 """Seconds that an emitted program has: a million steps of a torch loop take minutes."""
 
 BACKENDS = ("torch", "jax")
-WITNESS = "the reference"
-"""Under this name the reference's own training stands among the outcomes of the backends."""
 
 
 def check(
@@ -78,21 +75,29 @@ def check(
         if name not in backends:
             raise registry.BackendError(f"a program is given for {name}, which is not checked")
     case = compiled(given) if isinstance(given, Spec) else given
-    facts = Facts(case.module.signature.features, case.module.signature.outputs)
     texts = _texts(case, device, backends, files)
     probes, notes = _probes(case, rungs, steps, trained)
     if len(backends) == 1 and "L7" in rungs:
         notes.append("L7 compares two backends: one alone does not climb it.")
     planned = {name: plan(case, probes, dtypes, rungs, given=name in files) for name in backends}
     jobs = {
-        name: Job(name, device, text, case.spec, facts, probes, planned[name])
+        name: Job(name, device, text, case.spec, facts_known(case), probes, planned[name])
         for name, text in texts.items()
     }
     limits = {name: limit if name in files else OWN_LIMIT for name in jobs}
-    passes = _passes(case, facts, backends) if "L0" in rungs else []
-    seen(passes)
     stream = Stream(case, planned, seen)
-    outcomes, expected = _run(case, probes, jobs, limits, run, stream)
+    with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
+        futures = {
+            name: pool.submit(run, job, limits[name], partial(stream.add, name))
+            for name, job in jobs.items()
+        }
+        passes = _passes(case, backends) if "L0" in rungs else []
+        stream.tell(passes)
+        expected = expectation(case, _keys(planned), probes)
+        stream.expect(expected)
+        outcomes = {name: future.result() for name, future in futures.items()}
+    if len(jobs) == 1:  # then the reference trains too
+        outcomes |= _witness(jobs, run)
     found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
     if any(rung.quantity == TRAINING and not rung.passed for rung in found):
         outcomes |= _witness(jobs, run)
@@ -102,33 +107,14 @@ def check(
     return _report(case, device, backends, texts, files, found, [*notes, *words])
 
 
-def _run(
-    case: Compiled,
-    probes: Probes,
-    jobs: Mapping[str, Job],
-    limits: Mapping[str, float],
-    run: Telling,
-    stream: Stream,
-) -> tuple[dict[str, Outcome], Expectation]:
-    """The programs in their processes and, meanwhile, what is expected of them in this one.
-
-    Where one backend is checked alone, the reference trains too.
-    """
-    keys = tuple(dict.fromkeys(key for job in jobs.values() for key in job.keys))
-    with ThreadPoolExecutor(max(len(jobs), 1)) as pool:
-        futures = {
-            name: pool.submit(run, job, limits[name], partial(stream.add, name))
-            for name, job in jobs.items()
-        }
-        expected = expectation(case, keys, probes)
-        stream.expect(expected)
-        outcomes = {name: future.result() for name, future in futures.items()}
-    return outcomes | (_witness(jobs, run) if len(jobs) == 1 else {}), expected
+def _keys(planned: Mapping[str, tuple[Key, ...]]) -> list[Key]:
+    """All that is asked of some program, each once."""
+    return list(dict.fromkeys(key for keys in planned.values() for key in keys))
 
 
-def _passes(case: Compiled, facts: Facts, backends: Sequence[str]) -> list[Rung]:
+def _passes(case: Compiled, backends: Sequence[str]) -> list[Rung]:
     """Every pass leaves the value of what it rewrites as it is: the same for all programs."""
-    found = violations(case.problem.spec, facts)
+    found = violations(case.spec, facts_known(case))
     said = "" if not found else str(found[0])
     error = 0.0 if not found else found[0].error
     rung = Rung("L0", "", "float64", PASSES, not found, error, SAME, reason=said)
@@ -207,14 +193,11 @@ def _rungs(
         name: _reached(planned.get(name, ()), outcome) if name != WITNESS else outcome.answers
         for name, outcome in outcomes.items()
     }
-    keys = [key for keys in planned.values() for key in keys]
-    asked = [Key(case.module.dtype, PROGRAM), *(Key(dtype, PROGRAM) for dtype in DTYPES), *keys]
+    own = [Key(dtype, PROGRAM) for dtype in (case.module.dtype, *DTYPES)]
     found = [
         rung
-        for key in dict.fromkeys(asked)
-        for backend, answers in reached.items()
-        if key in answers and backend != WITNESS
-        for rung in judge(case, backend, key, answers[key], expected, _peer(backend, key, reached))
+        for key in dict.fromkeys([*own, *_keys(planned)])
+        for rung in judge_all(case, key, reached, expected)
     ]
     if single:
         found += judge_single({n: a for n, a in reached.items() if n != WITNESS}, expected)
@@ -232,15 +215,6 @@ def _reached(keys: tuple[Key, ...], outcome: Outcome) -> dict[Key, Answer]:
             reason = outcome.ending or "the process ended before it had answered"
             return reached | {key: Answer(reason=reason)}
     return reached
-
-
-def _peer(backend: str, key: Key, reached: Mapping[str, Mapping[Key, Answer]]) -> Leaves:
-    """The other backend's leaves, where it gave any; the reference's, where it was asked."""
-    others = [
-        answers[key].leaves for n, answers in reached.items() if n != backend and key in answers
-    ]
-    trained = reached.get(WITNESS, {}).get(key)
-    return trained.leaves if trained is not None else next(iter(others), {})
 
 
 def _report(

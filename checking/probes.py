@@ -44,11 +44,19 @@ SPREADS, FAR = (SPREAD, SPREAD / 4, SPREAD / 16, SPREAD / 64), 100.0
 
 
 @dataclass(frozen=True)
+class Called:
+    """The arguments of one call of a function, and cotangents of its results."""
+
+    args: list[Array]
+    bars: list[Array]
+
+
+@dataclass(frozen=True)
 class Probes:
     """Sets of weights by name; rows x (s, d), stacked states y (s, n), times, targets by kind.
 
-    `training` is there where the spec trains and its training is asked for; `calls` are arguments
-    of single functions, by function and number, where those are asked; `raw` are the rows x as the
+    `training` is there where the spec trains and its training is asked for; `calls` are those
+    of single functions by name, where those are asked; `raw` are the rows x as the
     data have them, where the spec standardizes.
     """
 
@@ -58,7 +66,7 @@ class Probes:
     times: dict[str, float]
     targets: dict[str, Array]
     training: UpdatePlan | None = None
-    calls: dict[str, Array] = field(default_factory=dict)
+    calls: dict[str, list[Called]] = field(default_factory=dict)
     raw: Array | None = None
 
     @property
@@ -81,48 +89,19 @@ class Probes:
     def _changed(self, change: Callable[[Array], Array]) -> Probes:
         """Other real numbers; classes stay."""
 
+        def moved(a: Array) -> Array:
+            return change(a) if a.dtype.kind == "f" else a
+
         def each(arrays: Mapping[str, Array]) -> dict[str, Array]:
-            return {n: change(a) if a.dtype.kind == "f" else a for n, a in arrays.items()}
+            return {name: moved(a) for name, a in arrays.items()}
+
+        def called(call: Called) -> Called:
+            return Called([*map(moved, call.args)], [*map(moved, call.bars)])
 
         weights = {name: each(arrays) for name, arrays in self.weights.items()}
-        given = {"targets": each(self.targets), "calls": each(self.calls)}
+        calls = {name: [*map(called, kept)] for name, kept in self.calls.items()}
+        given = {"targets": each(self.targets), "calls": calls}
         return replace(self, weights=weights, x=change(self.x), y=change(self.y), **given)
-
-    def arrays(self) -> dict[str, Array]:
-        """All of it as one flat dict, as it travels."""
-        parts: dict[str, Mapping[str, Any]] = {f"weights/{s}": w for s, w in self.weights.items()}
-        parts |= {"targets": self.targets, "times": self.times, "calls": self.calls}
-        parts |= {"rows": {"x": self.x, "y": self.y}}
-        parts |= {} if self.raw is None else {"raw": {"x": self.raw}}
-        parts |= {} if self.training is None else {"training": self.training.arrays()}
-        return {
-            f"{part}/{n}": np.asarray(a) for part, found in parts.items() for n, a in found.items()
-        }
-
-    @classmethod
-    def of_arrays(cls, arrays: Mapping[str, Array]) -> Probes:
-        """The inverse of `arrays`."""
-        found, training = _under("targets", arrays), _under("training", arrays)
-        return cls(
-            weights={name: _under(f"weights/{name}", arrays) for name in _sets(arrays)},
-            times={name: float(t) for name, t in _under("times", arrays).items()},
-            targets={k: found[k] for k in (CLASSES, PROBABILITIES, VALUES) if k in found},
-            training=UpdatePlan.of_arrays(training) if training else None,
-            calls=_under("calls", arrays),
-            raw=arrays.get("raw/x"),
-            **_under("rows", arrays),
-        )
-
-
-def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    start = f"{prefix}/"
-    return {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
-
-
-def _sets(arrays: Mapping[str, Array]) -> list[str]:
-    """The sets of weights that there are; of a network without weights both are empty."""
-    found = {name.split("/")[1] for name in arrays if name.startswith("weights/")}
-    return [RANDOM, TRAINED if TRAINED in found else INITIAL]
 
 
 def draw(case: Compiled, trained: Weights | None = None) -> Probes:

@@ -43,10 +43,10 @@ def untold(key: Key, answer: Answer) -> None:
 def run(job: Job, limit: float, told: Told = untold) -> Outcome:
     """Run the job for at most `limit` seconds."""
     with scratch("wellposed-check-") as folder:
-        job.write(folder)
-        ending = _run(folder, job.device, limit, _Listener(folder, job.digest, told).look)
+        digest = job.write(folder)
+        ending = _run(folder, job.device, limit, _Listener(folder, digest, told).look)
         try:
-            return Outcome(read_answers(folder, job.digest), ending)
+            return Outcome(read_answers(folder, digest), ending)
         except StaleAnswer as error:
             return Outcome({}, ending or f"{OF_PROCESS} left what is no answer: {error}")
 

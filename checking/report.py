@@ -1,20 +1,18 @@
-"""What a check found: a table, one message in words, and the certificate."""
+"""What a check found: one message in words, and the certificate."""
 
 from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from .quantities import DTYPES, GRADIENT, TRAJECTORY, WEIGHTS
+from .quantities import DTYPES, TRAJECTORY, WEIGHTS
 from .rungs import Rung, basis
 
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
 FORMAT = "wellposed check 2"
-VERDICTS = ("ok", "not judged", "ill-posed", "FAILED")
 PRECISION = {
     "float32 products": "full float32: TF32 off in PyTorch, jax_default_matmul_precision highest",
     "verdict": "float64, whatever the spec trains in",
@@ -100,7 +98,7 @@ class Report:
     def _agreement(self) -> str:
         if not self.rungs:
             return "Nothing was compared."
-        backends = " and ".join(map(_name, self.backends))
+        backends = " and ".join(map(name_of, self.backends))
         agree = "agree" if len(self.backends) > 1 else "agrees"
         top = max(r.rung for r in self.rungs)
         worst = max((r for r in self.rungs if r.tolerance), key=lambda r: r.ratio, default=None)
@@ -127,76 +125,33 @@ class Report:
         )
 
 
-def columns(backends: Sequence[str]) -> list[str]:
-    """The head of the table."""
-    return ["rung", "quantity", "dtype", *map(_name, backends), "tolerance", "verdict"]
-
-
-def rows(found: Iterable[Rung], backends: Sequence[str]) -> Iterator[list[str]]:
-    """A line for each quantity and dtype: the worst of all weights in every backend.
-
-    The tolerance is that of the entry that comes nearest to it.
-    """
-    groups: dict[tuple[str, str, str], list[Rung]] = {}
-    for rung in found:
-        groups.setdefault((rung.rung, _family(rung), rung.dtype), []).append(rung)
-    for key, rungs in groups.items():
-        nearest = [_nearest([r for r in rungs if r.backend == b]) for b in backends]
-        tightest = _nearest([r for r in nearest if r])
-        worst = [_number(r.worst) if r else "" for r in nearest]
-        verdict = max(map(_verdict, rungs), key=VERDICTS.index)
-        yield [*key, *worst, _number(tightest and tightest.tolerance), verdict]
-
-
-def every_row(found: Iterable[Rung]) -> Iterator[list[str]]:
-    """Rung, quantity, backend, dtype, worst, tolerance, between, verdict, remark as texts."""
-    for r in found:
-        numbers = map(_number, (r.worst, r.tolerance, r.between))
-        said = _verdict(r), r.reason or r.element
-        yield [r.rung, r.quantity, r.backend, r.dtype, *numbers, *said]
-
-
 def _and_nearest(rung: Rung | None) -> str:
     if rung is None:
         return ""
-    near = f"{_number(rung.worst)} of {_number(rung.tolerance)}"
+    near = f"{number(rung.worst)} of {number(rung.tolerance)}"
     return f", the nearest to its tolerance is {_title(rung)} ({near})"
-
-
-def _family(rung: Rung) -> str:
-    """`gradient` of `gradient K`."""
-    return GRADIENT if rung.quantity.startswith(f"{GRADIENT} ") else rung.quantity
-
-
-def _nearest(rungs: list[Rung]) -> Rung | None:
-    """The rung that failed, or is nearest to its tolerance; None of none."""
-    return max(rungs, key=lambda r: (not r.passed, r.ratio, r.worst or 0.0), default=None)
 
 
 def _difference(rung: Rung) -> str:
     if rung.reason:
         return f"{_title(rung)}: {rung.reason}."
-    allowed = f"allowed is {_number(rung.tolerance)}" if rung.tolerance else "no error is allowed"
-    error = f"the error is {_number(rung.worst)} of the scale, {allowed}"
+    allowed = f"allowed is {number(rung.tolerance)}" if rung.tolerance else "no error is allowed"
+    error = f"the error is {number(rung.worst)} of the scale, {allowed}"
     return f"{_title(rung)} is not what the spec says: {rung.element}; {error}."
 
 
 def _title(rung: Rung) -> str:
-    return f"{rung.rung} {rung.quantity} of {_name(rung.backend)} in {rung.dtype}"
+    return f"{rung.rung} {rung.quantity} of {name_of(rung.backend)} in {rung.dtype}"
 
 
-def _name(backend: str) -> str:
+def name_of(backend: str) -> str:
+    """What a framework calls itself."""
     return NAMES.get(backend, backend)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Two digits; '' for none."""
     return "" if value is None else f"{value:.1e}" if value else "0"
-
-
-def _verdict(rung: Rung) -> str:
-    if rung.ill_posed:
-        return "ill-posed" if not rung.passed else "not judged"
-    return "ok" if rung.passed else "FAILED"
 
 
 def plain(value: Any) -> Any:

@@ -29,6 +29,8 @@ from .quantities import Answer, Key
 from .tolerances import EPSILON, GRADIENTS, LIMIT, VALUES
 
 INITIAL_STATE, ONE_STEP = "initial state", "one step"
+WITNESS = "the reference"
+"""Under this name the reference's own training stands among the answers of the backends."""
 GROWTH = "the growth of rounding that the reference shows when its inputs move by one ε"
 
 
@@ -126,6 +128,25 @@ def basis(rung: Rung) -> str:
     multiple = GRADIENTS[rung.dtype] if rung.quantity.startswith(q.GRADIENT) else VALUES
     unit = multiple * EPSILON[rung.dtype]
     return f"{unit:.2g} ({multiple:.4g} ε of {rung.dtype}) × {GROWTH}"
+
+
+def judge_all(
+    case: Compiled, key: Key, reached: Mapping[str, Mapping[Key, Answer]], expected: Expectation
+) -> list[Rung]:
+    """The rungs of one question, by backend; each is compared with the other backend too, or with
+    the reference where that was asked as well."""
+    answers = {n: a[key] for n, a in reached.items() if key in a and a[key].offered}
+    return [
+        rung
+        for backend, answer in answers.items()
+        if backend != WITNESS
+        for rung in judge(case, backend, key, answer, expected, _peer(backend, answers))
+    ]
+
+
+def _peer(backend: str, answers: Mapping[str, Answer]) -> Leaves:
+    others = {name: answer.leaves for name, answer in answers.items() if name != backend}
+    return others.get(WITNESS, next(iter(others.values()), {}))
 
 
 def judge(

@@ -7,10 +7,9 @@ from threading import Lock
 
 from ..compiler.pipeline import Compiled
 from .checks import CHECKS, Expect
-from .compare import Leaves
 from .expectation import Expectation
 from .quantities import PROGRAM, Answer, Key
-from .rungs import Rung, judge
+from .rungs import Rung, judge, judge_all
 
 Seen = Callable[[Sequence[Rung]], None]
 
@@ -27,6 +26,11 @@ class Stream:
         self.expected: Expectation | None = None
         self.told: set[Key] = set()
         self.lock = Lock()
+
+    def tell(self, rungs: Sequence[Rung]) -> None:
+        """What is known without asking a program."""
+        with self.lock:
+            self.seen(rungs)
 
     def add(self, backend: str, key: Key, answer: Answer) -> None:
         """What a program has answered."""
@@ -48,7 +52,8 @@ class Stream:
         for key in dict.fromkeys(key for keys in self.planned.values() for key in keys):
             if key not in self.told and self._is_known(key):
                 self.told.add(key)
-                self.seen(self._rungs(key, self.expected))
+                if CHECKS[key.quantity].expect is not Expect.PEER:
+                    self.seen(judge_all(self.case, key, self.answers, self.expected))
 
     def _is_known(self, key: Key) -> bool:
         """Of programs that do not load no answer comes."""
@@ -58,18 +63,3 @@ class Stream:
             if key in self.planned[name] and not any(k.quantity == PROGRAM for k in given)
         ]
         return bool(waited) and all(key in given for given in waited)
-
-    def _rungs(self, key: Key, expected: Expectation) -> list[Rung]:
-        given = {n: a[key] for n, a in self.answers.items() if key in a and a[key].offered}
-        if CHECKS[key.quantity].expect is Expect.PEER:
-            return []
-        return [
-            rung
-            for name, answer in given.items()
-            for rung in judge(self.case, name, key, answer, expected, _others(given, name))
-        ]
-
-
-def _others(given: Mapping[str, Answer], name: str) -> Leaves:
-    """The leaves of the other backend."""
-    return next((answer.leaves for other, answer in given.items() if other != name), {})

@@ -14,9 +14,9 @@ from ..spec.diagnostics import SpecError
 from ..training.schedules import Clock, learning_rate
 from .compare import Array
 
-MOST, LEAST = 300, 10
-WORK = 10_000
-"""Updates times evaluations of the field in one pass: some five seconds of a torch loop."""
+MOST, LEAST = 150, 10
+WORK = 5_000
+"""Updates times evaluations of the field in one pass: some two seconds of a torch loop."""
 NUMBERS = 2_000_000
 """The numbers that travel to each process; of larger data the first rows are taken."""
 
@@ -46,16 +46,6 @@ class UpdatePlan:
         """The rows and the learning rate of every update."""
         rows = np.split(self.rows, np.cumsum(self.sizes)[:-1])
         return list(zip(rows, self.rates.tolist(), strict=True))
-
-    def arrays(self) -> dict[str, Array]:
-        """All of it as a flat dict, as it travels."""
-        return {name: np.asarray(value) for name, value in vars(self).items()}
-
-    @classmethod
-    def of_arrays(cls, arrays: dict[str, Array]) -> UpdatePlan:
-        """The inverse of `arrays`."""
-        lengths = {name: int(arrays[name]) for name in ("per_epoch", "epochs")}
-        return cls(**{**arrays, **lengths})
 
 
 def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | None:

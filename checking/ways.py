@@ -16,7 +16,7 @@ import numpy as np
 
 from ..backends import registry
 from ..backends.texts import text_of
-from ..compiler.front.facts import Facts, facts_of
+from ..compiler.front.facts import facts_known
 from ..compiler.pipeline import Compiled, compiled
 from ..spec.model import Spec
 from . import process
@@ -118,11 +118,10 @@ class Matrix:
 
 def matrix(spec: Spec, backends: Iterable[str] = ("torch", "jax")) -> Matrix:
     """Run the spec in every way that this machine has. Raises SpecError, BackendError."""
-    facts = facts_of(spec)
-    case = compiled(spec, facts)
+    case = compiled(spec)
     probes = draw(case).rounded("float32")  # numbers that every way can be given
     keys = tuple(key for key in plan(case, probes, DTYPES) if key.quantity in QUANTITIES)
-    jobs = _jobs(case, facts, probes, keys, tuple(backends))
+    jobs = _jobs(case, probes, keys, tuple(backends))
     with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(lambda job: process.run(job, OWN_LIMIT), jobs))
     done = [(job, o, _reason(o)) for job, o in zip(jobs, outcomes, strict=True)]
@@ -149,13 +148,13 @@ def matrix(spec: Spec, backends: Iterable[str] = ("torch", "jax")) -> Matrix:
 
 
 def _jobs(
-    case: Compiled, facts: Facts, probes: Probes, keys: tuple[Key, ...], backends: tuple[str, ...]
+    case: Compiled, probes: Probes, keys: tuple[Key, ...], backends: tuple[str, ...]
 ) -> list[Job]:
     """One process for each backend and device, and one for the compiler of an eager framework."""
     found = []
     for device, name in product(DEVICES, backends):
         text = text_of(case, name)
-        job = Job(name, device, text, case.problem.spec, facts, probes, keys)
+        job = Job(name, device, text, case.spec, facts_known(case), probes, keys)
         found += [job, *([replace(job, is_compiled=True)] if registry.get(name).eager else [])]
     return found
 

@@ -11,11 +11,11 @@ from .job import Job, write_answer
 
 def main(folder: Path) -> None:
     """Read the job, put its checks to the program, write every answer as it comes."""
-    job = Job.read(folder)
+    job, digest = Job.read(folder)
     case = job.case()
     found = answers(lambda dtype: job.load(case, dtype), case, job.keys, job.probes)
     for number, (key, answer) in enumerate(found):
-        write_answer(folder, number, job.digest, key, answer)
+        write_answer(folder, number, digest, key, answer)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ class _Place:
 
     @property
     def text(self) -> str:
-        from ..checking.locate.words import side_by_side
+        from .difference import side_by_side
 
         return side_by_side(self.difference)
 

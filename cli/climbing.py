@@ -22,7 +22,7 @@ class Climb:
     """Prints every row once, and below the first that fails what is wrong there."""
 
     def __init__(self, backends: Sequence[str], verbose: bool) -> None:
-        from ..checking.report import columns
+        from .rungs import columns
 
         self.backends, self.verbose = backends, verbose
         widths = EVERY if verbose else {name: WIDTHS.get(name, 7) for name in columns(backends)}
@@ -31,7 +31,7 @@ class Climb:
         self.has_failed = False
 
     def __call__(self, rungs: Iterable[Rung]) -> None:
-        from ..checking.report import every_row, rows
+        from .rungs import every_row, rows
 
         found = list(rungs)
         for row in every_row(found) if self.verbose else rows(found, self.backends):

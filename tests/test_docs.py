@@ -15,8 +15,8 @@ from wellposed.backends.registry import get
 from wellposed.checking import inline
 from wellposed.checking.ladder import check
 from wellposed.checking.locate.find import locate
-from wellposed.checking.locate.words import side_by_side
-from wellposed.checking.report import rows as rows_of
+from wellposed.cli.difference import side_by_side
+from wellposed.cli.rungs import rows as rows_of
 from wellposed.compiler.pipeline import compiled
 
 ROOT = Path(__file__).parents[1]

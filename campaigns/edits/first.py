@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from wellposed.backends import registry
+from wellposed.backends.framework_model import compiled_fast
 from wellposed.backends.model import Model
 from wellposed.checking.asking import answers
 from wellposed.checking.checks import DOUBLE, RUNGS, plan
 from wellposed.checking.expectation import Expectation, expectation
-from wellposed.checking.inputs import compiled_fast
 from wellposed.checking.probes import Probes, draw
 from wellposed.checking.quantities import Key
 from wellposed.checking.rungs import Rung, judge

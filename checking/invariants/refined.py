@@ -13,6 +13,7 @@ import itertools
 import numpy as np
 
 from ...backends import registry
+from ...backends.framework_model import compiled_fast
 from ...backends.model import Model
 from ...compiler.ir.elementary import FUNCTIONS
 from ...compiler.ir.expr import walk
@@ -22,7 +23,6 @@ from ...compiler.reference.reference import Reference
 from ...data.rng import rng
 from ...spec.model import Spec
 from ..compare import Array
-from ..inputs import compiled_fast
 from ..probes import Weights
 
 KEPT = ("state", "vector_field", "parametrization", "integrator")

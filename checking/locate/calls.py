@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from ...compiler.ir.expr import Expr
-from ...compiler.ir.module import Function
 from ...compiler.pipeline import Compiled
 from ...compiler.semantics.interpreter import Interpreter
 from ...data.rng import rng
 from ..compare import Array
-from ..probes import RANDOM, Probes, Weights
+from ..probes import RANDOM, Called, Probes, Weights
 
 MOST = 6
 """Calls of one function that are kept, from the first to the last."""
 STEADY = "steady"
 """The name of a set of weights that are the same in every step."""
-
-
-@dataclass(frozen=True)
-class Called:
-    """The arguments of one call, and cotangents of its results, which are random numbers."""
-
-    args: list[Array]
-    bars: list[Array]
+_Call = tuple[Sequence[Array], Sequence[Array]]
+"""Arguments and results."""
 
 
 class _Recorder(Interpreter):
@@ -34,7 +27,7 @@ class _Recorder(Interpreter):
 
     def __init__(self, case: Compiled) -> None:
         super().__init__(case.module)
-        self.calls: dict[str, list[tuple[Sequence[Array], Sequence[Array]]]] = {}
+        self.calls: dict[str, list[_Call]] = {}
 
     def _function(
         self, name: str, args: Sequence[Array], weights: Mapping[Expr, Array]
@@ -44,8 +37,8 @@ class _Recorder(Interpreter):
         return found
 
 
-def recorded(case: Compiled, probes: Probes) -> dict[str, Array]:
-    """`step/0/arg 1`, `step/0/bar 0`, …: some calls of every function, on random weights."""
+def recorded(case: Compiled, probes: Probes) -> Probes:
+    """With some calls of every function, on random weights; cotangents are random numbers."""
     run, weights = _Recorder(case), probes.weights[RANDOM]
     with np.errstate(all="ignore"):
         run.run("trajectory", [probes.x], weights)
@@ -54,26 +47,22 @@ def recorded(case: Compiled, probes: Probes) -> dict[str, Array]:
             run.run("vector_field", [np.asarray(t), probes.y], weights)
         for targets in probes.targets.values():
             run.run("loss", [probes.x, targets], weights)
-    found: dict[str, Array] = {}
-    for name, calls in run.calls.items():
-        random = rng(case.module.seed, "cotangents", name)
-        some = np.unique(np.linspace(0, len(calls) - 1, MOST).round().astype(int))
-        for i, (args, results) in enumerate(calls[j] for j in some):
-            bars = [random.normal(size=np.shape(r)) for r in results]
-            found |= {f"{name}/{i}/arg {n}": np.array(a, order="C") for n, a in enumerate(args)}
-            found |= {f"{name}/{i}/bar {n}": np.asarray(b) for n, b in enumerate(bars)}
-    return found
+    calls = {
+        name: _some(run.calls.get(name, ()), rng(case.module.seed, "cotangents", name))
+        for name in case.module.functions
+    }
+    return replace(probes, calls=calls)
 
 
-def calls_of(function: Function, probes: Probes) -> list[Called]:
-    """The calls of a function that travel with the probes."""
-    found: list[Called] = []
-    while f"{function.name}/{len(found)}/bar 0" in probes.calls:
-        start = f"{function.name}/{len(found)}"
-        args = [probes.calls[f"{start}/arg {n}"] for n in range(len(function.params))]
-        bars = [probes.calls[f"{start}/bar {n}"] for n in range(len(function.results))]
-        found.append(Called(args, bars))
-    return found
+def _some(calls: Sequence[_Call], random: np.random.Generator) -> list[Called]:
+    some = {round(i) for i in np.linspace(0, len(calls) - 1, MOST)} if calls else ()
+    return [
+        Called(
+            [np.array(a, order="C") for a in args],
+            [np.asarray(random.normal(size=np.shape(r))) for r in results],
+        )
+        for args, results in (calls[j] for j in sorted(some))
+    ]
 
 
 def steady(case: Compiled, weights: Weights) -> Weights:

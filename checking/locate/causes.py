@@ -23,7 +23,7 @@ from ..compare import Verdict
 from ..probes import RANDOM, Probes
 from ..rungs import INITIAL_STATE, ONE_STEP, Rung
 from . import public
-from .calls import STEADY, calls_of
+from .calls import STEADY
 from .difference import Where
 from .evidence import Evidence
 
@@ -136,7 +136,7 @@ def parametrization(case: Case, made: LayerWeight, *functions: str) -> Cause:
 
 def _weight_of(case: Case, function: Function, call: int) -> str:
     """The raw weight that a function of one weight is called on; '' where that is not seen."""
-    (given,) = calls_of(function, case.probes)[call].args
+    (given,) = case.probes.calls[function.name][call].args
     for name, w in case.probes.weights[RANDOM].items():
         of_one = [w] if w.shape == given.shape else w if w.shape[1:] == given.shape else ()
         if any(np.array_equal(each, given) for each in of_one):

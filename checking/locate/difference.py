@@ -55,7 +55,7 @@ class Departure:
 class Difference:
     """The lowest rung that a program fails, and the equation that is to blame.
 
-    `equation` is one of `words.EQUATIONS` with its subject, as in `parametrization K` or `field y`.
+    `equation` is one of `cli.difference.EQUATIONS` with its subject, as in `field y`.
     `functions` are the functions of an emitted program that compute it; `element` is the worst one
     in words, `reason` why there was none to compare. `note` is a second suspect. `agree` says that
     both programs were compared and say the same, so that what they share, or the reference, is

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...backends.texts import text_of
-from ...compiler.front.facts import Facts
+from ...compiler.front.facts import facts_known
 from ...compiler.pipeline import Compiled
 from .. import process
 from .. import quantities as q
@@ -67,8 +67,7 @@ def locate(
     keys = _keys(rung, rewritten) if own else ()
     evidence = Evidence()
     if keys:
-        facts = Facts(case.module.signature.features, case.module.signature.outputs)
-        asked = case.problem.spec, facts, probes, keys
+        asked = case.spec, facts_known(case), probes, keys
         job = Job(rung.backend, report.device, own, *asked)
         evidence = gather(case, job, run, limit)
     passed = frozenset(r.quantity for r in report.rungs if r.backend == rung.backend and r.passed)
@@ -102,7 +101,7 @@ def _probes(rung: Rung, case: Compiled, trained: Weights | None) -> Probes:
     probes = draw(case, trained)
     found = update_plan(case, 1) if rung.rung == "L5" else None
     plan = found if isinstance(found, UpdatePlan) else None
-    return replace(probes, training=plan, calls=recorded(case, probes))
+    return replace(recorded(case, probes), training=plan)
 
 
 def _keys(rung: Rung, rewritten: bool) -> tuple[Key, ...]:

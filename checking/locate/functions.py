@@ -15,9 +15,9 @@ from ...backends.model import Differentiable, Inspectable, Model
 from ...compiler.ir.module import Function
 from ...compiler.pipeline import Compiled
 from ..compare import Array
-from ..probes import RANDOM, Probes
+from ..probes import RANDOM, Called, Probes
 from ..quantities import FUNCTIONS, PULLBACKS, Answers, NotOffered, cast
-from .calls import STEADY, Called, calls_of, steady
+from .calls import STEADY, steady
 
 Asked = Callable[[Function, Mapping[str, Array], Called], Answers]
 
@@ -72,7 +72,7 @@ def _answers(
     model: Model, function: Function, weights: Mapping[str, Array], probes: Probes, asked: Asked
 ) -> Iterator[tuple[str, Array]]:
     """What a function answers to its calls; nothing where it fails: other questions will tell."""
-    for i, call in enumerate(calls_of(function, probes)):
+    for i, call in enumerate(probes.calls[function.name]):
         args, bars = ([cast(a, model.dtype) for a in arrays] for arrays in (call.args, call.bars))
         try:
             found = asked(function, weights, Called(args, bars))

@@ -122,8 +122,7 @@ def _targets(difference: Difference, case: Compiled) -> Iterator[Target | None]:
     if difference.equation == "init":
         yield None
         return
-    module, probes = case.module, draw(case)
-    probes = replace(probes, calls=recorded(case, probes))
+    module, probes = case.module, recorded(case, draw(case))
     is_derivative = difference.equation.startswith("gradient ")
     names = PUBLIC if difference.rewritten else (*difference.functions, *PUBLIC)
     for name in dict.fromkeys(names):

@@ -18,7 +18,6 @@ from ...compiler.passes.rewriting import function_with
 from ...compiler.reference.reference import Reference
 from ..compare import Array
 from ..probes import Probes
-from .calls import calls_of
 
 MOVE = 1e-5
 """Half the width of the difference quotient, which is then right to about 1e-10."""
@@ -132,7 +131,7 @@ def targets(
             else _leaf(p.name, a, module, p in function.numbers)
             for p, a in zip(function.params, call.args, strict=True)
         )
-        for call in calls_of(function, probes)
+        for call in probes.calls[function.name]
     ]
     return [Target(module, function, opened, weights, args, given) for args in dict.fromkeys(found)]
 
@@ -144,7 +143,7 @@ def _leaf(name: str, value: Array, module: Module, is_number: bool) -> Leaf | fl
 
 
 def _given(callee: Function, probes: Probes) -> tuple[Leaf, ...]:
-    first = calls_of(callee, probes)[0]
+    first = probes.calls[callee.name][0]
     return tuple(Leaf(r.name, bar.shape) for r, bar in zip(callee.results, first.bars, strict=True))
 
 

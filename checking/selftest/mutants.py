@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache, partial
 
 from ...compiler.ir.module import Function, Role
@@ -40,9 +39,7 @@ def mutants() -> tuple[Bug, ...]:
     seen: Counter[tuple[str, ...]] = Counter()
     for spec, given in specs().items():
         case = compiled(given)
-        probes = draw(case)
-        probes = replace(probes, calls=recorded(case, probes))
-        for mutation in mutations(case, probes):
+        for mutation in mutations(case, recorded(case, draw(case))):
             for backend in _backends(mutation, seen):
                 found.append(_bug(spec, case, mutation, backend))
     return tuple(found)

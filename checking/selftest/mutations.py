@@ -19,7 +19,6 @@ from ...compiler.ir.verify import InvalidModule, verify
 from ...compiler.passes.rewriting import function_with
 from ...compiler.pipeline import Compiled
 from ...compiler.semantics.interpreter import Interpreter
-from ..locate.calls import calls_of
 from ..probes import RANDOM, Probes
 
 Change = Callable[[Expr], Expr | None]
@@ -66,7 +65,7 @@ def _is_seen(module: Module, wrong: Module, function: Function, probes: Probes) 
         return False
     run, other, weights = Interpreter(module), Interpreter(wrong), probes.weights[RANDOM]
     with np.errstate(all="ignore"):
-        for call in calls_of(function, probes):
+        for call in probes.calls[function.name]:
             right = run.run(function.name, call.args, weights)
             try:
                 found = other.run(function.name, call.args, weights)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ... import data as datasets
 from ...spec.diagnostics import Diagnostic, Span, SpecError
 from ...spec.model import Spec
+from ..ir.compiled import Compiled
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,8 @@ def facts_of(spec: Spec) -> Facts:
         return Facts(features, datasets.targets(spec.data, spec.folder, place))
     except SpecError as error:
         return Facts(problems=tuple(error.diagnostics))
+
+
+def facts_known(case: Compiled) -> Facts:
+    """What compiling the same spec again needs to know of its data, which are not read again."""
+    return Facts(case.module.signature.features, case.module.signature.outputs)

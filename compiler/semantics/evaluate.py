@@ -15,6 +15,8 @@ from .meaning import MEANING, Array
 Values = Mapping[Expr, Array]
 """Arrays of variables and raw weights."""
 GIVEN = ("variable", "weight")
+DRAWN = 4096
+"""Random numbers that are drawn at a time."""
 _rounding: ContextVar[Callable[[Array], Array] | None] = ContextVar("rounding", default=None)
 
 
@@ -26,20 +28,30 @@ def rounding(size: float, rng: np.random.Generator) -> Iterator[None]:
     operations or by cancellation (CESTAC: Vignes, Math. Comput. Simulation 35 (1993) 233-261).
     """
 
-    def moved(value: Array) -> Array:
-        return value * (1 + size * rng.uniform(-1, 1, np.shape(value)))
-
-    token = _rounding.set(moved)
+    token = _rounding.set(_Noise(size, rng))
     try:
         yield
     finally:
         _rounding.reset(token)
 
 
-def rounded(value: Array) -> Array:
-    """A value that an operation rounds: within `rounding` it is off, else it is as it was."""
-    moved = _rounding.get()
-    return value if moved is None else moved(value)
+class _Noise:
+    """Factors 1 + u, |u| < size, in the order of the generator; it draws many at a time, since most
+    arrays have a few entries."""
+
+    def __init__(self, size: float, rng: np.random.Generator) -> None:
+        self.size, self.rng = size, rng
+        self.factors, self.used = np.empty(0), 0
+
+    def __call__(self, value: Array) -> Array:
+        value = np.asarray(value)
+        start, end = self.used, self.used + value.size
+        if end > len(self.factors):
+            more = 1 + self.size * self.rng.uniform(-1, 1, DRAWN + value.size)
+            self.factors = np.concatenate([self.factors[start:], more])
+            start, end = 0, value.size
+        self.used = end
+        return value * self.factors[start:end].reshape(value.shape)
 
 
 class Evaluator:
@@ -67,6 +79,7 @@ class Evaluator:
 
         `called` gives the value of a call of a function.
         """
+        off = _rounding.get()
         done: list[Array] = []
         for node, operands, exact in zip(self.order, self.operands, self.exact, strict=True):
             if node.op in GIVEN:
@@ -79,9 +92,9 @@ class Evaluator:
                 (x,) = (done[i] for i in operands)
                 value = narrowed(x.sum()) / x.size
             else:
-                value = MEANING[node.op](node, *(done[i] for i in operands))
-            if not exact:
-                value = rounded(value)
+                value = MEANING[node.op](node, *[done[i] for i in operands])
+            if off is not None and not exact:
+                value = off(value)
             done.append(value if narrowed is None else narrowed(value))
         return done
 

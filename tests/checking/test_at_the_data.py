@@ -112,5 +112,3 @@ def test_the_weights_of_a_run_stand_in_the_place_of_the_initial_ones() -> None:
     found = draw(given, trained)
     assert list(found.weights) == [RANDOM, TRAINED]
     assert all((found.own[name] == trained[name]).all() for name in trained)
-    again = Probes.of_arrays(found.arrays())
-    assert list(again.weights) == [RANDOM, TRAINED]

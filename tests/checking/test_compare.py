@@ -13,7 +13,6 @@ from wellposed.checking.compare import (
     Element,
     Standard,
     Verdict,
-    compare,
     compare_bytes,
     compare_leaves,
     errors,
@@ -25,6 +24,11 @@ AGREES, DIFFERS, ILL_POSED = Verdict.AGREES, Verdict.DIFFERS, Verdict.ILL_POSED
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, max_side=4)
 arrays = hnp.arrays(np.float64, shapes, elements=numbers)
+
+
+def compare(found: np.ndarray, standard: Standard, dtype: str) -> Comparison:
+    """One array against its standard."""
+    return compare_leaves({"": found}, {"": standard}, dtype)
 
 
 def standard(value: np.ndarray, tolerance: float = TOLERANCE) -> Standard:

@@ -29,8 +29,8 @@ from wellposed.checking.job import FORMAT, Job, StaleAnswer, read_answers, write
 from wellposed.checking.ladder import NoProgram
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import Answer
-from wellposed.checking.report import every_row
 from wellposed.checking.ways import matrix
+from wellposed.cli.rungs import every_row
 from wellposed.compiler.front.facts import facts_of
 from wellposed.compiler.ir.module import Module
 from wellposed.compiler.pipeline import compiled
@@ -223,21 +223,25 @@ def test_a_stale_answer_is_never_compared(tmp_path: Path):
     net = compiled(LEAPFROG)
     keys = tuple(plan(net, draw(net), ("float64",)))
     job = Job("torch", "cpu", "one", LEAPFROG, facts_of(LEAPFROG), draw(net), keys)
-    job.write(tmp_path)
-    assert Job.read(tmp_path).digest == job.digest
-    write_answer(tmp_path, 0, job.digest, keys[0], Answer(reason="none"))
-    assert read_answers(tmp_path, job.digest) == {keys[0]: Answer(reason="none")}
+    digest = job.write(tmp_path)
+    assert Job.read(tmp_path)[1] == digest
+    write_answer(tmp_path, 0, digest, keys[0], Answer(reason="none"))
+    assert read_answers(tmp_path, digest) == {keys[0]: Answer(reason="none")}
     other = spec({"state": 3, "vector_field": "layer"})
-    for changed in (
-        replace(job, source="two"),
-        replace(job, spec=other),
-        replace(job, probes=draw(compiled(other))),
+    for number, changed in enumerate(
+        (
+            replace(job, source="two"),
+            replace(job, spec=other),
+            replace(job, probes=draw(compiled(other))),
+        )
     ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
         with pytest.raises(StaleAnswer):
-            read_answers(tmp_path, changed.digest)
+            read_answers(tmp_path, changed.write(folder))
     (tmp_path / "answers" / "0001.safetensors").write_bytes(b"half a file")
     with pytest.raises(StaleAnswer):
-        read_answers(tmp_path, job.digest)
+        read_answers(tmp_path, digest)
 
 
 def _tensors(facts: str) -> Callable[[Path], object]:

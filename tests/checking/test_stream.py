@@ -16,9 +16,9 @@ from wellposed.checking.job import Job
 from wellposed.checking.ladder import NoProgram, check
 from wellposed.checking.probes import draw
 from wellposed.checking.quantities import FIELD, PROGRAM, WEIGHTS, Answer, Key
-from wellposed.checking.report import rows
 from wellposed.checking.rungs import Rung
 from wellposed.checking.stream import Stream
+from wellposed.cli.rungs import rows
 from wellposed.compiler.front.facts import facts_of
 from wellposed.compiler.pipeline import compiled
 

@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from planting import check_text, edited, in_process, spec
 
 from wellposed.checking.checks import plan
 from wellposed.checking.expectation import expectation
+from wellposed.checking.job import Job
 from wellposed.checking.ladder import check
-from wellposed.checking.probes import INITIAL, RANDOM, Probes, draw
+from wellposed.checking.probes import INITIAL, RANDOM, draw
 from wellposed.checking.quantities import FIELD, GRADIENT, TRAJECTORY, Key
 from wellposed.checking.tolerances import EPSILON, FLOOR, VALUES, standards
+from wellposed.compiler.front.facts import facts_of
+from wellposed.compiler.ir.expr import variable
+from wellposed.compiler.ir.types import columns
 from wellposed.compiler.pipeline import compiled
+from wellposed.compiler.semantics.evaluate import DRAWN, evaluate, rounding
 from wellposed.spec.model import Spec
 
 LAYER = {"state": 3, "vector_field": "layer"}
@@ -119,9 +125,11 @@ def test_float32_is_not_judged_beyond_its_range_and_float64_decides():
     assert all("float64 decides" in r.reason for r in unjudged)
 
 
-def test_probes_travel_with_all_their_digits():
-    probes = draw(compiled(spec(LAYER | {"readout": {"kind": "classifier", "classes": 3}})))
-    back = Probes.of_arrays(probes.arrays())
+def test_probes_travel_with_all_their_digits(tmp_path: Path):
+    net = compiled(spec(LAYER | {"readout": {"kind": "classifier", "classes": 3}}))
+    probes = draw(net)
+    Job("torch", "cpu", "", net.spec, facts_of(net.spec), probes, ()).write(tmp_path)
+    back = Job.read(tmp_path)[0].probes
     assert back.times == probes.times
     assert list(back.targets) == list(probes.targets) == ["classes", "class probabilities"]
     singles = probes.rounded("float32").weights
@@ -153,3 +161,14 @@ def test_an_index_is_not_moved_with_the_rounding_of_an_operation():
     key = Key("float64", FIELD)
     standards = expectation(case, [key], draw(case)).standards[key]
     assert all(np.isfinite(s.tolerance).all() for s in standards.values())
+
+
+@pytest.mark.parametrize("count", [1, 3 * DRAWN // 4])
+def test_every_operation_is_off_by_numbers_of_its_own(count: int):
+    """They are those that the generator gives one by one, however many it is asked for at once."""
+    leaf = variable("x", columns((1,)))
+    value, size = np.ones((1, count)), 1e-3
+    with rounding(size, np.random.default_rng(0)):
+        found = [evaluate(leaf + leaf, {leaf: value}) for _ in range(3)]
+    factors = 1 + size * np.random.default_rng(0).uniform(-1, 1, (3, 1, count))
+    np.testing.assert_array_equal(found, 2 * value * factors)

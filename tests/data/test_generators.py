@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import cmath
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +137,17 @@ def test_peaks_are_nodes_of_the_grid_and_in_their_level_set(classes: int) -> Non
 def test_peaks_has_its_known_extrema(x: float, y: float, height: float) -> None:
     surface = peaks_surface(np.array([x]), np.array([y]))
     assert surface[0] == pytest.approx(height, abs=1e-4)
+
+
+def test_digits_are_read_without_importing_scikit_learn() -> None:
+    """Which takes as long as all else that a command does before it says something."""
+    asked = (
+        "import sys; from wellposed import load; from wellposed.compiler.pipeline import compiled\n"
+        "compiled(load('digits-antisymmetric')).dataset; print('sklearn' in sys.modules)"
+    )
+    command = [sys.executable, "-c", asked]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
 
 
 def test_digits_are_those_of_scikit_learn() -> None:

@@ -12,7 +12,7 @@ from planting import specs
 import wellposed
 from wellposed.checking.locate.lines import departures, excerpt, function_at, is_rewritten
 from wellposed.checking.locate.source import NoFunction, needed
-from wellposed.checking.locate.words import WIDTH, side_by_side, summary
+from wellposed.cli.difference import WIDTH, side_by_side, summary
 from wellposed.spec.model import Spec
 
 SPECS = specs()

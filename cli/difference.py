@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from ...spec.diagnostics import marked, visible
-from ..report import NAMES
-from .difference import Departure, Difference, Excerpt, Line
+from ..checking.locate.difference import Departure, Difference, Excerpt, Line
+from ..checking.report import NAMES
+from ..spec.diagnostics import marked, visible
 
 WIDTH = 100
 LONGEST = 16
