@@ -180,8 +180,9 @@ def _huge(model: Model, given: Inputs) -> Answers:
 
 
 def _with_size(name: str, array: Array) -> Answers:
-    """The array over its largest entry, and that entry as arcsinh: a huge one hides others."""
-    size = np.abs(array).max()
+    """The array over the sum of its magnitudes, and that sum as arcsinh: a huge entry hides others.
+    By the largest entry alone what rounding decides of the others would not be seen to vary."""
+    size = np.abs(array).sum()
     return {name: array / (size or 1.0), f"{name} size": np.arcsinh(size)}
 
 

@@ -29,14 +29,15 @@ from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrizat
 from wellposed.spec.readouts import Classifier, Readout
 from wellposed.spec.regularizers import Regularizer
 from wellposed.spec.training import Optimizer, Schedule, Train
-from wellposed.spec.vector_fields import Custom, CustomWeight, Mlp, VectorField
+from wellposed.spec.vector_fields import Custom, CustomWeight, Mlp, Network, VectorField
 
 PAGE = Path(__file__).with_suffix(".md")
 TEMPLATE = Path(__file__).with_suffix(".template.md")
 NODES: dict[str, type[Node]] = {
     c.__name__: c
     for c in (
-        *(Spec, Model, Time, Train, CustomWeight, Task, Data, Lift, VectorField, Parametrization),
+        *(Spec, Model, Time, Train, CustomWeight, Network, Task, Data, Lift, VectorField),
+        Parametrization,
         *(Integrator, Gradient, Readout, Initializer, Regularizer, Optimizer, Schedule),
     )
 }

@@ -62,7 +62,7 @@ class Network(Node):
 
     hidden: Hidden
     activation: Sigma = "tanh"
-    outputs: Annotated[Dimension, Field(description="a block or a number: how many it gives")]
+    outputs: Annotated[str | Size, Field(description="a block or a number: how many it gives")]
 
 
 @dataclass(frozen=True)

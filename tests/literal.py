@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -99,10 +99,13 @@ def _mlp(field: Plain, w: Weight, t: float, states: States) -> dict[str, Array]:
 
 def _custom(field: Plain, w: Weight, t: float, states: States) -> dict[str, Array]:
     """The user's text by Python, on one example after the other; dH by the complex step."""
-    scope = FUNCTIONS | {name: w(name) for name in field["weights"]} | {"t": t}
+    scope = FUNCTIONS | {name: w(name) for name in field["weights"]} | {"t": t, "pi": np.pi}
+    scope |= {"_below": _below}
+    for name, network in field.get("networks", {}).items():
+        scope[name] = partial(_network, network, lambda k, name=name: w(f"{name}_{k}"))
 
     def of(text: str, state: States) -> Any:
-        return eval(text, {}, {**scope, **state})
+        return eval(_in_python(text), {}, {**scope, **state})
 
     count = next(iter(states.values())).shape[1]
     examples = [{n: v[:, [i]] for n, v in states.items()} for i in range(count)]
@@ -115,6 +118,32 @@ def _custom(field: Plain, w: Weight, t: float, states: States) -> dict[str, Arra
         position: np.hstack([slope[momentum] for slope in slopes]),
         momentum: -np.hstack([slope[position] for slope in slopes]),
     }
+
+
+def _below(*parts: Any) -> Array:
+    """One example's numbers and vectors below each other."""
+    return np.vstack([np.reshape(part, (-1, 1)) for part in parts])
+
+
+def _network(network: Plain, w: Weight, *arguments: Any) -> Array:
+    σ, last, a = ACTIVATIONS[network["activation"]], len(network["hidden"]) + 1, _below(*arguments)
+    for k in range(1, last):
+        a = σ(w(f"W{k}") @ a + w(f"b{k}"))
+    return w(f"W{last}") @ a + w(f"b{last}")
+
+
+def _in_python(text: str) -> str:
+    """`[a, b]` as a call, where Python would make a list; `y[0]` as it is."""
+    found, open_ = "", []
+    for mark in text:
+        if mark == "[":
+            is_component = found.rstrip()[-1:].isalnum() or found.rstrip()[-1:] in tuple(")]_")
+            open_.append("]" if is_component else ")")
+            mark = "[" if is_component else "_below("
+        elif mark == "]":
+            mark = open_.pop()
+        found += mark
+    return found
 
 
 def _slope(H: Callable[[States], Any], state: States, block: str) -> Array:
@@ -234,7 +263,7 @@ class Network:
         if key not in self.raw:
             return np.zeros(())
         field = self.model["vector_field"]
-        own = field["weights"][name].get("time") if field["kind"] == "custom" else None
+        own = field["weights"].get(name, {}).get("time") if field["kind"] == "custom" else None
         raw = self._at(self.raw[key], j, place, own or self.model["time"]["weights"])
         value = PARAMETRIZATIONS[kind](raw, **numbers)
         return value[:, None] if value.ndim == 1 else value
@@ -243,8 +272,14 @@ class Network:
         """A weight's own; in the catalogue the model's, of the matrices K."""
         field = self.model["vector_field"]
         if field["kind"] == "custom":
-            return field["weights"][name]["parametrization"]
+            return field["weights"].get(name, {}).get("parametrization", {"kind": "free"})
         return self.model["parametrization"] if name.startswith("K") else {"kind": "free"}
+
+    def _regularized(self, names: list[str]) -> list[Array]:
+        """Raw weights, all of a network for its name."""
+        networks = self.model["vector_field"].get("networks", {})
+        inner = {n: [w for w in self.raw if w.startswith(f"{n}_")] for n in networks}
+        return [self.raw[w] for name in names for w in inner.get(name, [name])]
 
     def _at(self, raw: Array, j: int, place: float, mode: str) -> Array:
         if mode == "shared":
@@ -305,7 +340,7 @@ class Network:
         """α/2 ‖θ‖² of weight decay; α/(2h) Σ ‖θ_j − θ_{j−1}‖² of smoothness."""
         total = np.zeros(())
         for given in self.spec["regularizers"]:
-            for w in (self.raw[name] for name in given["of"]):
+            for w in self._regularized(given["of"]):
                 if given["kind"] == "smoothness":
                     w = np.diff(w, axis=0) / np.sqrt(self.h)
                 total = total + given["alpha"] / 2 * (w**2).sum()

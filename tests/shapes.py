@@ -30,6 +30,21 @@ DAMPED = {
 """Positions q and momenta p of another number: masses m are given, the friction c is learned."""
 
 
+LEARNED = {
+    "kind": "custom",
+    "weights": {"w2": {"shape": [], "time": "shared"}},
+    "networks": {"f": {"hidden": [4], "activation": "softplus", "outputs": 1}},
+    "equations": {"y": "[y[1], -w2 * sin(pi * y[0]) + f(y, t)[0]]"},
+}
+"""A pendulum of which a part is learned."""
+ENERGY = {
+    "kind": "custom",
+    "networks": {"net": {"hidden": [4, 3], "activation": "tanh", "outputs": 1}},
+    "hamiltonian": "z[0] ** 2 / 2 + sum(net(y, z))",
+}
+"""A Hamiltonian that is learned."""
+
+
 def regularized(case: Case, **changes) -> Plain:
     return case.plain(regularizers=regularizers(case.problem()), **changes)
 
@@ -66,6 +81,15 @@ SHAPES: dict[str, Plain] = {
     ),
     "pendulum": Case("hamiltonian-H", integrator="verlet").plain(
         vector_field=PENDULUM, state={"y": 1, "z": 1}
+    ),
+    # networks within equations and within a Hamiltonian
+    "learned-part": Case("one-block", integrator="rk4", mode="shared").plain(
+        vector_field=LEARNED,
+        state=2,
+        regularizers=[{"kind": "weight-decay", "of": ["f", "W"], "alpha": 0.1}],
+    ),
+    "learned-energy": Case("hamiltonian-H", integrator="midpoint").plain(
+        vector_field=ENERGY, state={"y": 2, "z": 2}, regularizers=[]
     ),
     # weights with a time of their own, one that is not trained; blocks by the user's names
     "own-times": Case("one-block", integrator="heun", readout=4).plain(

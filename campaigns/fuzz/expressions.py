@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, get_args
 
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from wellposed.spec.vector_fields import InTime
 from .values import Plain, member, rarely
 
 Shape = tuple[int, int]
+Dimensions = tuple[int, ...]
 
 SIZES = (2, 3, 1, 4)
 DEPTH = 3
@@ -65,7 +67,7 @@ BINARY = (
 )
 MATRIX = ("-{x}", "{x} / 2", "0.5 * {x}", "tanh({bare})", "{x} * t", "{x} ** 2", "({x}.T).T")
 """A matrix of a matrix."""
-SCALARS = ("t", "0.5", "2", "1e-1", "cos(t)", "-0.3", "exp(-t)")
+SCALARS = ("t", "0.5", "2", "1e-1", "cos(t)", "-0.3", "exp(-t)", "pi / 4")
 BOUNDED = ("tanh", "sin", "sigmoid", "cos")
 POTENTIALS = (
     "sum(log(cosh({x})))",
@@ -97,17 +99,19 @@ class Text:
     @property
     def x(self) -> str:
         """The text as a part of another one."""
-        atomic = re.fullmatch(r"[A-Za-z]\w*|\d[\d.]*|[a-z]+\([^()]*\)", self.bare)
+        atomic = re.fullmatch(r"[A-Za-z]\w*|\d[\d.]*|[a-z]+\([^()]*\)|\[[^][]*\]", self.bare)
         return self.bare if atomic else f"({self.bare})"
 
 
 @dataclass(frozen=True)
 class Custom:
-    """A field of kind `custom`, the sizes of its blocks, and whether verlet takes it."""
+    """A field of kind `custom`, the sizes of its blocks, whether verlet takes it, and the shapes of
+    the weights of its networks."""
 
     plain: Plain
     blocks: dict[str, int]
     separable: bool
+    inner: dict[str, Dimensions]
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,11 @@ def vectors(draw: st.DrawFn, scope: Scope, size: int, depth: int) -> Text:
     if depth == 0 or draw(rarely()):
         return Text(draw(st.sampled_from(scope.leaves(size))))
     inputs = scope.inputs(size)
-    how = draw(st.sampled_from(("unary", "binary", "scaled", *["product"] * bool(inputs))))
+    ways = ("unary", "binary", "scaled", *["stacked"] * (size > 1), *["product"] * bool(inputs))
+    how = draw(st.sampled_from(ways))
+    if how == "stacked":
+        parts = [draw(scalars(scope, depth - 1)).bare for _ in range(size)]
+        return Text(f"[{', '.join(parts)}]")
     if how == "product":
         columns = draw(st.sampled_from(inputs))
         operator = draw(matrices(scope, (size, columns), depth - 1))
@@ -191,11 +199,13 @@ def scalars(draw: st.DrawFn, scope: Scope, depth: int) -> Text:
     """A scalar."""
     if depth == 0 or not scope.sizes or draw(rarely()):
         return Text(draw(st.sampled_from((*SCALARS, *scope.scalars))))
-    how = draw(st.sampled_from(("sum", "inner product", "unary")))
+    how = draw(st.sampled_from(("sum", "inner product", "unary", "component")))
     if how == "unary":
         return _filled(draw(st.sampled_from(UNARY)), draw(scalars(scope, depth - 1)))
     size = draw(st.sampled_from(scope.sizes))
     first = draw(vectors(scope, size, depth - 1))
+    if how == "component":
+        return Text(f"{first.x}[{draw(st.integers(0, size - 1))}]")
     if how == "sum":
         return Text(f"sum({first.bare})")
     return Text(f"{first.x}.T @ {draw(vectors(scope, size, depth - 1)).x}")
@@ -288,8 +298,34 @@ def customs(draw: st.DrawFn) -> Custom:
     for block, size in blocks.items():
         seen = {b: n for b, n in blocks.items() if not separable or b != block}
         equations[block] = draw(_side(_scope(seen, shapes), size))
-    plain = {"kind": "custom", **_unless_empty("weights", weights), "equations": equations}
-    return Custom(plain, blocks, separable)
+    plain: Plain = {"kind": "custom", **_unless_empty("weights", weights), "equations": equations}
+    inner: dict[str, Dimensions] = {}
+    if "f" not in blocks | weights and draw(rarely()):
+        block = draw(st.sampled_from(list(blocks)))
+        seen = [b for b in blocks if not separable or b != block]
+        plain["networks"], call, inner = draw(_networks(block, seen, blocks))
+        equations[block] = f"{equations[block]} + 0.2 * {call}"
+    return Custom(plain, blocks, separable, inner)
+
+
+@st.composite
+def _networks(
+    draw: st.DrawFn, block: str, seen: list[str], blocks: dict[str, int]
+) -> tuple[Plain, str, dict[str, Dimensions]]:
+    """A network f, calls of it that give as much as the block has, the shapes of its weights."""
+    given = [name for name in (*seen, "t") if draw(st.booleans())] or ["t"]
+    hidden = draw(st.lists(st.integers(1, 4), min_size=1, max_size=2))
+    by_name = draw(st.booleans())
+    activation = draw(st.sampled_from(BOUNDED[:3]))
+    outputs = block if by_name else blocks[block]
+    network = {"hidden": hidden, "activation": activation, "outputs": outputs}
+    widths = [sum(blocks.get(name, 1) for name in given), *hidden, blocks[block]]
+    inner: dict[str, Dimensions] = {}
+    for i, (inputs, outputs_) in enumerate(pairwise(widths), start=1):
+        inner |= {f"f_W{i}": (outputs_, inputs), f"f_b{i}": (outputs_,)}
+    call = f"f({', '.join(given)})"
+    twice = f"({call} - f({', '.join(f'0.5 * {name}' for name in given)}))"
+    return {"f": network}, draw(st.sampled_from((call, twice, f"sin({call})"))), inner
 
 
 @st.composite
@@ -306,7 +342,7 @@ def _hamiltonians(draw: st.DrawFn) -> Custom:
         **_unless_empty("weights", weights),
         "hamiltonian": " + ".join(terms),
     }
-    return Custom(plain, blocks, separable)
+    return Custom(plain, blocks, separable, {})
 
 
 @st.composite

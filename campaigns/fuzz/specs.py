@@ -188,7 +188,7 @@ def _custom(draw: st.DrawFn) -> Field:
         found.plain,
         state,
         n,
-        shapes,
+        shapes | found.inner,
         blocks,
         times,
         frozenset(given),

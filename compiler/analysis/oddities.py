@@ -50,7 +50,8 @@ def _warning(code: str, message: str, spec: Spec, *loc: str | int, help: str = "
 def _unused(compiled: Compiled) -> Iterator[Diagnostic]:
     used = set(variables(*compiled.problem.rhs.values()))
     for weight in compiled.problem.layer:
-        if weight.is_custom and weight.variable not in used:
+        is_of_network = weight.loc[2:3] == ("networks",)  # whose last bias a gradient may lose
+        if weight.is_custom and not is_of_network and weight.variable not in used:
             message = f"no equation uses the weight {weight.name}"
             yield _warning("W301", message, compiled.spec, *weight.loc)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ...data.sources import counted
 from ...spec.vector_fields import Equations, Network, perceptron
 from ..ir.operators import as_operator
 from ..ir.problem import Block
@@ -31,9 +32,8 @@ class CalledNetwork:
     def of(self, inputs: int) -> Definition:
         """Its definition. Raises ShapeError where it was called with another number of inputs."""
         if self.inputs is not None and inputs != self.inputs:
-            message = (
-                f"{self.name} is called with {self.inputs} inputs elsewhere, here with {inputs}"
-            )
+            known = counted(self.inputs, "input")
+            message = f"{self.name} is called with {known} elsewhere, here with {inputs}"
             raise ShapeError(message)
         if self.definition is None:
             self.inputs, self.definition = inputs, self._define(inputs)
@@ -67,7 +67,7 @@ def networks_of(
             message = f"{network.outputs!r} is no block of the state and no size"
             help = f"outputs are a block ({', '.join(blocks)}) or a number from 1 to 65536"
             refusals.add("E210", message, *HERE, name, "outputs", help=help)
-        if free and known:
+        if free and known and name not in weights:
             found[name] = CalledNetwork(name, network, blocks, refusals)
     return found
 

@@ -151,7 +151,8 @@ def _penalty(
         if name not in known and is_of_a_wrong_readout(name, spec):
             continue
         if name not in known:
-            help = did_you_mean(name, known) or f"weights: {', '.join(known)}"
+            names, what = (*networks, *known), "weights and networks" if networks else "weights"
+            help = did_you_mean(name, names) or f"{what}: {', '.join(names)}"
             refusals.add("E204", f"there is no weight {name}", *loc, help=help)
         elif regularizer.needs_path and not known[name].nodes:
             if name == regularizer.of[i] or name == networks[regularizer.of[i]][0]:

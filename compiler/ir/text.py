@@ -50,6 +50,11 @@ def symbol(name: str) -> str:
     return letter + name[len(letters) :].translate(_SUBSCRIPTS)
 
 
+def subscript(number: int) -> str:
+    """₁₂ of 12."""
+    return str(number).translate(_SUBSCRIPTS)
+
+
 def constant_symbol(name: str) -> str:
     """A constant of a program: `ALPHA_2` is α₂, `GAMMA_A` γ_A, `H` h."""
     letter, _, index = name.partition("_")

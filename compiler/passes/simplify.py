@@ -10,6 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from ..ir.expr import Expr, Number, build, constant, is_constant, rewrite
+from ..ir.types import Size
 from ..promises import claims
 from ..promises.checked import checked
 
@@ -207,6 +208,72 @@ def _negative_operand(e: Expr) -> Expr | None:
     return -(a @ b.args[0]) if b.op == "neg" and not b.type.is_operator else None
 
 
+def _component_of_stack(e: Expr) -> Expr | None:
+    """[a; b][1] = b"""
+    (x,), at = e.args, _size(e, 0)
+    if x.op != "concat":
+        return None
+    for part in x.args:
+        n = part.shape[0] if part.shape else 1
+        if at < n:
+            return build(e.op, part, attributes=(Size(at),)) if part.shape else part
+        at -= n
+    return None
+
+
+def _component_of_spread(e: Expr) -> Expr | None:
+    """(a 1)[0] = a"""
+    (x,) = e.args
+    return x.args[0] if x.op == "broadcast" else None
+
+
+def _stack_of_stack(e: Expr) -> Expr | None:
+    """[[x; y]; z] = [x; y; z]"""
+    inner = [part.args if part.op == "concat" else (part,) for part in e.args]
+    parts = [part for parts in inner for part in parts]
+    return build("concat", *parts) if len(parts) > len(e.args) else None
+
+
+def _number_in_stack(e: Expr) -> Expr | None:
+    """[a 1; x] = [a; x] for a column 1 of one entry"""
+    is_number = [part.op == "broadcast" and part.shape == (1,) for part in e.args]
+    pairs = zip(e.args, is_number, strict=True)
+    return build("concat", *(p.args[0] if n else p for p, n in pairs)) if any(is_number) else None
+
+
+def _placed_whole(e: Expr) -> Expr | None:
+    """A vector put into no more zeros is itself"""
+    (x,) = e.args
+    return x if x.shape == e.shape else None
+
+
+def _negative_placed(e: Expr) -> Expr | None:
+    """−(x, 0) = (−x, 0)"""
+    (x,) = e.args
+    return build("pad", -x.args[0], attributes=x.attributes) if x.op == "pad" else None
+
+
+def _placed_beside(e: Expr) -> Expr | None:
+    """(x, 0) + (0, z) = [x; z], also behind other terms"""
+    before, a = e.args[0].args if e.args[0].op == "add" else (None, e.args[0])
+    b = e.args[1]
+    if a.op != "pad" or b.op != "pad":
+        return None
+    for first, second in ((a, b), (b, a)):
+        start, total = first.attributes
+        if _size(second, 0) == _size(first, 0) + first.args[0].shape[0]:
+            both = build("concat", first.args[0], second.args[0])
+            placed = build("pad", both, attributes=(start, total))
+            return placed if before is None else before + placed
+    return None
+
+
+def _size(e: Expr, which: int) -> int:
+    size = e.attributes[which]
+    assert isinstance(size, Size)
+    return size.value
+
+
 def _sum_of_scalar(e: Expr) -> Expr | None:
     """the sum of a scalar is itself"""
     x = e.args[0]
@@ -232,7 +299,7 @@ LARGEST = 2**53
 SPREADING = ("broadcast", "per_example")
 
 LAWS: dict[str, tuple[Law, ...]] = {
-    "add": (_plain_operand, _add_zero, _add_integers, _add_negative),
+    "add": (_plain_operand, _add_zero, _add_integers, _add_negative, _placed_beside),
     "sub": (_plain_operand, _subtract_zero, _subtract_negative, _difference_of_constants),
     "mul": (
         _plain_operand,
@@ -254,9 +321,12 @@ LAWS: dict[str, tuple[Law, ...]] = {
         _divide_negative,
         _half_of_double,
     ),
-    "neg": (_double_negative, _negative_spread),
+    "neg": (_double_negative, _negative_spread, _negative_placed),
     "pow": (_power_one,),
     "transpose": (_double_transpose,),
     "matmul": (_negative_operand,),
     "sum": (_sum_of_scalar,),
+    "component": (_component_of_stack, _component_of_spread),
+    "concat": (_stack_of_stack, _number_in_stack),
+    "pad": (_placed_whole,),
 }

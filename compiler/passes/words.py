@@ -12,7 +12,7 @@ from math import inf, prod
 
 from ..ir.expr import Expr, build
 from ..ir.operators import without_sign
-from ..ir.text import mathematics
+from ..ir.text import mathematics, subscript
 from ..ir.types import Size
 from .simplify import simplify
 
@@ -89,6 +89,9 @@ class Part:
     padded: bool = False
 
     def __str__(self) -> str:
+        if self.stop == self.start + 1:  # a column of the identity, or its transpose
+            unit = "e" + subscript(self.start)
+            return unit if self.padded else f"{unit}ᵀ"
         cut = f"[{self.start}:{self.stop}]"
         return f"I{cut}ᵀ" if self.padded else f"I{cut}"
 

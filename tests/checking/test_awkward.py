@@ -92,6 +92,14 @@ def numbers() -> Spec:
     return spec({"state": {"y": 2, "z": 2}, "vector_field": field, "readout": CLASSIFIER})
 
 
+def parts() -> Spec:
+    """Components, vectors and a network."""
+    networks = {"f": {"hidden": [4], "activation": "tanh", "outputs": 1}}
+    equations = {"y": "[y[1], -sin(pi * y[0]) + f(y, t)[0]]"}
+    field = {"kind": "custom", "networks": networks, "equations": equations}
+    return spec({"state": {"y": 2}, "vector_field": field, "readout": CLASSIFIER})
+
+
 def padded() -> Spec:
     """Fewer features than components."""
     data = {"kind": "ellipses", "train": 12, "validation": 0}
@@ -103,7 +111,7 @@ def cover() -> list[Spec]:
     cases = (case.spec(regularizers=regularizers(case.problem())) for case in all_pairs())
     chosen: list[Spec] = []
     known: set[str] = set()
-    for given in (functions(), padded(), numbers(), *cases):
+    for given in (functions(), padded(), numbers(), parts(), *cases):
         if names_of(given) - known:
             chosen.append(given)
             known |= names_of(given)

@@ -194,6 +194,7 @@ EQUIVALENT: dict[str, dict[Mutation, str]] = {
     "verlet-kicks": {OTHER_BLOCK: UNUSED},
     "own-times": {OTHER_BLOCK: UNUSED},
     "pendulum-kicks": {REVERSED: ALIKE, OTHER_BLOCK: UNUSED},
+    "learned-energy": {OTHER_BLOCK: UNUSED},
     "field-alone": {
         Mutation("final_state", "another number", 0): TIMELESS,
         OTHER_BLOCK: UNUSED,

@@ -79,6 +79,14 @@ def test_a_wrong_gradient_of_a_steep_loss_is_seen(name: str):
 # --- laws of algebra --------------------------------------------------------------------------
 
 BROADCAST = build("broadcast", SCOPE["r"], attributes=(Size(3),))
+ONE = build("broadcast", SCOPE["r"], attributes=(Size(1),))
+PLACED = {
+    "w": BROADCAST,
+    "one": ONE,
+    "whole": build("pad", SCOPE["y"], attributes=(Size(0), Size(3))),
+    "upper": build("pad", SCOPE["y"], attributes=(Size(1), Size(8))),
+    "lower": build("pad", SCOPE["z"], attributes=(Size(4), Size(8))),
+}
 LAW_AT: dict[str, str] = {
     "_add_zero": "y + 0",
     "_add_negative": "y + (-z)",
@@ -106,8 +114,16 @@ LAW_AT: dict[str, str] = {
     "_double_transpose": "K.T.T",
     "_negative_operand": "K @ (-y)",
     "_sum_of_scalar": "sum(a)",
+    "_component_of_stack": "[a, 2 * a][1]",
+    "_component_of_spread": "w[1]",
+    "_stack_of_stack": "concat(concat(y, a), z)",
+    "_number_in_stack": "concat(one, y)",
+    "_placed_whole": "whole",
+    "_negative_placed": "-upper",
+    "_placed_beside": "upper + lower",
 }
-"""An expression for every law to act on first; w is a number spread over a column."""
+"""An expression for every law to act on first; w is a number spread over a column,
+`whole`, `upper` and `lower` are vectors among zeros."""
 
 
 def test_every_law_has_an_expression():
@@ -115,7 +131,7 @@ def test_every_law_has_an_expression():
 
 
 def act(name: str) -> Expr:
-    return simplify.simplify(elaborate(LAW_AT[name], {**SCOPE, "w": BROADCAST}))
+    return simplify.simplify(elaborate(LAW_AT[name], {**SCOPE, **PLACED}, catalogue=True))
 
 
 @pytest.mark.parametrize("name", LAW_AT)
