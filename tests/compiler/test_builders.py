@@ -194,7 +194,10 @@ EQUIVALENT: dict[str, dict[Mutation, str]] = {
     "verlet-kicks": {OTHER_BLOCK: UNUSED},
     "own-times": {OTHER_BLOCK: UNUSED},
     "pendulum-kicks": {REVERSED: ALIKE, OTHER_BLOCK: UNUSED},
-    "learned-energy": {OTHER_BLOCK: UNUSED},
+    "learned-energy": {
+        OTHER_BLOCK: UNUSED,
+        Mutation("weights_at", "another entry", 5): "a constant of the energy moves nothing",
+    },
     "field-alone": {
         Mutation("final_state", "another number", 0): TIMELESS,
         OTHER_BLOCK: UNUSED,

@@ -68,12 +68,17 @@ TEXTS: dict[str, str] = {
     "sum(b) * b": "0",
     "0.1 * y + tanh(y) * sum(b)": "",
     "cos(t) * y": "",
+    "[y[1], y[2], y[0]]": "e₀ · e₁ᵀ + e₁ · e₂ᵀ + e₂ · e₀ᵀ",
+    "[y[0] * y[1], sum(y), 1] + y": "",
+    "y[2] * b + [a, y[0] ** 2, sin(y[1])]": "",
+    "W @ tanh(D @ [y[1], a, y[0]] + c)": "",
+    "W @ tanh(concat(y, t))": "W · diag tanh'([y; t]) · I[0:3]ᵀ",
     "sin(K @ tanh(K @ y))": "diag sin'(K tanh(K y)) · K · diag tanh'(K y) · K",
 }
 
 
 def field(text: str) -> Expr:
-    value = elaborate(text, SCOPE)
+    value = elaborate(text, SCOPE, catalogue=True)
     if not value.type.batched:
         value = build("per_example", value, y)
     return value if value.shape else build("broadcast", value, attributes=(Size(n),))
