@@ -133,6 +133,8 @@ class FunctionPrinter:
             else:
                 name = self._parameter(part)
                 given.append(f"{name}: {self.program.type_of(part, f)}")
+        for line in self.program.decorators(f):
+            self.write("", line, -INDENT)
         head = f"def {self.program.own(f.name)}("
         self.write("", bracket(head, given, f") -> {self.program.result_type(f)}:"), -INDENT)
         self.lines.append(self.program.documentation(f, self.indent + INDENT))

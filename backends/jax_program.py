@@ -38,6 +38,9 @@ class JaxProgram(ProgramPrinter):
         given: list[Doc] = ["weights", *arguments] if callee.takes_weights else arguments
         return f"{self.own(callee.name)}(", given, ")"
 
+    def decorators(self, function: Function) -> list[str]:
+        return ["@jax.checkpoint"] * function.recomputed
+
     def guards(self, printer: FunctionPrinter) -> list[str]:
         own = [guards.of_weights(self)] if printer.function.name == "layer_weights" else []
         return [*own, *guards.of_function(printer)]

@@ -148,6 +148,10 @@ class ProgramPrinter(ABC):
     def called(self, callee: Function, arguments: list[Doc]) -> tuple[str, list[Doc], str]:
         """`name(`, arguments, `)`."""
 
+    def decorators(self, function: Function) -> list[str]:
+        """Lines before its `def`."""
+        return []
+
     @abstractmethod
     def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
         """The lines of a scan."""

@@ -91,5 +91,5 @@ TORCH = Dialect(
         "zeros": Row("{like}.new_zeros({dims})"),
         "per_example": Row("{0:atom}.expand({dims})"),
     },
-    reserved=frozenset({"torch", "F", "Tensor", "nn"}),
+    reserved=frozenset({"torch", "F", "Tensor", "nn", "checkpoint"}),
 )

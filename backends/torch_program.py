@@ -15,6 +15,8 @@ from .names import attributes
 from .program import ProgramPrinter, Section
 from .torch_dialect import TORCH
 
+CHECKPOINT = "from torch.utils.checkpoint import checkpoint"
+
 
 def emit(module: Module) -> str:
     """The text of the program; the same bytes for the same spec and version."""
@@ -93,7 +95,7 @@ class TorchProgram(ProgramPrinter):
 
     def imports(self) -> list[str]:
         standard = ["import math"] if "import math" in self.needs.imports else []
-        functional = sorted(self.needs.imports - {"import math"})
+        functional = sorted(self.needs.imports - {"import math", CHECKPOINT})
         return [
             *standard,
             "from pathlib import Path",
@@ -103,6 +105,7 @@ class TorchProgram(ProgramPrinter):
             *functional,
             "from safetensors.numpy import load_file",
             "from torch import Tensor, nn",
+            *[CHECKPOINT] * (CHECKPOINT in self.needs.imports),
         ]
 
     def helper(self, name: str) -> Section:
@@ -158,7 +161,7 @@ class _Loop:
         others = [self._out_name(v, collected) for v in self.outs]
         found += [*others, *(f"{t}_j" for t in totals)]
         arguments = [*names, *given, *p.constants_of(scan, self.step)]
-        doc = bracket(*self.program.called(self.step, list(arguments)))
+        doc = bracket(*self._called(list(arguments)))
         p.assign(found, doc, 4)
         for v, name in zip(self.carry, names, strict=True):
             if scan.path and v in collected:
@@ -169,6 +172,14 @@ class _Loop:
         for total in totals:
             p.write("", f"{total} = {total} + {total}_j", 4)
         self._finish(names, collected, totals)
+
+    def _called(self, arguments: list[Doc]) -> tuple[str, list[Doc], str]:
+        """The call of the step, of which autograd keeps nothing where it is computed again."""
+        if not self.step.recomputed:
+            return self.program.called(self.step, arguments)
+        self.program.needs.imports.add(CHECKPOINT)
+        name = self.program.own(self.step.name)
+        return "checkpoint(", [name, *arguments, "use_reentrant=False"], ")"
 
     def _carry_names(self) -> list[str]:
         """The carry keeps a name even where its end is not used."""

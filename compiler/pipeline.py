@@ -16,6 +16,7 @@ from .ir.problem import Problem
 from .ir.verify import verify
 from .passes.materialize import materialize
 from .passes.prune import prune
+from .passes.segments import checkpointed
 
 Builder = Callable[[Problem, list[str]], Module]
 Pass = Callable[[Module], Module]
@@ -36,8 +37,11 @@ def compiled(spec: Spec, facts: Facts | None = None, kept: Dataset | None = None
     examples that stand in their place.
     """
     problem = lower(spec, facts_of(spec) if facts is None else facts)
-    module = BUILDERS[spec.task.kind](problem, structural_claims(problem))
-    return Compiled(problem, passed(module, PASSES), kept)
+    module = passed(BUILDERS[spec.task.kind](problem, structural_claims(problem)), PASSES)
+    every = problem.kept_every
+    if every is None:
+        return Compiled(problem, module, kept)
+    return Compiled(problem, module, kept, lambda m: verify(checkpointed(m, every)))
 
 
 def passed(module: Module, passes: tuple[Pass, ...]) -> Module:

@@ -62,7 +62,6 @@ class Gradient(Family, title="gradient mode"):
     """How the gradient of the loss is taken."""
 
     planned: ClassVar[dict[str, str]] = {
-        "checkpoint": "memory-lean gradients",
         "reversible": "memory-lean gradients",
         "adjoint": "adaptive solvers",
     }
@@ -70,6 +69,17 @@ class Gradient(Family, title="gradient mode"):
 
 class Backprop(Gradient, kind="backprop"):
     """Reverse differentiation of the discrete network (discretise, then optimise)."""
+
+
+class Checkpoint(Gradient, kind="checkpoint"):
+    """That of `backprop`, of which only every k-th state is kept; the others are computed again on
+    the way back (Griewank & Walther 2008, chapter 12)."""
+
+    examples: ClassVar[tuple[str, ...]] = ("{kind: checkpoint, every: 2}",)
+
+    every: Annotated[
+        Annotated[int, Field(ge=1)] | None, Field(description="k, fewer than N; by default ⌈√N⌉")
+    ] = None
 
 
 class Time(Node):

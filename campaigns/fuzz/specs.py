@@ -208,6 +208,15 @@ def _heads(draw: st.DrawFn) -> type[readouts.Readout] | None:
 
 
 @st.composite
+def _gradients(draw: st.DrawFn, steps: int) -> Plain | str:
+    """A mode of the gradient; of the states fewer than all are kept."""
+    found = draw(member(model.Gradient))
+    if isinstance(found, dict) and "every" in found:
+        return found | {"every": draw(st.integers(1, max(1, steps - 1)))}
+    return found
+
+
+@st.composite
 def _task(draw: st.DrawFn, head: type[readouts.Readout] | None) -> str | None:
     if head is None:
         return draw(_optional({"task": tuple(model.Task.members())})).get("task")
@@ -290,7 +299,7 @@ def _models(
         net["parametrization"] = field.parametrization
     net |= draw(_integrators(field))
     if draw(rarely()):
-        net["gradient"] = draw(member(model.Gradient))
+        net["gradient"] = draw(_gradients(time["steps"]))
     if head is not None:
         net["readout"] = draw(_readouts(head, classes))
     found = draw(_initializers(_all_shapes(net, field, features or field.n), time, field))

@@ -1,4 +1,4 @@
-"""What a network costs: evaluations of the field, floating-point operations, memory for backprop.
+"""What a network costs: evaluations of the field, floating-point operations, memory for a gradient.
 
 A fold over the module: what the expressions of a function cost, what it calls, a scan as often as
 it has steps. A product of matrices counts two operations per entry and column, every other
@@ -8,7 +8,7 @@ backward pass is counted as two forward passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from math import prod
@@ -31,7 +31,7 @@ class Cost:
     forward_flops: int
     gradient_flops: int
     activation_bytes: int
-    """What backprop keeps of the trajectory, for each example."""
+    """What the gradient keeps of the trajectory, for each example."""
     weights: int
     weight_bytes: int
     """Numbers that are trained, and what they take in the spec's dtype."""
@@ -49,11 +49,37 @@ def cost(module: Module) -> Cost:
     return Cost(
         field_evaluations=max(fold(module, whole, _calls(f)) for f in module.of_role(Role.FIELD)),
         forward_flops=forward,
-        gradient_flops=3 * forward,
-        activation_bytes=fold(module, "step", _kept) * module.steps * size,
+        gradient_flops=3 * forward + _again(module),
+        activation_bytes=_activations(module) * size,
         weights=count,
         weight_bytes=count * size,
     )
+
+
+def _activations(module: Module) -> int:
+    """Numbers that a gradient keeps on the way to y(T): all that steps give; of what is computed
+    again the states before, and at one time all that is within."""
+    kept, within = 0, 0
+    for scan, step in _scans(module):
+        if step.recomputed:
+            kept += scan.length.value * sum(prod(e.shape) for e in scan.init)
+            within = max(within, fold(module, step.name, _kept))
+        else:
+            kept += scan.length.value * fold(module, step.name, _kept)
+    return kept + within
+
+
+def _again(module: Module) -> int:
+    """Operations that a gradient does a second time."""
+    scans = ((scan, step) for scan, step in _scans(module) if step.recomputed)
+    return sum(scan.length.value * fold(module, step.name, _flops) for scan, step in scans)
+
+
+def _scans(module: Module) -> Iterator[tuple[Scan, Function]]:
+    """The scans on the way to y(T), each with its step."""
+    for let in module.functions["final_state"].body:
+        if isinstance(let.value, Scan):
+            yield let.value, module.functions[let.value.step]
 
 
 def largest_operation(module: Module, batch: int) -> int:

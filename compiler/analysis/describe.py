@@ -15,7 +15,7 @@ from ...spec.initializers import (
     Values,
 )
 from ...spec.integrators import RungeKutta
-from ..builders.network import in_time
+from ..builders.network import gradient_mode, in_time
 from ..builders.path import initial_blocks
 from ..ir.compiled import Compiled
 from ..ir.module import Function
@@ -78,7 +78,7 @@ def describe(compiled: Compiled, given: Seen | None = None) -> Description:
         equations=_equations(problem),
         weights=[_row(w) for w in problem.weights],
         integrator=_plan(compiled),
-        cost=cost(compiled.module),
+        cost=cost(compiled.written),
         findings=analyse(compiled, given),
     )
 
@@ -123,6 +123,7 @@ def _plan(compiled: Compiled) -> list[str]:
     if problem.order == 2:
         start = compiled.module.functions["initial_state"].results[-1]
         lines.append(f"before the first step: {start.name} = {mathematics(start.value)}")
+    lines += [f"gradient: {text}" for text in gradient_mode(problem)]
     return lines + _lines(compiled.module.functions["step"])
 
 

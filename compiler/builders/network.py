@@ -116,6 +116,7 @@ def _header(problem: Problem, claims: Sequence[str]) -> Header:
         ("Integrator", f"{problem.integrator.name}, {problem.accuracy}"),
         ("", _steps(problem)),
         ("Weights", _weights(problem)),
+        *_labelled("Gradient", gradient_mode(problem)),
         *_objective(problem),
         *_labelled("Stability", claims),
         *_labelled("Reference", _reference(problem)),
@@ -189,6 +190,20 @@ def _weights(problem: Problem) -> str:
     counted = f"{in_time(problem, WEIGHTS_IN_TIME)}; {problem.weight_count:,} numbers"
     fixed = [w for w in problem.weights if not w.trainable]
     return f"{counted}; {path.listed(fixed)} not trained" if fixed else counted
+
+
+def gradient_mode(problem: Problem) -> list[str]:
+    """What the gradient keeps of the states, where that is not all of them."""
+    every = problem.kept_every
+    if every is None or every >= problem.steps:
+        return []
+    return [f"keeps every {ordinal(every)} state, those between are computed again"]
+
+
+def ordinal(number: int) -> str:
+    """`2nd`, `8th`."""
+    last = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number}{last or 'th'}"
 
 
 def _objective(problem: Problem) -> list[tuple[str, str]]:

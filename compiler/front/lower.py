@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...spec.diagnostics import Diagnostic, SpecError
 from ...spec.integrators import Integrator
-from ...spec.model import BlockLift, Spec
+from ...spec.model import BlockLift, Checkpoint, Spec
 from ...spec.parametrizations import Free, HamiltonianBlock
 from ...spec.readouts import Classifier
 from ...spec.vector_fields import Custom, Equations
@@ -137,7 +137,16 @@ def _check_combination(spec: Spec, refusals: Refusals) -> None:
         refusals.add("E203", message, *loc, help=help)
     if isinstance(field, Custom):
         _check_custom(field, refusals)
+    _check_gradient(spec, refusals)
     _check_task(spec, refusals)
+
+
+def _check_gradient(spec: Spec, refusals: Refusals) -> None:
+    mode, steps = spec.model.gradient, spec.model.time.steps
+    if isinstance(mode, Checkpoint) and mode.every is not None and mode.every >= steps > 1:
+        message = f"every must be < steps, {steps}, got {mode.every}"
+        label = "no state would be kept between the first and the last"
+        refusals.add("E102", message, "model", "gradient", "every", label=label)
 
 
 def _check_custom(field: Custom, refusals: Refusals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,9 +14,14 @@ from .module import Module
 from .problem import Problem
 
 
+def _as_it_is(module: Module) -> Module:
+    return module
+
+
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A spec's learning problem, and the module that computes it.
+    """A spec's learning problem, and the module that computes it; `lean` is the pass by which
+    programs keep less for a gradient.
 
     `kept` are the examples that a run has kept, which stand in the place of the spec's data.
     """
@@ -23,6 +29,7 @@ class Compiled:
     problem: Problem
     module: Module
     kept: Dataset | None = None
+    lean: Callable[[Module], Module] = _as_it_is
 
     @property
     def spec(self) -> Spec:
@@ -44,4 +51,9 @@ class Compiled:
     @cached_property
     def program(self) -> Module:
         """The module as it is printed: with what its programs do to the rows of the data."""
-        return replace(self.module, preprocessing=self.preprocessing)
+        return replace(self.written, preprocessing=self.preprocessing)
+
+    @cached_property
+    def written(self) -> Module:
+        """The module by the gradient mode of the spec; all else computes what `module` does."""
+        return self.lean(self.module)

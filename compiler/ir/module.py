@@ -165,6 +165,8 @@ class Function:
     subject: str = ""
     takes_weights: bool = False
     generic: bool = False
+    recomputed: bool = False
+    """Is nothing kept of it for the way back, on which it is computed again?"""
     pullback_of: str = ""
     """The function whose cotangents it computes, where it does that."""
     cotangents: Mapping[Expr, str] = field(default_factory=dict)

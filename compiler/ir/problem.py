@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from math import prod
+from math import ceil, prod, sqrt
 
 from ...spec.initializers import Initializer
 from ...spec.integrators import Integrator
-from ...spec.model import Spec
+from ...spec.model import Checkpoint, Spec
 from ...spec.parametrizations import Parametrization
 from ...spec.regularizers import Regularizer
 from .expr import Expr, constant, variables, weight
@@ -236,6 +236,14 @@ class Problem:
     @property
     def h(self) -> float:
         return self.spec.model.time.step
+
+    @property
+    def kept_every(self) -> int | None:
+        """Of the states every k-th is kept for the gradient; None where all are."""
+        mode = self.spec.model.gradient
+        if not isinstance(mode, Checkpoint):
+            return None
+        return mode.every or ceil(sqrt(self.steps))
 
     @property
     def H(self) -> Expr:

@@ -7,7 +7,7 @@ on its way back, so that about N/k + k states are in memory in place of N (Griew
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..ir.expr import Expr, build, variable
@@ -17,20 +17,27 @@ from ..promises import claims
 from ..promises.checked import checked
 
 SEGMENTS, WITHIN, REST = Axis("segments"), Axis("within"), Axis("rest")
+FINAL_STATE, SEGMENT = "final_state", "segment"
 
 
 @checked("segmented", claims.module_kept)
-def segmented(module: Module, every: int) -> Module:
-    """The module whose scans over more than `every` steps run in segments of as many."""
+def segmented(module: Module, every: int, names: Mapping[str, str] | None = None) -> Module:
+    """The module whose scans over more than `every` steps run in segments of as many.
+
+    `names` are the functions whose scans are cut, with what a segment of each is called; by default
+    all functions.
+    """
     if every < 1:
         raise ValueError(f"a segment of {every} steps")
+    names = {name: f"{name}_segment" for name in module.functions} if names is None else names
     functions: dict[str, Function] = {}
     for name, function in module.functions.items():
         body: list[Let] = []
         for statement in function.body:
             scan = statement.value
-            if isinstance(scan, Scan) and not scan.reverse and scan.length.value > every:
-                cut = _Cut(f"{name}_segment", module.functions[scan.step], scan, every)
+            is_long = isinstance(scan, Scan) and not scan.reverse and scan.length.value > every
+            if name in names and isinstance(scan, Scan) and is_long:
+                cut = _Cut(names[name], module.functions[scan.step], scan, every)
                 functions[cut.name] = cut.function()
                 body += cut.statements(statement.targets)
             else:
@@ -39,6 +46,16 @@ def segmented(module: Module, every: int) -> Module:
     count = _count(module.steps, every)
     lengths = {SEGMENTS.name: count, WITHIN.name: every, REST.name: module.steps - count * every}
     return replace(module, functions=functions, sizes={**module.sizes, **lengths})
+
+
+def checkpointed(module: Module, every: int) -> Module:
+    """The module whose way to y(T) is computed again, segment by segment, on the way back."""
+    found = segmented(module, every, {FINAL_STATE: SEGMENT})
+    if SEGMENT not in found.functions:
+        return module  # a single step
+    doc = f"{every} steps, which are computed again for the gradient."
+    segment = replace(found.functions[SEGMENT], recomputed=True, doc=(doc,))
+    return found.with_functions({**found.functions, SEGMENT: segment})
 
 
 def _count(steps: int, every: int) -> int:
