@@ -164,6 +164,12 @@ def joined(function: str, axis: str) -> Row:
     return Row(blocks)
 
 
+def is_spread_to_one(node: Expr) -> bool:
+    """Is a number made a vector of one component, as a row of numbers is one already?"""
+    (x,) = node.args
+    return node.shape == (1,) and is_columns(x)
+
+
 def size_of(node: Expr) -> Size:
     """The one size that a node is of."""
     (size,) = node.attributes

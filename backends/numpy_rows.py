@@ -10,6 +10,7 @@ from .dialect import (
     Named,
     Row,
     is_columns,
+    is_spread_to_one,
     joined,
     padding,
     path_length,
@@ -27,6 +28,8 @@ def numpy_rows(np: str) -> dict[str, Row]:
         return f"{np}.pad({{0}}, {_widths(node)})"
 
     def broadcast(node: Expr, named: Named) -> str:
+        if is_spread_to_one(node):
+            return "{0}"
         is_row = node.type.layout is Layout.ROWS and len(node.shape) == 1
         value = "{0:atom}[..., None]" if is_row else "{0}"
         return f"{np}.broadcast_to({value}, {_spread(node)})"

@@ -12,6 +12,7 @@ from .dialect import (
     Named,
     Row,
     is_columns,
+    is_spread_to_one,
     joined,
     padding,
     rest,
@@ -29,6 +30,8 @@ def _pad(node: Expr, named: Named) -> str:
 
 
 def _broadcast(node: Expr, named: Named) -> str:
+    if is_spread_to_one(node):
+        return "{0}"
     if len(node.shape) == 2:
         return f"{{0:atom}}.expand({', '.join(map(str, node.shape))})"
     before = "".join("-1, " for _ in node.type.path)

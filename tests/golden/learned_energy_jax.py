@@ -124,10 +124,9 @@ def dy_dt(
     net_b₁) + net_b₂)²)) ⊙ (1 − tanh(net_W₁ [y; z] + net_b₁)²)))[2:4] + (z[0], 0).
     """
     u1 = jnp.tanh(net_W1 @ jnp.concatenate([y, z]) + net_b1)
-    u2 = jnp.broadcast_to(z[0:1], (1, z[0:1].shape[-1]))
-    u3 = net_W3.T @ jnp.full((1, 1), 1, dtype=y.dtype)
-    u4 = net_W2.T @ (u3 * (1 - jnp.tanh(net_W2 @ u1 + net_b2) ** 2))
-    return (net_W1.T @ (u4 * (1 - u1**2)))[2:] + jnp.pad(u2, ((0, 1), (0, 0)))
+    u2 = net_W3.T @ jnp.full((1, 1), 1, dtype=y.dtype)
+    u3 = net_W2.T @ (u2 * (1 - jnp.tanh(net_W2 @ u1 + net_b2) ** 2))
+    return (net_W1.T @ (u3 * (1 - u1**2)))[2:] + jnp.pad(z[0:1], ((0, 1), (0, 0)))
 
 
 def dz_dt(

@@ -116,10 +116,9 @@ def dy_dt(
     net_b₁) + net_b₂)²)) ⊙ (1 − tanh(net_W₁ [y; z] + net_b₁)²)))[2:4] + (z[0], 0).
     """
     u1 = torch.tanh(net_W1 @ torch.cat([y, z]) + net_b1)
-    u2 = F.pad(z[0:1].expand(1, -1), (0, 0, 0, 1))
-    u3 = 1 - torch.tanh(net_W2 @ u1 + net_b2) ** 2
-    u4 = net_W2.T @ (net_W3.T @ y.new_full((1, 1), 1) * u3) * (1 - u1**2)
-    return (net_W1.T @ u4)[2:] + u2
+    u2 = 1 - torch.tanh(net_W2 @ u1 + net_b2) ** 2
+    u3 = net_W2.T @ (net_W3.T @ y.new_full((1, 1), 1) * u2) * (1 - u1**2)
+    return (net_W1.T @ u3)[2:] + F.pad(z[0:1], (0, 0, 0, 1))
 
 
 def dz_dt(
