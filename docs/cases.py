@@ -357,7 +357,7 @@ CHAPTERS = (
         "",
         (
             *override("name=a b", "train.optimizer.lr=.inf"),
-            *(equation(text) for text in ("tan(y)", "sign(y)", "y^2", "K*y", "y²", "2y", "y[0]")),
+            *(equation(text) for text in ("tan(y)", "sign(y)", "y^2", "K*y", "y²", "2y", "y[2]")),
             validated(
                 net(
                     vector_field="{kind: custom, weights: {W: {shape: [y, y]}}, "
