@@ -162,6 +162,14 @@ def walk(*roots: Expr) -> Iterator[Expr]:
             pending.extend((arg, False) for arg in reversed(node.args))
 
 
+def depth(root: Expr) -> int:
+    """How many operations lie inside each other."""
+    found: dict[Expr, int] = {}
+    for node in walk(root):
+        found[node] = 1 + max((found[arg] for arg in node.args), default=0)
+    return found[root]
+
+
 def rewrite(root: Expr, rule: Callable[[Expr], Expr]) -> Expr:
     """Apply a rule to every node, operands first."""
     new: dict[Expr, Expr] = {}

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from ...spec.diagnostics import did_you_mean
 from ..ir.elementary import BY_DEFINITION, PUBLIC
-from ..ir.expr import Expr, build, constant
+from ..ir.expr import Expr, build, constant, depth
 from ..ir.operations import OPERATIONS
 from ..ir.operators import as_operator, entries
 from ..ir.types import ShapeError, Size
@@ -30,6 +30,8 @@ from .syntax import ExpressionError, Syntax, parse
 
 Scope = Mapping[str, Expr]
 NONE: Functions = {}
+DEEPEST = 250
+"""Operations inside each other: a network of 64 layers has 200."""
 
 _BINARY = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"}
 
@@ -157,7 +159,11 @@ class _Elaborator:
                 raise ExpressionError("E303", message, part.start, part.end)
         x = self._typed(tree, lambda: self._stacked(arguments))
         called = self._typed(tree, lambda: self.networks[tree.text].of(x.shape[0]))
-        return elaborate(called.text, {**called.scope, "x": x}, catalogue=True)
+        value = elaborate(called.text, {**called.scope, "x": x}, catalogue=True)
+        if depth(value) > DEEPEST:
+            message = f"more than {DEEPEST} operations inside each other, those of networks counted"
+            raise ExpressionError("E301", message, tree.start, tree.end)
+        return value
 
     def _stacked(self, parts: Sequence[Expr]) -> Expr:
         """Below each other, a vector for every example."""

@@ -23,6 +23,7 @@ from .hints import SUPERSCRIPTS, SYMBOLS
 
 LONGEST_TEXT = 10_000
 DEEPEST_NESTING = 100
+LONGEST_INDEX = 9
 DEEPEST_TREE = 200
 """Operations inside each other, those in a row included: a + b + c is two of them."""
 
@@ -184,7 +185,7 @@ class _Parser:
     def _component(self, vector: Syntax) -> Syntax:
         """y[0]: behind the bracket a whole number as it stands."""
         index = self._next
-        if index.kind != "number" or not index.text.isdigit():
+        if index.kind != "number" or not index.text.isdigit() or len(index.text) > LONGEST_INDEX:
             error = self._unexpected("the number of a component")
             error.help = "components are counted from 0: y[0], y[1]"
             raise error

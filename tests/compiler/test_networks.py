@@ -211,6 +211,8 @@ WRONG = {
     "K[0]": ("K[0] * y", "a component is one of a vector, and this is a matrix"),
     "[y]": ("[y, y[0]]", "a vector [a, b] is made of scalars, and this is a vector"),
     "too long": ("[y[0], y[1], 1]", "the right-hand side of y is a vector (3), y is a vector (2)"),
+    "y[1…1]": (f"y[{'1' * 5000}] * y", "expected the number of a component"),
+    "nested": (f"{'f(' * 60}y{')' * 60}", "more than 250 operations inside each other"),
     "y.T[0]": ("y.T[0] * y", "a row vector cannot stand here"),
 }
 
