@@ -221,8 +221,9 @@ class JaxStepper(Stepper):
         self.x = self.put(np.asarray(x))
         self.targets = self._put_targets(targets, len(x))
 
-    @property
+    @cached_property
     def _update(self) -> Callable[..., Any]:
+        """Loss, norm of the gradient, and what the update makes of moments and weights."""
         differentiated = jax.value_and_grad(self.model.native.loss)
 
         def update(
@@ -233,23 +234,25 @@ class JaxStepper(Stepper):
             norm = global_norm(gradient)
             return loss, norm, *self.updater.apply(gradient, norm, moments, weights, rates)
 
-        return self.model.once(("update", self.updater), update)
+        return update
 
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
         with self.model.settings():
-            found = self._update(self.held, self.moments, self.x, self.targets, rows, rates)
+            update = self.model.once(("update", self.updater), self._update)
+            found = update(self.held, self.moments, self.x, self.targets, rows, rates)
         return Proposal(*found)
 
-    @property
+    @cached_property
     def _apply(self) -> Callable[..., Any]:
         def apply(gradient: Any, moments: Any, weights: Any, rates: Any) -> tuple[Any, Any]:
             return self.updater.apply(gradient, global_norm(gradient), moments, weights, rates)
 
-        return self.model.once(("apply", self.updater), apply)
+        return apply
 
     def updated(self, gradient: dict[str, Any], rates: Rates) -> tuple[Any, Any]:
         with self.model.settings():
-            return self._apply(gradient, self.moments, self.held, rates)
+            apply = self.model.once(("apply", self.updater), self._apply)
+            return apply(gradient, self.moments, self.held, rates)
 
     def put(self, array: np.ndarray) -> Any:
         with self.model.settings():
