@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
 from ..checking.locate.difference import Departure, Difference, Excerpt, Line
-from ..checking.report import NAMES
+from ..checking.report import name_of
 from ..spec.diagnostics import marked, visible
 
 WIDTH = 100
@@ -50,7 +50,7 @@ EQUATIONS = {
 
 def summary(difference: Difference) -> str:
     """One sentence: rung, quantity, backend, place, and what stands there."""
-    d, name = difference, NAMES.get(difference.backend, difference.backend)
+    d, name = difference, name_of(difference.backend)
     what = QUANTITIES.get(d.quantity, d.quantity)
     head = f"{d.rung}: {what} of {name} in {d.dtype}"
     if d.reason and d.where.found is None:
@@ -113,7 +113,7 @@ def _spec(d: Difference) -> list[str]:
 
 
 def _excerpt(shown: Excerpt) -> list[str]:
-    name = NAMES.get(shown.backend, shown.backend)
+    name = name_of(shown.backend)
     head = f"{name}, `{shown.function}`, from line {shown.lines[0][0]}:"
     return [head, *_numbered(_window(shown), shown.departs)]
 
@@ -140,7 +140,7 @@ def _departures(d: Difference) -> list[str]:
     """The hunks of an edited file; only their number for another program altogether."""
     if not d.departures:
         return []
-    name = NAMES.get(d.backend, d.backend)
+    name = name_of(d.backend)
     if d.rewritten:
         return ["", f"The file for {name} is not the emitted text edited, but another program."]
     head = f"Where the file for {name} departs from the emitted text (- emitted, + file):"

@@ -17,6 +17,7 @@ from typing import Any
 from ..ir.expr import Expr, walk
 from ..ir.module import Call, Function, Module, Role, Scan
 from ..ir.operations import LEAVES, OPERATIONS
+from ..passes.segments import FINAL_STATE
 
 BYTES = {"float32": 4, "float64": 8}
 Measure = Callable[[Expr], int]
@@ -77,7 +78,7 @@ def _again(module: Module) -> int:
 
 def _scans(module: Module) -> Iterator[tuple[Scan, Function]]:
     """The scans on the way to y(T), each with its step."""
-    for let in module.functions["final_state"].body:
+    for let in module.functions[FINAL_STATE].body:
         if isinstance(let.value, Scan):
             yield let.value, module.functions[let.value.step]
 

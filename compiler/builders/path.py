@@ -13,6 +13,7 @@ from ..ir.module import Call, Function, Group, Let, Result, Role, Scan, let
 from ..ir.problem import Problem, RawWeight, slices
 from ..ir.text import definition, mathematics
 from ..ir.types import STEP, Size, Type, rows
+from ..passes.segments import FINAL_STATE
 from .field import made, rhs
 from .layer import Layer, at_stage
 from .names import parametrization_names
@@ -210,7 +211,7 @@ def final_state(problem: Problem, lift: Function, weights: Function | None) -> F
     after = _scanned(problem, body, lift, weights, x, path=False)
     first = problem.first.name
     return Function(
-        name="final_state",
+        name=FINAL_STATE,
         role=Role.PATH,
         params=(x,),
         body=tuple(body.lets),

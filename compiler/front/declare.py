@@ -65,15 +65,22 @@ def _sizes(
 ) -> tuple[Size, ...] | None:
     sizes: list[Size] = []
     for i, dimension in enumerate(weight.shape):
-        size = _size(dimension, blocks)
-        if size is None or not 1 <= size.value <= 65536:
-            known = ", ".join(blocks)
-            message = f"{dimension!r} is no block of the state and no size"
-            help = f"a dimension is a block ({known}) or a number from 1 to 65536"
-            refusals.add("E210", message, *weight.loc, "shape", i, help=help)
-        else:
-            sizes.append(size)
+        size = size_of(dimension, "a dimension is", (*weight.loc, "shape", i), blocks, refusals)
+        sizes += [] if size is None else [size]
     return tuple(sizes) if len(sizes) == len(weight.shape) else None
+
+
+def size_of(
+    extent: Extent, what: str, loc: Loc, blocks: Mapping[str, Block], refusals: Refusals
+) -> Size | None:
+    """A number of components, or None and an error in its place."""
+    size = _size(extent, blocks)
+    if size is not None and 1 <= size.value <= 65536:
+        return size
+    message = f"{extent!r} is no block of the state and no size"
+    help = f"{what} a block ({', '.join(blocks)}) or a number from 1 to 65536"
+    refusals.add("E210", message, *loc, help=help)
+    return None
 
 
 def _size(extent: Extent, blocks: Mapping[str, Block]) -> Size | None:

@@ -11,7 +11,7 @@ from ..ir.operators import as_operator
 from ..ir.problem import Block
 from ..ir.types import ShapeError
 from ..language.functions import Definition
-from .declare import Declared, declare, is_free
+from .declare import Declared, declare, is_free, size_of
 from .refusals import Refusals
 
 HERE = ("model", "vector_field", "networks")
@@ -62,12 +62,9 @@ def networks_of(
         if name in weights:
             message = f"a weight and a network are called {name}"
             refusals.add("E207", message, *HERE, name, key=True)
-        known = isinstance(network.outputs, int) or network.outputs in blocks
-        if not known:
-            message = f"{network.outputs!r} is no block of the state and no size"
-            help = f"outputs are a block ({', '.join(blocks)}) or a number from 1 to 65536"
-            refusals.add("E210", message, *HERE, name, "outputs", help=help)
-        if free and known and name not in weights:
+        place = (*HERE, name, "outputs")
+        outputs = size_of(network.outputs, "outputs are", place, blocks, refusals)
+        if free and outputs is not None and name not in weights:
             found[name] = CalledNetwork(name, network, blocks, refusals)
     return found
 

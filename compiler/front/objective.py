@@ -155,7 +155,7 @@ def _penalty(
             help = did_you_mean(name, names) or f"{what}: {', '.join(names)}"
             refusals.add("E204", f"there is no weight {name}", *loc, help=help)
         elif regularizer.needs_path and not known[name].nodes:
-            if name == regularizer.of[i] or name == networks[regularizer.of[i]][0]:
+            if name == networks.get(regularizer.of[i], [name])[0]:  # one error for a network
                 _no_path(known[name], loc, refusals)
         elif not regularizer.needs_path or known[name].nodes > 1:
             fitting.append(known[name])  # the only node of a single step has no neighbour: 0

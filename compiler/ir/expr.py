@@ -33,6 +33,11 @@ class Expr:
         return self.type.shape
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of components that are its constants: a range, a place."""
+        return tuple(a.value for a in self.attributes if isinstance(a, Size))
+
+    @property
     def name(self) -> str:
         """What a variable, a raw weight or a called function is known by."""
         return str(self.attributes[0])
@@ -120,6 +125,11 @@ def eye(size: Size) -> Expr:
 def identity(size: Size) -> Expr:
     """The identity as an operator."""
     return _unique("identity_operator", (), (size,), Type((size.value,), domain=(size.value,)))
+
+
+def component(x: Expr, index: int) -> Expr:
+    """One number of a vector, counted from 0. Raises ShapeError."""
+    return build("component", x, attributes=(Size(index),))
 
 
 def times(h: Expr, steps: Size, axes: tuple) -> Expr:

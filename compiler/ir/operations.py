@@ -178,7 +178,7 @@ def _concat(attributes: Attributes, *parts: Type) -> Type:
         raise ShapeError("what is put together is made of scalars and vectors")
     if len({part.axes for part in parts}) > 1:
         raise ShapeError("what is put together has one vector for every example, or for all")
-    return Type((sum(p.shape[0] if p.shape else 1 for p in parts),), *joined(*parts))
+    return Type((sum(p.height for p in parts),), *joined(*parts))
 
 
 def _broadcast(attributes: Attributes, x: Type) -> Type:

@@ -102,6 +102,11 @@ class Type:
         return len(self.shape)
 
     @property
+    def height(self) -> int:
+        """How many components it has below or above others: a number has one."""
+        return self.shape[0] if self.shape else 1
+
+    @property
     def batched(self) -> bool:
         """Is there one element for every example?"""
         return BATCH in self.axes

@@ -18,18 +18,17 @@ from typing import TypeVar
 
 from ...spec.diagnostics import did_you_mean
 from ..ir.elementary import BY_DEFINITION, PUBLIC
-from ..ir.expr import Expr, build, constant, depth
+from ..ir.expr import Expr, build, component, constant, depth
 from ..ir.operations import OPERATIONS
 from ..ir.operators import as_operator, entries
 from ..ir.types import ShapeError, Size
 from ..promises.checked import checked
-from .functions import Definition, Functions
+from .functions import NONE, Definition, Functions
 from .hints import NAMES
 from .literal import text_kept
 from .syntax import ExpressionError, Syntax, parse
 
 Scope = Mapping[str, Expr]
-NONE: Functions = {}
 DEEPEST = 250
 """Operations inside each other: a network of 64 layers has 200."""
 
@@ -139,24 +138,16 @@ class _Elaborator:
         return self._typed(tree, lambda: build(tree.text, *arguments))
 
     def _component(self, tree: Syntax) -> Expr:
-        vector, index = self._expression(tree.args[0]), Size(int(tree.text))
-        return self._typed(tree, lambda: build("component", vector, attributes=(index,)))
+        vector = self._expression(tree.args[0])
+        return self._typed(tree, lambda: component(vector, int(tree.text)))
 
     def _vector(self, tree: Syntax) -> Expr:
-        numbers = [self._expression(entry) for entry in tree.args]
-        for number, entry in zip(numbers, tree.args, strict=True):
-            if number.shape:
-                message = f"a vector [a, b] is made of scalars, and this is {number.type}"
-                raise ExpressionError("E303", message, entry.start, entry.end)
+        numbers = self._parts(tree, 0, "a vector [a, b] is made of scalars")
         return self._typed(tree, lambda: self._stacked(numbers))
 
     def _network(self, tree: Syntax) -> Expr:
         """f(y, t): what the network computes of its arguments below each other."""
-        arguments = [self._expression(a) for a in tree.args]
-        for argument, part in zip(arguments, tree.args, strict=True):
-            if argument.type.rank > 1 or argument.type.is_operator:
-                message = f"{tree.text} takes scalars and vectors, and this is {argument.type}"
-                raise ExpressionError("E303", message, part.start, part.end)
+        arguments = self._parts(tree, 1, f"{tree.text} takes scalars and vectors")
         x = self._typed(tree, lambda: self._stacked(arguments))
         called = self._typed(tree, lambda: self.networks[tree.text].of(x.shape[0]))
         value = elaborate(called.text, {**called.scope, "x": x}, catalogue=True)
@@ -164,6 +155,15 @@ class _Elaborator:
             message = f"more than {DEEPEST} operations inside each other, those of networks counted"
             raise ExpressionError("E301", message, tree.start, tree.end)
         return value
+
+    def _parts(self, tree: Syntax, rank: int, rule: str) -> list[Expr]:
+        """The operands, of this rank at most."""
+        found = [self._expression(part) for part in tree.args]
+        for value, part in zip(found, tree.args, strict=True):
+            if value.type.rank > rank or value.type.is_operator:
+                message = f"{rule}, and this is {value.type}"
+                raise ExpressionError("E303", message, part.start, part.end)
+        return found
 
     def _stacked(self, parts: Sequence[Expr]) -> Expr:
         """Below each other, a vector for every example."""

@@ -31,3 +31,4 @@ class Function(Protocol):
 
 
 Functions = Mapping[str, Function]
+NONE: Functions = {}

@@ -17,12 +17,11 @@ from ..promises.checked import Broken
 from ..promises.claims import SAME, broken, cut, relative_error, short
 from ..promises.samples import Array, Nodes, draws, finite_size
 from ..semantics.meaning import MEANING
-from .functions import Functions
+from .functions import NONE, Functions
 from .syntax import Syntax, parse
 
 IN_SCOPE = ("variable", "weight", "constant", "identity_operator", "dense")
 """What the names of a text may stand for where the promise is asked."""
-NO_FUNCTIONS: Mapping[str, str] = {}
 _OPERATORS: dict[str, Callable[[Array, Array], Array]] = {
     "+": np.add,
     "-": np.subtract,
@@ -34,13 +33,13 @@ _OPERATORS: dict[str, Callable[[Array, Array], Array]] = {
 
 
 def text_kept(
-    result: Expr, text: str, scope: Mapping[str, Expr], functions: Functions | None = None
+    result: Expr, text: str, scope: Mapping[str, Expr], functions: Functions = NONE
 ) -> Iterator[Broken]:
     """Asked of texts about variables and numbers; others are parts of what a rule makes."""
     if any(e.op not in IN_SCOPE for e in scope.values()):
         return
     known, texts = dict(scope), {}
-    for name, function in (functions or {}).items():
+    for name, function in functions.items():
         if function.definition is not None:
             known |= function.definition.scope
             texts[name] = function.definition.text
@@ -72,9 +71,7 @@ def _first(e: Expr, value: Array) -> Array:
     return value[..., :1] if e.type.batched else value
 
 
-def _meaning(
-    tree: Syntax, names: Mapping[str, Array], functions: Mapping[str, str] = NO_FUNCTIONS
-) -> Array:
+def _meaning(tree: Syntax, names: Mapping[str, Array], functions: Mapping[str, str]) -> Array:
     """The value of a text, by the meaning of its words in NumPy."""
     operands = [] if tree.op == "call" else [_meaning(a, names, functions) for a in tree.args]
     match tree.op:
@@ -105,7 +102,8 @@ def _call(tree: Syntax, names: Mapping[str, Array], functions: Mapping[str, str]
     x, *others = (_meaning(a, names, functions) for a in tree.args)
     match tree.text:
         case name if name in functions:
-            return _meaning(parse(functions[name]), {**names, "x": _below([x, *others])})
+            inside = {**names, "x": _below([x, *others])}
+            return _meaning(parse(functions[name]), inside, functions)
         case "sum":
             return x.sum()
         case "slice":
@@ -118,6 +116,6 @@ def _call(tree: Syntax, names: Mapping[str, Array], functions: Mapping[str, str]
         case "tail":
             return x[1:]
         case name if name in BY_DEFINITION:
-            return _meaning(parse(BY_DEFINITION[name]), {"x": x})
+            return _meaning(parse(BY_DEFINITION[name]), {"x": x}, functions)
         case name:
             return MEANING[name](build(name, variable("x", columns((1,)))), x)

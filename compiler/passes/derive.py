@@ -13,7 +13,7 @@ from functools import reduce
 from operator import add
 
 from ..ir.elementary import DERIVATIVES
-from ..ir.expr import Expr, build, constant, is_constant, walk
+from ..ir.expr import Expr, build, component, constant, is_constant, walk
 from ..ir.operations import ELEMENTWISE_FUNCTIONS
 from ..ir.operators import entries
 from ..ir.types import BATCH, Layout, Size, Type
@@ -163,17 +163,12 @@ def _concat(node: Expr, g: Expr) -> tuple[Expr, ...]:
     parts: list[Expr] = []
     at = 0
     for arg in node.args:
-        stop = at + (arg.shape[0] if arg.shape else 1)
+        stop = at + arg.type.height
         place = (Size(at), Size(stop))
         part = build("slice", g, attributes=place) if arg.shape else component(g, at)
         parts.append(part)
         at = stop
     return tuple(parts)
-
-
-def component(x: Expr, index: int) -> Expr:
-    """One number of a vector, counted from 0."""
-    return build("component", x, attributes=(Size(index),))
 
 
 def _component(node: Expr, g: Expr) -> tuple[Expr]:

@@ -11,7 +11,6 @@ from math import inf
 from ..ir.elementary import FUNCTIONS
 from ..ir.expr import Expr, constant, is_constant, walk
 from ..ir.operations import ELEMENTWISE_FUNCTIONS
-from ..ir.types import Size
 from .derive import depends_on, derivative, slope_by_exponent
 from .simplify import simplify
 from .words import Column, Diagonal, Factor, Matrix, Number, Part, Row, Word, Words
@@ -132,18 +131,18 @@ def _broadcast(node: Expr, words: list[Words]) -> Words:
 
 
 def _slice(node: Expr, words: list[Words]) -> Words:
-    start, stop = (_value(a) for a in node.attributes)
+    start, stop = node.sizes
     return _after(Part(start, stop, node.args[0].shape[0]), words[0])
 
 
 def _pad(node: Expr, words: list[Words]) -> Words:
-    start, total = (_value(a) for a in node.attributes)
+    start, total = node.sizes
     n = node.args[0].shape[0]
     return _after(Part(start, start + n, total, padded=True), words[0])
 
 
 def _component(node: Expr, words: list[Words]) -> Words:
-    at = _value(node.attributes[0])
+    (at,) = node.sizes
     alone = _after(Part(at, at + 1, node.args[0].shape[0]), words[0])
     return _after(Row(None, 1), alone)
 
@@ -152,16 +151,11 @@ def _concat(node: Expr, words: list[Words]) -> Words:
     found: list[Word] = []
     at, (total,) = 0, node.shape
     for arg, of_part in zip(node.args, words, strict=True):
-        size = arg.shape[0] if arg.shape else 1
+        size = arg.type.height
         spread = of_part if arg.shape else _after(Column(None, 1), of_part)
         found += _after(Part(at, at + size, total, padded=True), spread)
         at += size
     return tuple(found)
-
-
-def _value(attribute: object) -> int:
-    assert isinstance(attribute, Size)
-    return attribute.value
 
 
 _RULES: dict[str, Callable[[Expr, list[Words]], Words]] = {

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from ..ir.expr import Expr, Number, build, constant, is_constant, rewrite
-from ..ir.types import Size
+from ..ir.expr import Expr, Number, build, component, constant, is_constant, rewrite
 from ..promises import claims
 from ..promises.checked import checked
 
@@ -210,14 +209,13 @@ def _negative_operand(e: Expr) -> Expr | None:
 
 def _component_of_stack(e: Expr) -> Expr | None:
     """[a; b][1] = b"""
-    (x,), at = e.args, _size(e, 0)
+    (x,), (at,) = e.args, e.sizes
     if x.op != "concat":
         return None
     for part in x.args:
-        n = part.shape[0] if part.shape else 1
-        if at < n:
-            return build(e.op, part, attributes=(Size(at),)) if part.shape else part
-        at -= n
+        if at < part.type.height:
+            return component(part, at) if part.shape else part
+        at -= part.type.height
     return None
 
 
@@ -260,18 +258,11 @@ def _placed_beside(e: Expr) -> Expr | None:
     if a.op != "pad" or b.op != "pad":
         return None
     for first, second in ((a, b), (b, a)):
-        start, total = first.attributes
-        if _size(second, 0) == _size(first, 0) + first.args[0].shape[0]:
+        if second.sizes[0] == first.sizes[0] + first.args[0].shape[0]:
             both = build("concat", first.args[0], second.args[0])
-            placed = build("pad", both, attributes=(start, total))
+            placed = build("pad", both, attributes=first.attributes)
             return placed if before is None else before + placed
     return None
-
-
-def _size(e: Expr, which: int) -> int:
-    size = e.attributes[which]
-    assert isinstance(size, Size)
-    return size.value
 
 
 def _sum_of_scalar(e: Expr) -> Expr | None:

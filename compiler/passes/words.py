@@ -96,11 +96,6 @@ class Part:
         return f"I{cut}ᵀ" if self.padded else f"I{cut}"
 
 
-def _is_one(factor: object) -> bool:
-    """A row or column of a single one, between a number and a component."""
-    return isinstance(factor, Row | Column) and factor.size == 1 and str(factor)[0] == "1"
-
-
 Factor = Matrix | Diagonal | Number | Row | Column | Part
 
 
@@ -122,7 +117,8 @@ class Word:
         return replace(self, sign=-self.sign)
 
     def __str__(self) -> str:
-        written = (str(f) for f in self.factors if not _is_one(f))
+        # the row or column of a single one between a number and a component is left out
+        written = (str(f) for f in self.factors if f not in (Row(None, 1), Column(None, 1)))
         body = " · ".join(written) or "I"
         return f"−{body}" if self.sign < 0 else body
 
