@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..compiler.ir.expr import Expr, variables
-from ..compiler.ir.module import Call, Function, Group, Let, Scan
+from ..compiler.ir.module import Call, Function, Group, Let, Scan, Solve
 from ..compiler.ir.naming import free, numbered
 from .document import INDENT, WIDTH, Doc, bracket, flat, laid_out
-from .expressions import Expressions, NotPrinted, Words
+from .expressions import Expressions, Words
 from .grouping import handed_on, last_uses, parts, result_parts, roots
+from .integrate import INTEGRATE
 
 if TYPE_CHECKING:
     from .program import ProgramPrinter
@@ -204,10 +205,17 @@ class FunctionPrinter:
                 self.assign(self._unpacked_call(let), doc)
             case Scan():
                 self.program.scan(self, let, let.value)
-            case _:
-                kind = type(let.value).__name__
-                message = f"{self.program.dialect.title} has no words for a {kind.lower()}"
-                raise NotPrinted(message, self.function.loc)
+            case Solve():
+                self._solve(let, let.value)
+
+    def _solve(self, let: Let, solve: Solve) -> None:
+        """`ys = integrate(field, y, times, K, b)`."""
+        (start,) = solve.init
+        field = self.program.own(solve.field)
+        given = [field, self.inline(start), self.inline(solve.times), *self._starred(solve.consts)]
+        doc = bracket(f"{self.program.own(INTEGRATE)}(", given, ")")
+        (name,) = self.bind(let.targets, self.at)
+        self.write(f"{name} = ", doc)
 
     def _unpacked_call(self, let: Let) -> list[str]:
         """The left side of a call: groups that come apart stand in parentheses."""

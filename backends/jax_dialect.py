@@ -5,6 +5,12 @@ from __future__ import annotations
 from .dialect import COMMON, PRODUCT, Dialect, Row, softmaxes
 from .numpy_rows import numpy_rows
 
+DIFFRAX = frozenset(
+    {"BacksolveAdjoint", "Dopri5", "ODETerm", "PIDController", "RESULTS", "SaveAt", "Tsit5"}
+    | {"diffeqsolve"}
+)
+"""Names that a program may have from diffrax."""
+
 JAX = Dialect(
     name="jax",
     title="JAX",
@@ -24,5 +30,5 @@ JAX = Dialect(
         "abs": Row("{0:product} * jnp.sign({0})", PRODUCT),
         "put": Row("jnp.zeros_like({2}).at[{1}].set({0})"),
     },
-    reserved=frozenset({"jax", "jnp", "Array", "Weights"}),
+    reserved=frozenset({"jax", "jnp", "Array", "Weights", "Callable"}) | DIFFRAX,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Function, Let, Module, Scan
+from ..compiler.ir.module import Function, Let, Module, Scan, Solve
 from ..compiler.ir.naming import numbered
 from ..compiler.ir.types import array_shape
-from . import guards, main_block
+from . import guards, integrate, main_block
 from .dialect import Dialect
 from .document import INDENT, Doc, bracket, docstring
 from .functions import FunctionPrinter
@@ -49,18 +49,24 @@ class JaxProgram(ProgramPrinter):
         """A step that `lax.scan` can call, and the call."""
         _Scan(self, printer, let, scan).write()
 
+    def solvers(self, solve: Solve) -> list[Section]:
+        return integrate.jax_sections(self, solve)
+
     def functions(self) -> Iterator[Section]:
         for function in self.module.functions.values():
             yield FunctionPrinter(self, function, 0).run()
 
     def imports(self) -> list[str]:
+        solver = [] if self.solve is None else [integrate.jax_import(self.solve)]
         return [
             *sorted(self.needs.imports),
+            *[integrate.CALLABLE] * len(solver),
             "from pathlib import Path",
             "",
             "import jax",
             "import jax.numpy as jnp",
             "import numpy as np",
+            *solver,
             "from jax import Array",
             "from safetensors.numpy import load_file",
         ]

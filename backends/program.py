@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from .._version import __version__
 from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan
+from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan, Solve
 from ..compiler.ir.text import number
 from ..compiler.ir.types import Size
-from . import guards, initial, preprocess
+from . import guards, initial, integrate, preprocess
 from .dialect import Dialect
 from .document import WIDTH, Doc, bracket, docstring, fold
 from .expressions import Needs
@@ -28,7 +28,8 @@ Section = list[str]
 def program_names(module: Module, dialect: Dialect) -> dict[str, str]:
     """What a program calls its constants, functions and types, by the name that they have here."""
     constants = [*ALWAYS, *(c.name for c in module.constants), "OUTPUTS", *preprocess.NAMES]
-    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers, preprocess.FEATURES, preprocess.VALUES)
+    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers, *integrate.NAMES)
+    helpers = (*helpers, preprocess.FEATURES, preprocess.VALUES)
     return own_names(module, dialect, [*constants, *module.functions, *helpers, *ALIASES])
 
 
@@ -40,6 +41,7 @@ class ProgramPrinter(ABC):
 
     def __init__(self, module: Module) -> None:
         self.module, self.needs = module, Needs()
+        self.solve = integrate.solve_of(module)
         self._own = program_names(module, self.dialect)
         self.class_names = self._own.get("CLASSES", "")
         if preprocess.names_classes(module):  # CLASSES are then the names, OUTPUTS their number
@@ -56,6 +58,7 @@ class ProgramPrinter(ABC):
         sections = [*preprocess.functions(self), *sections]
         known = (*guards.NAMES, *self.dialect.helpers)
         helpers = [self.helper(name) for name in known if name in self.needs.helpers]
+        helpers += self.solvers(self.solve) if self.solve is not None else []
         bodies = ["\n".join(lines) for lines in (*first, *helpers, *sections) if lines]
         top = "\n".join([self.head(), "", *self.imports(), *self.settings(), *self._aliases()])
         numbers = "\n".join(self.constants())
@@ -155,6 +158,10 @@ class ProgramPrinter(ABC):
     @abstractmethod
     def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
         """The lines of a scan."""
+
+    @abstractmethod
+    def solvers(self, solve: Solve) -> list[Section]:
+        """The functions that call an adaptive solver."""
 
     @abstractmethod
     def functions(self) -> Iterator[Section]:

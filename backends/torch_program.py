@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Function, Let, Module, Role, Scan
+from ..compiler.ir.module import Function, Let, Module, Role, Scan, Solve
 from ..compiler.ir.types import array_shape
-from . import guards, main_block
+from . import guards, integrate, main_block
 from .dialect import Dialect
 from .document import Doc, bracket, docstring, flat, laid_out
 from .functions import FunctionPrinter
@@ -58,6 +58,9 @@ class TorchProgram(ProgramPrinter):
         """`for layer in …: state = step(state, layer)`, with lists for what is collected."""
         _Loop(self, printer, let, scan).write()
 
+    def solvers(self, solve: Solve) -> list[Section]:
+        return integrate.torch_sections(self, solve)
+
     # --- the program ---------------------------------------------------------------------------
 
     def functions(self) -> Iterator[Section]:
@@ -96,8 +99,10 @@ class TorchProgram(ProgramPrinter):
     def imports(self) -> list[str]:
         standard = ["import math"] if "import math" in self.needs.imports else []
         functional = sorted(self.needs.imports - {"import math", CHECKPOINT})
+        solver = [] if self.solve is None else [integrate.torch_import(self.solve)]
         return [
             *standard,
+            *[integrate.CALLABLE] * len(solver),
             "from pathlib import Path",
             "",
             "import numpy as np",
@@ -106,6 +111,7 @@ class TorchProgram(ProgramPrinter):
             "from safetensors.numpy import load_file",
             "from torch import Tensor, nn",
             *[CHECKPOINT] * (CHECKPOINT in self.needs.imports),
+            *solver,
         ]
 
     def helper(self, name: str) -> Section:

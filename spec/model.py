@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from .adaptive import Adaptive, Tolerance
 from .data import Data
 from .initializers import Initializer
 from .integrators import Euler, Integrator
@@ -63,7 +64,6 @@ class Gradient(Family, title="gradient mode"):
 
     planned: ClassVar[dict[str, str]] = {
         "reversible": "memory-lean gradients",
-        "adjoint": "adaptive solvers",
     }
 
 
@@ -82,17 +82,48 @@ class Checkpoint(Gradient, kind="checkpoint"):
     ] = None
 
 
+class Adjoint(Gradient, kind="adjoint"):
+    """The continuous adjoint: y and ∂loss/∂y solved backwards from T together (optimise, then
+    discretise; Chen et al. 2018), for adaptive integrators. No state is kept."""
+
+    examples: ClassVar[tuple[str, ...]] = ("{kind: adjoint, rtol: 1e-6, atol: 1e-8}",)
+
+    rtol: Annotated[
+        Tolerance | None, Field(description="on the way back; by default the integrator's")
+    ] = None
+    atol: Annotated[
+        Tolerance | None, Field(description="on the way back; by default the integrator's")
+    ] = None
+
+
 class Time(Node):
     """Horizon T, number of steps N (h = T/N) and how weights depend on time."""
 
     examples: ClassVar[tuple[str, ...]] = ("{horizon: 20, steps: 64, weights: per-step}",)
 
     horizon: Annotated[float, Field(gt=0, description="T")]
-    steps: Annotated[int, Field(ge=1, le=1_000_000, description="N; a step is h = T/N")]
+    steps: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="N; a step is h = T/N. May be left out (1) with an adaptive integrator, "
+            "which chooses its own: then where `trajectory` looks and weights change",
+        ),
+    ] = 1
     weights: Annotated[
         InTime,
-        Field(description="how the weights of the field depend on time"),
+        Field(
+            description="how the weights of the field depend on time; "
+            "by default shared where steps is left out"
+        ),
     ] = "per-step"
+
+    @model_validator(mode="after")
+    def _is_shared_without_steps(self) -> Self:
+        if not {"steps", "weights"} & self.model_fields_set:
+            object.__setattr__(self, "weights", "shared")
+        return self
 
     @model_validator(mode="after")
     def _has_a_step(self) -> Self:
@@ -128,6 +159,13 @@ class Model(Node):
     initializers: Annotated[
         dict[str, Initializer], Field(description="how raw weights start, by their names")
     ] = {}
+
+    @model_validator(mode="after")
+    def _has_steps(self) -> Self:
+        if "steps" in self.time.model_fields_set or isinstance(self.integrator, Adaptive):
+            return self
+        help = "an adaptive integrator chooses its own steps: dopri5, tsit5"
+        raise refuse("E104", "the key 'steps' is missing in time", loc=("time", "steps"), help=help)
 
 
 class Spec(Root):

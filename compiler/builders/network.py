@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...spec.adaptive import Adaptive
+from ...spec.model import Adjoint
 from ...spec.node import content_hash
 from ...spec.readouts import Classifier
 from ..ir.expr import walk
@@ -12,8 +14,8 @@ from ..ir.problem import LETTERS, LayerWeight, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
 from ..ir.types import STEP, Size
 from ..ir.verify import InvalidModule
-from . import field, objective, path
-from .layer import layer_of
+from . import adaptive, field, objective, path
+from .layer import Layer, layer_of
 from .names import PUBLIC
 from .step import step
 
@@ -60,10 +62,22 @@ def _functions(problem: Problem) -> Iterator[Function]:
     layer = layer_of(problem)
     yield from field.parametrizations(problem)
     yield from field.right_hand_sides(problem)
-    yield step(problem, layer)
+    yield from _steps_of(problem, layer)
     yield from objective.penalties(problem)
     yield from path.functions(problem, layer)
     yield from objective.functions(problem)
+
+
+def _steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
+    """What a step is, and what a solver is given."""
+    if not adaptive.is_adaptive(problem):
+        yield step(problem, layer)
+        return
+    slopes = adaptive.slopes(problem, layer)
+    if slopes is not None:
+        yield slopes
+    if not problem.is_shared:
+        yield adaptive.step(problem, layer)
 
 
 # --- constants -------------------------------------------------------------------------------
@@ -82,7 +96,24 @@ def _constants(problem: Problem) -> Iterator[Constant]:
         is_classifier = problem.is_classifier
         name, what = ("CLASSES", "") if is_classifier else ("OUTPUTS", "numbers per example")
         yield Constant(name, problem.outputs, what)
+    if isinstance(problem.integrator, Adaptive):
+        yield from _tolerances(problem, problem.integrator)
     yield from _numbers(problem)
+
+
+def _tolerances(problem: Problem, integrator: Adaptive) -> Iterator[Constant]:
+    """What the solver is told, forwards and backwards."""
+    yield Constant("RTOL", integrator.rtol, "of a step: relative")
+    yield Constant("ATOL", integrator.atol, "and absolute")
+    mode = problem.spec.model.gradient
+    if isinstance(mode, Adjoint):
+        yield Constant("ADJOINT_RTOL", mode.rtol or integrator.rtol, "on the way back")
+        yield Constant("ADJOINT_ATOL", mode.atol or integrator.atol, "")
+    yield Constant("MAX_STEPS", integrator.max_steps, "of a solve, which fails with more")
+    if integrator.first_step is not None:
+        yield Constant("FIRST_STEP", integrator.first_step, "")
+    if integrator.min_step is not None:
+        yield Constant("MIN_STEP", integrator.min_step, "accepted in any case")
 
 
 def _numbers(problem: Problem) -> Iterator[Constant]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ...data.preprocessing import Preprocessing
+from ...spec.adaptive import Adaptive
+from ...spec.model import Adjoint
 from .expr import Expr, variables, walk
 from .problem import Loc, RawWeight
 from .types import STEP, Axis, Size, Type
@@ -66,18 +68,20 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class Solve:
-    """The solution of y' = field(t, y, constants) at given times, by a named adaptive method.
+    """The solution of y' = field(t, y, constants) from the first of the times on, by an adaptive
+    method; a field that is not `timed` takes no t.
 
-    The results are the states at those times, stacked. Its printers come with adaptive solvers.
+    The results are the states at those times, stacked. Times in between only read the solution.
+    `adjoint` says that programs differentiate it by the continuous adjoint.
     """
 
     field: str
     init: tuple[Expr, ...]
     times: Expr
     consts: tuple[Expr, ...]
-    method: str
-    rtol: float
-    atol: float
+    by: Adaptive
+    adjoint: Adjoint | None = None
+    timed: bool = True
 
     @property
     def operands(self) -> tuple[Expr, ...]:

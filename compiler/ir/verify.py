@@ -158,7 +158,7 @@ class _Check:
         """The states along the times; the field takes (t, states, constants)."""
         field, states = self._callee(solve.field), tuple(e.type for e in solve.init)
         self._require(bool(solve.times.type.path), f"{solve.field} at {solve.times.type}")
-        given = [SCALAR, *states, *(e.type for e in solve.consts)]
+        given = [*[SCALAR] * solve.timed, *states, *(e.type for e in solve.consts)]
         self._require(len(given) == len(field.params), f"{solve.field} gets {len(given)} arguments")
         self._fits(solve.field, field.params, given)
         self._require(field.types == states, f"{solve.field} gives {field.types} for {states}")
