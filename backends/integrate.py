@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..compiler.ir.module import Module, Solve
+from ..compiler.ir.module import Solve
 from .document import INDENT, Doc, bracket, docstring, laid_out
 from .expressions import NotPrinted
 
@@ -22,12 +22,6 @@ TORCH_METHODS = {"dopri5": "dopri5"}
 JAX_SOLVERS = {"dopri5": "Dopri5", "tsit5": "Tsit5"}
 LOC = ("model", "integrator")
 RMS = "The RMS over the state, of the row where it is largest: no row is solved worse for others."
-
-
-def solve_of(module: Module) -> Solve | None:
-    """One of a module's solves, which are all by the same method."""
-    found = (let.value for f in module.functions.values() for let in f.body)
-    return next((value for value in found if isinstance(value, Solve)), None)
 
 
 def _head(program: ProgramPrinter) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from .._version import __version__
 from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan, Solve
+from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan, Solve, solve_of
 from ..compiler.ir.text import number
 from ..compiler.ir.types import Size
 from . import guards, initial, integrate, preprocess
@@ -41,7 +41,7 @@ class ProgramPrinter(ABC):
 
     def __init__(self, module: Module) -> None:
         self.module, self.needs = module, Needs()
-        self.solve = integrate.solve_of(module)
+        self.solve = solve_of(module)
         self._own = program_names(module, self.dialect)
         self.class_names = self._own.get("CLASSES", "")
         if preprocess.names_classes(module):  # CLASSES are then the names, OUTPUTS their number

@@ -86,9 +86,7 @@ TORCH = Dialect(
         "eye": Row(_eye),
         "times": Row(_times, PRODUCT),
         "scalar": Row("torch.as_tensor({0}, dtype={1:atom}.dtype, device={1:atom}.device)"),
-        "interval": Row(
-            "torch.tensor([{0}, {1}], dtype={like}.dtype, device={like}.device)"
-        ),
+        "interval": Row("torch.tensor([{0}, {1}], dtype={like}.dtype, device={like}.device)"),
         "segments": Row(_segments),
         "rest": Row(rest),
         "unsegmented": Row("torch.cat([{0:atom}.flatten(0, 1), {1}])"),

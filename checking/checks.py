@@ -11,6 +11,7 @@ from enum import Enum
 from types import ModuleType
 
 from ..backends.model import Model
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.pipeline import Compiled
 from . import awkward, drift, features, optimization
 from . import quantities as q
@@ -67,6 +68,7 @@ WHERE: dict[str, Applies] = {
     "gradient": lambda case, probes: case.module.has_loss and bool(case.module.trained),
     "penalties": lambda case, probes: case.module.has_penalties,
     "training": lambda case, probes: probes.training is not None,
+    "fixed steps": lambda case, probes: not is_adaptive(case.problem),
 }
 _PAPERS = "1e-13 of the formulas of the papers, computed in another form"
 _EPOCHS = "equality: every example once an epoch, in the sizes of the spec, in a new order"
@@ -116,7 +118,9 @@ CHECKS = {
         _invariant(q.ORDER, order, _OBSERVED, own=True),
         _invariant(q.ENERGY, energy, _CONSERVED, own=True),
         _invariant(q.REVERSIBILITY, reversal, _WAY_BACK),
-        Check("L6", q.DOT, WHERE["always"], dot.ask, dot.expected, _ADJOINT, DOUBLE, lenient=True),
+        Check(
+            "L6", q.DOT, WHERE["fixed steps"], dot.ask, dot.expected, _ADJOINT, DOUBLE, lenient=True
+        ),
         Check("", q.FUNCTIONS, WHERE["always"], functions.ask, lenient=True),
         Check("", q.PULLBACKS, WHERE["gradient"], functions.ask_pullbacks, lenient=True),
         Check("", q.PUBLIC, WHERE["always"], public.ask, lenient=True),

@@ -18,6 +18,7 @@ from .checks import CHECKS, Expect
 from .compare import Leaves, Standard
 from .probes import Probes
 from .quantities import FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, WEIGHTS, Key
+from .solver import tolerance
 from .tolerances import MOVES, NOISE, ROUNDINGS, lost_sets, standards
 
 REFERENCE = "numpy"
@@ -52,7 +53,8 @@ def expectation(case: Compiled, keys: Sequence[Key], probes: Probes) -> Expectat
         moved = _moved(model, case, ours, given, dtype)
         for key in ours:
             runs = [(size, run[key.quantity]) for size, run in moved]
-            judged = standards(key, base[key.quantity], runs, _lost(key, base))
+            solver = tolerance(case, key)
+            judged = standards(key, base[key.quantity], runs, _lost(key, base), solver)
             found[key] = _judgeable(key, judged)
     return Expectation(weights, found)
 

@@ -17,6 +17,7 @@ from .._version import __version__, installed
 from ..backends import registry
 from ..backends.given import read_program
 from ..backends.texts import text_of
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.front.facts import facts_known
 from ..compiler.pipeline import Compiled, compiled
 from ..compiler.promises.claims import SAME
@@ -24,7 +25,7 @@ from ..compiler.violations import violations
 from ..spec.diagnostics import SpecError
 from ..spec.model import Spec
 from ..spec.node import content_hash
-from . import drift, process
+from . import drift, process, solver
 from .checks import CHECKS, RUNGS, Expect, plan
 from .expectation import REFERENCE, Expectation, expectation
 from .job import Job
@@ -77,8 +78,11 @@ def check(
     case = compiled(given) if isinstance(given, Spec) else given
     texts = _texts(case, device, backends, files)
     probes, notes = _probes(case, rungs, steps, trained)
-    if len(backends) == 1 and "L7" in rungs:
+    is_single = "L7" in rungs and not is_adaptive(case.problem)
+    if len(backends) == 1 and is_single:
         notes.append("L7 compares two backends: one alone does not climb it.")
+    if is_adaptive(case.problem):
+        notes.append(solver.IN_WORDS.format(rtol=solver.RTOL))
     planned = {name: plan(case, probes, dtypes, rungs, given=name in files) for name in backends}
     jobs = {
         name: Job(name, device, text, case.spec, facts_known(case), probes, planned[name])
@@ -98,10 +102,10 @@ def check(
         outcomes = {name: future.result() for name, future in futures.items()}
     if len(jobs) == 1:  # then the reference trains too
         outcomes |= _witness(jobs, run)
-    found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
+    found = _rungs(case, planned, outcomes, expected, is_single)
     if any(rung.quantity == TRAINING and not rung.passed for rung in found):
         outcomes |= _witness(jobs, run)
-        found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
+        found = _rungs(case, planned, outcomes, expected, is_single)
     found = (*passes, *found)
     words = [_training_in_words(outcomes, found)] if probes.training is not None else []
     return _report(case, device, backends, texts, files, found, [*notes, *words])

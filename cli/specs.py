@@ -120,8 +120,9 @@ def _start(weight: WeightRow) -> str:
 
 
 def _cost(cost: Cost) -> list[tuple[str, str]]:
+    per = " in one step of each solve" * cost.is_of_one_step
     return [
-        ("evaluations of the field", f"{cost.field_evaluations:,} forward"),
+        ("evaluations of the field", f"{cost.field_evaluations:,} forward{per}"),
         ("operations per example", f"{quantity(cost.forward_flops, 'FLOP')} forward"),
         ("", f"{quantity(cost.gradient_flops, 'FLOP')} for a gradient"),
         ("activations per example", quantity(cost.activation_bytes, "B", 1024)),

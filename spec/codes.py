@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "E212": "equation missing or too many",
     "E213": "blocks of the state do not fit",
     "E214": "a backend has no words for it",
+    "E215": "gradient mode does not go with the integrator",
     # expressions
     "E301": "not in the expression grammar",
     "E302": "unknown name or function",
@@ -78,6 +79,7 @@ CODES: dict[str, str] = {
     "W304": "a class without examples",
     "W305": "no better than naming one class",
     "W306": "a training without labels or targets",
+    "W307": "a tolerance finer than the dtype",
     "N201": "stable by construction",
     "N202": "nothing is known by construction",
     "N203": "decays",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...spec.adaptive import Adaptive
 from ...spec.initializers import (
     Constant,
     Identity,
@@ -15,7 +16,7 @@ from ...spec.initializers import (
     Values,
 )
 from ...spec.integrators import RungeKutta
-from ..builders.network import gradient_mode, in_time
+from ..builders.network import adaptive_steps, gradient_mode, in_time, tolerances
 from ..builders.path import initial_blocks
 from ..ir.compiled import Compiled
 from ..ir.module import Function
@@ -112,6 +113,8 @@ def _plan(compiled: Compiled) -> list[str]:
     time = problem.spec.model.time
     integrator = problem.integrator
     kind = f"{integrator.name}, {problem.accuracy}"
+    if isinstance(integrator, Adaptive):
+        return _adaptive_plan(problem, integrator)
     if isinstance(integrator, RungeKutta):
         stages = len(integrator.tableau.b)
         kind += f", {stages} stage{'s' if stages > 1 else ''}"
@@ -125,6 +128,16 @@ def _plan(compiled: Compiled) -> list[str]:
         lines.append(f"before the first step: {start.name} = {mathematics(start.value)}")
     lines += [f"gradient: {text}" for text in gradient_mode(problem)]
     return lines + _lines(compiled.module.functions["step"])
+
+
+def _adaptive_plan(problem: Problem, integrator: Adaptive) -> list[str]:
+    return [
+        f"{integrator.name}, {problem.accuracy}, {integrator.stages} evaluations a step",
+        tolerances(integrator),
+        f"T = {number(problem.spec.model.time.horizon)}, {adaptive_steps(problem)}",
+        f"weights: {in_time(problem, WEIGHTS_IN_TIME)}",
+        *(f"gradient: {text}" for text in gradient_mode(problem)),
+    ]
 
 
 def _lines(step: Function) -> list[str]:

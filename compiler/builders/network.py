@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...data.sources import counted
 from ...spec.adaptive import Adaptive
 from ...spec.model import Adjoint
 from ...spec.node import content_hash
@@ -202,8 +203,30 @@ def _keys(weight: LayerWeight) -> str:
     )
 
 
+def tolerances(integrator: Adaptive) -> str:
+    """What the solver is told."""
+    told = [f"rtol {number(integrator.rtol)}", f"atol {number(integrator.atol)}"]
+    told.append(f"at most {integrator.max_steps:,} steps")
+    if integrator.first_step is not None:
+        told.append(f"the first of {number(integrator.first_step)}")
+    if integrator.min_step is not None:
+        told.append(f"none below {number(integrator.min_step)}")
+    return ", ".join(told)
+
+
+def adaptive_steps(problem: Problem) -> str:
+    """What N is where the solver chooses its steps."""
+    time = problem.spec.model.time
+    if problem.is_shared:
+        return f"looked at {counted(time.steps + 1, 'time')}" if time.steps > 1 else "one solve"
+    return f"{counted(time.steps, 'solve')} of h = T/N = {time.step:.6g}, one for each weight"
+
+
 def _steps(problem: Problem) -> str:
     time = problem.spec.model.time
+    if isinstance(problem.integrator, Adaptive):
+        steps = f"{adaptive_steps(problem)}; {tolerances(problem.integrator)}"
+        return f"T = {number(time.horizon)}, {steps}"
     h = f"h = T/N = {number(time.horizon)}/{time.steps} = {time.step:.6g}"
     plural = "s" if time.steps != 1 else ""
     return f"N = {time.steps} step{plural} of {h}"
@@ -225,7 +248,13 @@ def _weights(problem: Problem) -> str:
 
 def gradient_mode(problem: Problem) -> list[str]:
     """What the gradient keeps of the states, where that is not all of them."""
-    every = problem.kept_every
+    every, mode = problem.kept_every, problem.spec.model.gradient
+    if isinstance(mode, Adjoint):
+        tolerances = ", ".join(
+            f"{key} {number(getattr(mode, key) or getattr(problem.integrator, key))}"
+            for key in ("rtol", "atol")
+        )
+        return [f"the continuous adjoint, solved back from T with {tolerances}; keeps no state"]
     if every is None or every >= problem.steps:
         return []
     return [f"keeps every {ordinal(every)} state, those between are computed again"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ...spec.adaptive import Adaptive
 from ...spec.diagnostics import Diagnostic, SpecError
 from ...spec.integrators import Integrator
-from ...spec.model import BlockLift, Checkpoint, Spec
+from ...spec.model import Adjoint, Backprop, BlockLift, Checkpoint, Spec
 from ...spec.parametrizations import Free, HamiltonianBlock
 from ...spec.readouts import Classifier
 from ...spec.vector_fields import Custom, Equations
@@ -143,6 +144,18 @@ def _check_combination(spec: Spec, refusals: Refusals) -> None:
 
 def _check_gradient(spec: Spec, refusals: Refusals) -> None:
     mode, steps = spec.model.gradient, spec.model.time.steps
+    here, integrator = ("model", "gradient"), spec.model.integrator
+    is_adaptive = isinstance(integrator, Adaptive)
+    if is_adaptive and not isinstance(mode, Backprop | Adjoint):
+        message = f"gradient {mode.kind} is for fixed steps, {integrator.kind} chooses its own"
+        refusals.add("E215", message, *here, help="gradient: adjoint, or backprop")
+        return
+    if isinstance(mode, Adjoint) and not is_adaptive:
+        message = f"gradient adjoint is for adaptive integrators, {integrator.kind} is none"
+        refusals.add(
+            "E215", message, *here, help=f"integrator: {_adaptive()}, or gradient: backprop"
+        )
+        return
     if isinstance(mode, Checkpoint) and mode.every is not None and mode.every >= steps > 1:
         message = f"every must be < steps, {steps}, got {mode.every}"
         label = "no state would be kept between the first and the last"
@@ -220,6 +233,10 @@ def _check_integrator(
     elif _has_linear(spec, described) and not all(0 <= c <= 1 for c in integrator.places()):
         message = f"{integrator.kind} looks beyond its step, linear weights end with it"
         refusals.add("E202", message, *here, help="time: {weights: per-step} or shared")
+
+
+def _adaptive() -> str:
+    return either(kind for kind, m in Integrator.members().items() if issubclass(m, Adaptive))
 
 
 def _has_linear(spec: Spec, described: Equations) -> bool:

@@ -311,6 +311,12 @@ class Module:
         return next(w for w in self.weights if w.name == name)
 
 
+def solve_of(module: Module) -> Solve | None:
+    """One of a module's solves, which are all by the same method."""
+    found = (let.value for f in module.functions.values() for let in f.body)
+    return next((value for value in found if isinstance(value, Solve)), None)
+
+
 def used_weights(module: Module, function: Function) -> set[str]:
     """The raw weights that a function names, itself or through what it calls."""
     own = {e.name for e in variables(*function.expressions) if e.op == "weight"}

@@ -1,4 +1,4 @@
-"""The solve on the way back: state, cotangent and those of the constants, from its end to its start.
+"""The solve on the way back: state, cotangent, those of the constants, from its end to its start.
 
 y' = f(t, y, θ) goes on, with a' = −(∂f/∂y)ᵀ a and θ_bar' = −(∂f/∂θ)ᵀ a (Pontryagin; Chen et al.
 2018, algorithm 1).
@@ -34,7 +34,7 @@ class ReversedSolve:
         self.of = [self.start, *(solve.consts[i] for i in self.consts)]
 
     def statements(self, seed: Expr) -> tuple[list[Let], list[Expr]]:
-        """What computes the cotangents of `of`, and these, from those of the states at both ends."""
+        """What computes the cotangents of `of` from those at both ends, and these."""
         solve, zero = self.solve, [build("zeros_like", e) for e in self.of[1:]]
         begin, end = (build("at", solve.times, constant(i)) for i in (0, 1))
         back = replace(
@@ -74,7 +74,9 @@ class ReversedSolve:
                 body=body,
                 results=tuple(
                     Result(e.name, value)
-                    for e, value in zip((*slopes, *bars), (*slopes, *(-e for e in bars)), strict=True)
+                    for e, value in zip(
+                        (*slopes, *bars), (*slopes, *(-e for e in bars)), strict=True
+                    )
                 ),
                 doc=(f"The slopes on the way back through `{field.name}`.",),
                 loc=field.loc,

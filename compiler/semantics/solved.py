@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .evaluate import exactly
 from .meaning import Array
 
 RTOL, ATOL = 1e-12, 1e-14
@@ -39,16 +40,20 @@ def solved(slopes: Slopes, states: Sequence[Array], times: Array) -> list[Array]
         count += 1
         if count > MOST_EVALUATIONS or not np.isfinite(flat).all():
             raise _GivenUp
-        return _flat(slopes(t, parts(flat)), shapes)
+        found = _flat(slopes(t, parts(flat)), shapes)
+        if not np.isfinite(found).all():
+            raise _GivenUp
+        return found
 
     start, times = _flat(states, shapes), np.real(times)
     found = np.full((len(times), *start.shape), np.nan, start.dtype)
     found[0] = start
-    if start.size == 0 or len(times) == 1:
+    if start.size == 0 or len(times) == 1 or not np.isfinite(start).all():
         return _stacked(found, parts)
     given: dict[str, Any] = {"method": "DOP853", "rtol": RTOL, "atol": ATOL}
     try:
-        run = solve_ivp(right_hand_side, (times[0], times[-1]), start, t_eval=times, **given)
+        with exactly():
+            run = solve_ivp(right_hand_side, (times[0], times[-1]), start, t_eval=times, **given)
         found[: run.y.shape[1]] = run.y.T
     except _GivenUp:
         pass
