@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from typing import Any
 
-from ..compiler.ir.module import Module
+import numpy as np
+
+from ..compiler.ir.module import Module, solve_of
+from .counting import Counts, Statistics, of_fixed_steps
 from .model import (
     Array,
     Targets,
@@ -13,8 +17,10 @@ from .model import (
     checked_rows,
     checked_targets,
     checked_time,
+    checked_times,
     checked_weights,
 )
+from .solution import solution
 
 
 class CheckedModel(ABC):
@@ -38,6 +44,23 @@ class CheckedModel(ABC):
         y = checked_rows(y, self.module.signature.size, "y", self.dtype)
         return self.array("vector_field", weights, checked_time(t), y)
 
+    def solve(self, weights: Weights, x: Array, times: Array, /) -> Array:
+        return solution(self, weights, self._rows(x), checked_times(times))
+
+    def statistics(self, weights: Weights, x: Array, /) -> Statistics:
+        given = self._weights(weights), self._rows(x)
+        if solve_of(self.module) is None:
+            return of_fixed_steps(self.module)
+        counts = Counts()
+        with self._counted(counts):
+            self._forward(*given)
+        forwards = counts.nfe, counts.accepted, counts.rejected
+        if self.module.has_loss:
+            with self._counted(counts):
+                self._backward(*given)
+        counts.nfe, counts.accepted, counts.rejected = forwards
+        return counts.statistics(self.module.has_loss)
+
     def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float:
         x = self._rows(x)
         return float(self.array("loss", weights, x, self._targets(targets, x)))
@@ -59,6 +82,19 @@ class CheckedModel(ABC):
     @abstractmethod
     def array(self, function: str, weights: Weights, *arguments: Any) -> Array:
         """What a function returns, just as it does; the weights are checked."""
+
+    @abstractmethod
+    def _counted(self, counts: Counts) -> AbstractContextManager[None]:
+        """Within it the calls of solvers are counted."""
+
+    def _forward(self, weights: dict[str, Array], x: Array) -> None:
+        self.array("forward", weights, x)
+
+    def _backward(self, weights: dict[str, Array], x: Array) -> None:
+        """The gradient for some targets: how often the field is pulled back is not theirs."""
+        k, is_classifier = self.module.signature.outputs, self.module.signature.is_classifier
+        targets = np.zeros(len(x), np.int64) if is_classifier else np.zeros((len(x), k), self.dtype)
+        self._gradient(weights, x, targets)
 
     @abstractmethod
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..compiler.ir.module import Function, Module
+from . import counting_jax
+from .counting import Counts, replaced
 from .framework_model import FrameworkModel, NoForwardMode
 from .jax_dialect import JAX
 from .model import Array, Targets, checked_targets, in_dtype
@@ -166,6 +168,22 @@ class JaxModel(FrameworkModel):
             trained = {w.name for w in self.module.trained}
             found = {n: np.asarray(g) for n, g in held[0].items() if n in trained} if held else {}
             return [np.asarray(g) for g in pulled], found
+
+    def _forward(self, weights: dict[str, Array], x: Array) -> None:
+        """A function that was traced before would not count."""
+        with self.settings():
+            jax.jit(lambda weights, x: self.native.forward(weights, x))(_placed(weights), x)
+
+    @contextmanager
+    def _counted(self, counts: Counts) -> Iterator[None]:
+        solver = counting_jax.counting(self.native.diffeqsolve, counts)
+        before, self._compiled = self._compiled, {}
+        try:
+            with replaced(self.native, "diffeqsolve", solver):
+                yield
+            jax.effects_barrier()
+        finally:
+            self._compiled = before
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         with self.settings():

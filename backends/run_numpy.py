@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..compiler.ir.module import Function, Module
 from ..compiler.reference.reference import Reference
+from ..compiler.semantics.solved import counted
 from .checked_model import CheckedModel
+from .counting import Counts
 from .model import Array, Model, Targets, Weights, checked_seed
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
@@ -56,6 +59,13 @@ class NumpyModel(CheckedModel):
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> NumpyStepper:
         return NumpyStepper(self, updater, x, targets)
+
+    @contextmanager
+    def _counted(self, counts: Counts) -> Iterator[None]:
+        with counted() as solves:
+            yield
+        counts.nfe, counts.nfe_backward = solves.evaluations, solves.evaluations - counts.nfe
+        counts.accepted, counts.rejected = solves.accepted, solves.rejected
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         return self.reference.gradient(weights, x, targets)

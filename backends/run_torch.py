@@ -13,7 +13,9 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
-from ..compiler.ir.module import Function, Module
+from ..compiler.ir.module import Function, Module, solve_of
+from . import counting_torch
+from .counting import Counts, replaced
 from .framework_model import FrameworkModel, NoForwardMode
 from .model import Array, Targets, Weights, checked_targets, in_dtype
 from .optimizers import Rates, Updater, global_norm
@@ -60,8 +62,10 @@ class TorchModel(FrameworkModel):
         torch.set_num_threads(count)
 
     def compile(self) -> None:
-        """torch.compile of `step`: one layer is compiled once, whatever the depth."""
-        native, step = self.native, self._names["step"]
+        """torch.compile of `step`: one layer is compiled once, whatever the depth. Of an adaptive
+        method it is the field, which a solver calls."""
+        solve = solve_of(self.module)
+        native, step = self.native, self._names["step" if solve is None else solve.field]
         setattr(native, step, torch.compile(getattr(native, step)))
 
     def network(self, weights: dict[str, Array]) -> Any:
@@ -125,6 +129,13 @@ class TorchModel(FrameworkModel):
         held = self.parameters(owner).items() if function.takes_weights else ()
         pulled = {n: _gradient_of(p).cpu().numpy() for n, p in held}
         return [_gradient_of(leaf).cpu().numpy() for leaf in leaves], pulled
+
+    @contextmanager
+    def _counted(self, counts: Counts) -> Iterator[None]:
+        (name,) = (n for n in counting_torch.NAMES if hasattr(self.native, n))
+        solver = counting_torch.counting(getattr(self.native, name), counts)
+        with replaced(self.native, name, solver):
+            yield
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         network = self.network(weights)

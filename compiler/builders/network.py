@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ...data.sources import counted
 from ...spec.adaptive import Adaptive
+from ...spec.integrators import Splitting
 from ...spec.model import Adjoint
 from ...spec.node import content_hash
 from ...spec.readouts import Classifier
@@ -13,7 +14,7 @@ from ..ir.expr import walk
 from ..ir.module import Constant, Function, Header, Module, Signature
 from ..ir.problem import LETTERS, LayerWeight, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
-from ..ir.types import STEP, Size
+from ..ir.types import ENDS, STEP, Size
 from ..ir.verify import InvalidModule
 from . import adaptive, field, objective, path
 from .layer import Layer, layer_of
@@ -47,7 +48,8 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         public=tuple(name for name in PUBLIC if name in functions),
         header=_header(problem, claims),
         names=problem.names,
-        sizes={STEP.name: time.steps},
+        sizes={STEP.name: time.steps, ENDS.name: 2},
+        is_staggered=isinstance(problem.integrator, Splitting) and problem.integrator.lag != 0,
     )
 
 

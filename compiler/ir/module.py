@@ -275,6 +275,8 @@ class Module:
     sizes: Mapping[str, int] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     """How rows of the data become features, where its programs are to do it."""
+    is_staggered: bool = False
+    """Does the momentum of a state lie behind its position in time?"""
     weights_name: str = ""
     """The file that a program run alone loads, where it is not called like the program."""
 

@@ -37,6 +37,10 @@ class Reference:
         """The stacked state (y, z) at t_0 … t_N: (N+1, s, n)."""
         return self._run("trajectory", weights, x)
 
+    def solve(self, weights: Weights, x: Array, times: Array) -> Array:
+        """The stacked state at any times, of an adaptive method with shared weights."""
+        return self._run("solve", weights, x, times)
+
     def vector_field(self, weights: Weights, t: float, y: Array) -> Array:
         """f(t, y), rows (s, n) in and out; y'' of a second-order field."""
         return self._run("vector_field", weights, t, y)
