@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,8 @@ class CheckedModel(ABC):
     """The functions of the Model protocol, of a module in a dtype. Raises ArgumentError for weights
     and data that do not fit."""
 
+    backend: str
+    source: str
     module: Module
     dtype: str
     device: str
@@ -51,15 +52,7 @@ class CheckedModel(ABC):
         given = self._weights(weights), self._rows(x)
         if solve_of(self.module) is None:
             return of_fixed_steps(self.module)
-        counts = Counts()
-        with self._counted(counts):
-            self._forward(*given)
-        forwards = counts.nfe, counts.accepted, counts.rejected
-        if self.module.has_loss:
-            with self._counted(counts):
-                self._backward(*given)
-        counts.nfe, counts.accepted, counts.rejected = forwards
-        return counts.statistics(self.module.has_loss)
+        return self._count(*given).statistics(self.module.has_loss)
 
     def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float:
         x = self._rows(x)
@@ -84,17 +77,13 @@ class CheckedModel(ABC):
         """What a function returns, just as it does; the weights are checked."""
 
     @abstractmethod
-    def _counted(self, counts: Counts) -> AbstractContextManager[None]:
-        """Within it the calls of solvers are counted."""
+    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+        """What the solves of `forward` take, and those of a gradient."""
 
-    def _forward(self, weights: dict[str, Array], x: Array) -> None:
-        self.array("forward", weights, x)
-
-    def _backward(self, weights: dict[str, Array], x: Array) -> None:
-        """The gradient for some targets: how often the field is pulled back is not theirs."""
+    def some_targets(self, rows: int) -> Array:
+        """Targets of some kind: how often a field is evaluated is not theirs."""
         k, is_classifier = self.module.signature.outputs, self.module.signature.is_classifier
-        targets = np.zeros(len(x), np.int64) if is_classifier else np.zeros((len(x), k), self.dtype)
-        self._gradient(weights, x, targets)
+        return np.zeros(rows, np.int64) if is_classifier else np.zeros((rows, k), self.dtype)
 
     @abstractmethod
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:

@@ -27,6 +27,9 @@ class Counts:
     accepted: int = 0
     rejected: int = 0
 
+    def clear(self) -> None:
+        self.nfe = self.nfe_backward = self.accepted = self.rejected = 0
+
     def statistics(self, has_loss: bool) -> Statistics:
         found = {"nfe": self.nfe, "accepted": self.accepted, "rejected": self.rejected}
         return found | ({"nfe_backward": self.nfe_backward} if has_loss else {})

@@ -41,8 +41,9 @@ IN_WORDS = (
 
 def tightened(model: Model, case: Compiled) -> Model:
     """The program with other tolerances, where it is one in float64."""
-    is_program = isinstance(model, ProgramModel) and model.dtype == "float64"
-    if is_program and is_adaptive(case.problem):
+    if not isinstance(model, ProgramModel):
+        return model
+    if model.dtype == "float64" and is_adaptive(case.problem):
         model.set_constants({**TIGHT, "MAX_STEPS": MOST_STEPS})
     return model
 

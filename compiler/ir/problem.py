@@ -14,7 +14,7 @@ from math import ceil, prod, sqrt
 
 from ...spec.initializers import Initializer
 from ...spec.integrators import Integrator
-from ...spec.model import Checkpoint, Spec
+from ...spec.model import Adjoint, Checkpoint, Spec
 from ...spec.parametrizations import Parametrization
 from ...spec.regularizers import Regularizer
 from .expr import Expr, constant, variables, weight
@@ -244,6 +244,11 @@ class Problem:
         if not isinstance(mode, Checkpoint):
             return None
         return mode.every or ceil(sqrt(self.steps))
+
+    @property
+    def is_adjoint(self) -> bool:
+        """Is the gradient that of the continuous adjoint?"""
+        return isinstance(self.spec.model.gradient, Adjoint)
 
     @property
     def H(self) -> Expr:

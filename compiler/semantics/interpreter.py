@@ -157,7 +157,7 @@ class Interpreter:
             time = [np.asarray(t)] * solve.timed
             return self._function(solve.field, [*time, *states, *consts], weights)
 
-        return solved(slopes, states, times)
+        return solved(slopes, states, times, solve.by, self.narrowed is not None)
 
     def _scanned(
         self, scan: Scan, operands: list[Array], weights: Mapping[Expr, Array]

@@ -1,4 +1,4 @@
-"""Counting what torchdiffeq asks of a field."""
+"""What torchdiffeq does with a field: counted, and as NaN where it gives up, as diffrax has it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from torch import Tensor
 from .counting import Counts
 
 NAMES = ("odeint", "odeint_adjoint")
+GIVES_UP = ("underflow in dt", "non-finite values in state", "max_num_steps exceeded")
+"""How the messages begin with which it ends a solve, by an assertion."""
 
 
 class CountedField:
@@ -54,3 +56,22 @@ def counting(solver: Callable[..., Any], counts: Counts) -> Callable[..., Any]:
         return solver(CountedField(field, counts), *given, **options)
 
     return counted
+
+
+def gave_up(error: AssertionError) -> bool:
+    """Is it one of the ends of a solve?"""
+    return str(error).startswith(GIVES_UP)
+
+
+def or_nan(solver: Callable[..., Any]) -> Callable[..., Any]:
+    """torchdiffeq's function, with NaN in the place of a solution that it does not find."""
+
+    def solved(field: Any, y: Tensor, times: Tensor, **options: Any) -> Any:
+        try:
+            return solver(field, y, times, **options)
+        except AssertionError as error:
+            if not gave_up(error):
+                raise
+            return torch.stack([y * torch.nan] * len(times))
+
+    return solved

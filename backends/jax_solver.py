@@ -1,4 +1,4 @@
-"""Counting what diffrax asks of a field, by calls back from the compiled program.
+"""What diffrax does with a field, counted by calls back from the compiled program.
 
 They are there while something is counted; the program itself has none.
 """
@@ -11,6 +11,14 @@ from typing import Any
 import jax
 
 from .counting import Counts
+
+GIVES_UP = ("maximum number of solver steps", "minimum step size")
+"""What diffrax says where it ends the adjoint's solve: the way back has no NaN to say so."""
+
+
+def gave_up(error: RuntimeError) -> bool:
+    """Is it the end of a solve?"""
+    return any(words in str(error) for words in GIVES_UP)
 
 
 def counting(solver: Callable[..., Any], counts: Counts) -> Callable[..., Any]:
