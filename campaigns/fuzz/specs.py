@@ -82,11 +82,13 @@ def specs(draw: st.DrawFn) -> Plain:
 
 def _with_as_many_targets(source: Plain | str | None, net: Plain) -> Plain | str | None:
     """Data without their one target, where the readout predicts more numbers."""
-    if not isinstance(source, dict) or "targets" not in source or "readout" not in net:
+    wanted = readouts.Readout._choose(net["readout"]).outputs_count if "readout" in net else None
+    if source is None or wanted in (None, 1):
         return source
-    if readouts.Readout._choose(net["readout"]).outputs_count in (None, 1):
-        return source
-    return {key: value for key, value in source.items() if key != "targets"}
+    if isinstance(source, dict) and "targets" in source:
+        return {key: value for key, value in source.items() if key != "targets"}
+    is_drawn = data.Data._choose(source).target_kind == "values"  # with its one target
+    return {"kind": "points", "features": [[1.0], [-1.0]]} if is_drawn else source
 
 
 def _learns(net: Plain, field: Field) -> bool:
@@ -233,9 +235,11 @@ def _sources(
     if not draw(rarely()):
         return n, 2, None
     members = data.Data.members()
-    with_values = ("csv", "npz", "points")
     regression = head is not None and issubclass(head, readouts.LeastSquares)
-    cls = members[draw(st.sampled_from([k for k in members if not regression or k in with_values]))]
+    unfit = (
+        ("flip",) if not regression else tuple(members.keys() - {"csv", "npz", "points", "flip"})
+    )
+    cls = members[draw(st.sampled_from([k for k in members if k not in unfit]))]
     if issubclass(cls, data.File):
         return 2, 2, draw(_file(cls, regression))
     if issubclass(cls, data.Points):
