@@ -82,13 +82,11 @@ def specs(draw: st.DrawFn) -> Plain:
 
 def _with_as_many_targets(source: Plain | str | None, net: Plain) -> Plain | str | None:
     """Data without their one target, where the readout predicts more numbers."""
-    wanted = readouts.Readout._choose(net["readout"]).outputs_count if "readout" in net else None
-    if source is None or wanted in (None, 1):
+    if not isinstance(source, dict) or "targets" not in source or "readout" not in net:
         return source
-    if isinstance(source, dict) and "targets" in source:
-        return {key: value for key, value in source.items() if key != "targets"}
-    is_drawn = data.Data._choose(source).target_kind == "values"  # with its one target
-    return {"kind": "points", "features": [[1.0], [-1.0]]} if is_drawn else source
+    if readouts.Readout._choose(net["readout"]).outputs_count in (None, 1):
+        return source
+    return {key: value for key, value in source.items() if key != "targets"}
 
 
 def _learns(net: Plain, field: Field) -> bool:
@@ -236,10 +234,9 @@ def _sources(
         return n, 2, None
     members = data.Data.members()
     regression = head is not None and issubclass(head, readouts.LeastSquares)
-    unfit = (
-        ("flip",) if not regression else tuple(members.keys() - {"csv", "npz", "points", "flip"})
-    )
-    cls = members[draw(st.sampled_from([k for k in members if k not in unfit]))]
+    fit = {"csv", "npz", "points"} if regression else members.keys() - {"flip"}
+    fit |= {"flip"} if head is readouts.State else set()  # it has one target, whatever is asked for
+    cls = members[draw(st.sampled_from([k for k in members if k in fit]))]
     if issubclass(cls, data.File):
         return 2, 2, draw(_file(cls, regression))
     if issubclass(cls, data.Points):
