@@ -9,7 +9,7 @@ Stability      nothing is known of the spectrum by construction
 Reference      Dupont, Doucet & Teh, Augmented neural ODEs, NeurIPS 2019,
                arXiv:1904.01681
 
-Written by wellposed 0.1.0 (JAX) from the spec spheres-augmented, fd4bcd0f.
+Written by wellposed 0.1.0 (JAX) from the spec spheres-augmented, 5bf5cdc0.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 

@@ -9,7 +9,7 @@ Stability      nothing is known of the spectrum by construction
 Reference      Dupont, Doucet & Teh, Augmented neural ODEs, NeurIPS 2019,
                arXiv:1904.01681
 
-Written by wellposed 0.1.0 (PyTorch) from the spec spheres-flow, 3488a1e0.
+Written by wellposed 0.1.0 (PyTorch) from the spec spheres-flow, a451a884.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
