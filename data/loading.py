@@ -112,7 +112,7 @@ def _mismatch(what: str, have: int | None, expected: int, place: Place) -> SpecE
 
 
 def _check_range(dataset: Dataset, place: Place, dtype: str) -> None:
-    """Refuse points that are no numbers of a dtype; those that are generated always are."""
+    """Refuse points that are no numbers of a dtype."""
     for key, values in (("features", dataset.train.x), ("targets", dataset.train.targets)):
         if values is None or values.ndim < 2:
             continue

@@ -119,8 +119,8 @@ class Peaks(Planar, kind="peaks"):
 
 
 class NestedSpheres(Data, kind="nested-spheres"):
-    """A ball within a shell (Dupont et al. 2019): r₁, r₂, r₃ = 0.5, 1, 1.5, a point in two is
-    `inner`, ‖x‖ ≤ r₁; `outer` has r₂ ≤ ‖x‖ ≤ r₃."""
+    """A ball within a shell (Dupont et al. 2019), the classes `inner` and `outer`: ‖x‖ ≤ r₁ and
+    r₂ ≤ ‖x‖ ≤ r₃."""
 
     examples: ClassVar[tuple[str, ...]] = (
         "{kind: nested-spheres, train: 1000, validation: 200, dimensions: 3, radii: [0.5, 1, 1.5]}",

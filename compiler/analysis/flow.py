@@ -59,11 +59,11 @@ def _assumption(problem: Problem) -> str:
 
 
 def _evidence(problem: Problem) -> str:
-    start = "y(0) = L x ↦ y(T)" if _is_learned(problem) else "x ↦ y(T)"
+    start = "y(0) = L x" if _is_learned(problem) else "x"
     what = "keeps the order on the line" if problem.size == 1 else "is a homeomorphism"
     assert problem.readout is not None
     read = "the readout is affine" if problem.readout.weights else "the prediction is y(T)"
-    return f"solutions do not cross, so {start} {what}; {read}"
+    return f"solutions do not cross, so the map from {start} to y(T) {what}; {read}"
 
 
 def _is_learned(problem: Problem) -> bool:
