@@ -94,8 +94,19 @@ class Subject:
         return Split(random.normal(size=(SAMPLES, self.problem.features.value)), None)
 
     def few(self, most: int) -> Split:
-        """At most so many of the points, evenly chosen."""
-        return self.points.rows(evenly(len(self.points), most))
+        """At most so many different points, evenly chosen."""
+        some = self.points.rows(evenly(len(self.points), max(most, MOST_POINTS)))
+        _, first = np.unique(some.x, axis=0, return_index=True)
+        different = some.rows(np.sort(first))
+        return different.rows(evenly(len(different), most))
+
+    def labels(self, points: Split) -> Array | None:
+        """The classes of points, where the data have classes."""
+        return points.targets if self.dataset and self.dataset.kind == "classes" else None
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        return () if self.dataset is None else self.dataset.preprocessing.classes or ()
 
     def title(self, what: str) -> str:
         return f"{self.problem.name}: {what} ({self.when})"
@@ -122,7 +133,7 @@ def _pictures(subject: Subject) -> Iterator[tuple[str, Picture]]:
     yield "features.png", _features
     if subject.problem.size**3 <= WHOLE:
         yield "eigenvalues.png", _eigenvalues
-    if subject.problem.size == 2:
+    if subject.problem.size in trajectories.SPACES:
         yield "trajectories.png", _trajectories
 
 
@@ -172,14 +183,32 @@ def _logits(subject: Subject, x: Array) -> Array:
 def _features(subject: Subject, path: Path) -> None:
     """The block y of the state: what the readout sees."""
     problem, n = subject.problem, subject.problem.first.size.value
-    room = MOST_ENTRIES // (problem.size * len(subject.times))
-    split = subject.few(int(np.clip(room, 1, MOST_POINTS)))
+    split = _drawable(subject)
     y = subject.path(split.x)[..., :n]
-    has_classes = subject.dataset is not None and subject.dataset.kind == "classes"
-    labels = split.targets if has_classes else None
-    title = subject.title("features through the layers")
-    names = () if subject.dataset is None else subject.dataset.preprocessing.classes or ()
-    features.features_through_layers(y, labels, subject.times, path, title, names)
+    features.features_through_layers(
+        y,
+        subject.labels(split),
+        subject.times,
+        path,
+        subject.title("features through the layers"),
+        subject.class_names,
+        over_time=problem.features.value == 1,
+        goals=_goals(subject, split),
+    )
+
+
+def _drawable(subject: Subject) -> Split:
+    """As many of the points as a picture shows, if their states are not too many to hold."""
+    problem = subject.problem
+    room = MOST_ENTRIES // (problem.size * len(subject.times))
+    return subject.few(int(np.clip(room, 1, MOST_POINTS)))
+
+
+def _goals(subject: Subject, split: Split) -> Array | None:
+    """What the first components of y(T) are to be, where the prediction is y(T) itself."""
+    readout = subject.problem.readout
+    has_values = subject.dataset is not None and subject.dataset.kind == "values"
+    return split.targets if has_values and readout is not None and not readout.weights else None
 
 
 def _eigenvalues(subject: Subject, path: Path) -> None:
@@ -203,6 +232,10 @@ def _eigenvalues(subject: Subject, path: Path) -> None:
 
 
 def _trajectories(subject: Subject, path: Path) -> None:
-    x = subject.few(trajectories.MOST_PATHS).x
-    y = subject.path(x)
-    trajectories.trajectories(y, subject.times, path, subject.title("trajectories"))
+    split = _drawable(subject)
+    labels = subject.labels(split)
+    if labels is None:
+        split = subject.few(trajectories.MOST_PATHS)
+    y = subject.path(split.x)
+    title = subject.title("trajectories")
+    trajectories.trajectories(y, subject.times, path, title, labels, subject.class_names)

@@ -86,4 +86,5 @@ CODES: dict[str, str] = {
     "N204": "stable where it was looked at",
     "N205": "the method amplifies, within what is tolerated",
     "N206": "the step is within the method's limit, the field amplifies",
+    "N207": "what no flow on a state as narrow as the data can do",
 }

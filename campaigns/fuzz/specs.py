@@ -233,9 +233,10 @@ def _sources(
     if not draw(rarely()):
         return n, 2, None
     members = data.Data.members()
-    with_values = ("csv", "npz", "points")
     regression = head is not None and issubclass(head, readouts.LeastSquares)
-    cls = members[draw(st.sampled_from([k for k in members if not regression or k in with_values]))]
+    fit = {"csv", "npz", "points"} if regression else members.keys() - {"flip"}
+    fit |= {"flip"} if head is readouts.State else set()  # it has one target, whatever is asked for
+    cls = members[draw(st.sampled_from([k for k in members if k in fit]))]
     if issubclass(cls, data.File):
         return 2, 2, draw(_file(cls, regression))
     if issubclass(cls, data.Points):

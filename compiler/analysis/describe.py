@@ -25,6 +25,7 @@ from ..ir.text import definition, equations, mathematics, number
 from ..reference.initial import deviation
 from .cost import Cost, cost
 from .findings import Finding
+from .flow import limits
 from .seen import Seen
 from .spectrum import in_text
 from .stability import analyse
@@ -58,6 +59,9 @@ class Description:
     integrator: list[str]
     cost: Cost
     findings: tuple[Finding, ...]
+    """On stability."""
+    limits: tuple[Finding, ...]
+    """What a flow cannot do."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -66,13 +70,13 @@ class Description:
             "weights": [asdict(row) for row in self.weights],
             "integrator": self.integrator,
             "cost": self.cost.to_json(),
-            "findings": [f.to_json() for f in self.findings],
+            "findings": [f.to_json() for f in (*self.findings, *self.limits)],
         }
 
 
 def describe(compiled: Compiled, given: Seen | None = None) -> Description:
-    """Equations, weights, plan, cost and stability findings by what is `given` to look at. Imports
-    no framework."""
+    """Equations, weights, plan, cost, stability findings by what is `given` to look at, and what
+    the flow cannot do. Imports no framework."""
     problem = compiled.problem
     return Description(
         name=problem.name,
@@ -81,6 +85,7 @@ def describe(compiled: Compiled, given: Seen | None = None) -> Description:
         integrator=_plan(compiled),
         cost=cost(compiled.written),
         findings=analyse(compiled, given),
+        limits=limits(problem),
     )
 
 
