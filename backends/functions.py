@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..compiler.ir.expr import Expr, variables
-from ..compiler.ir.module import Call, Function, Group, Let, Scan
+from ..compiler.ir.module import Call, Function, Group, Let, Pull, Scan
 from ..compiler.ir.naming import free, numbered
 from .document import INDENT, WIDTH, Doc, bracket, flat, laid_out
 from .expressions import Expressions, NotPrinted, Words
@@ -204,6 +204,9 @@ class FunctionPrinter:
                 self.assign(self._unpacked_call(let), doc)
             case Scan():
                 self.program.scan(self, let, let.value)
+            case Pull():
+                doc = self.program.pull(self, let.value)
+                self.assign(self._cotangents(let, let.value), doc)
             case _:
                 kind = type(let.value).__name__
                 message = f"{self.program.dialect.title} has no words for a {kind.lower()}"
@@ -214,11 +217,23 @@ class FunctionPrinter:
         assert isinstance(let.value, Call)
         self.bind(let.targets, self.at)
         found = result_parts(self.program.module.functions[let.value.function].results)
+        return self._left(let, [(group, len(members)) for group, members in found])
+
+    def _cotangents(self, let: Let, pull: Pull) -> list[str]:
+        """The left side of cotangents: they come in the groups of the parameters."""
+        self.bind(let.targets, self.at)
+        callee = self.program.module.functions[pull.function]
+        found = parts(callee.params, callee) if self.program.nests else []
+        groups = [(part if isinstance(part, Group) else None, len(m)) for part, m in found]
+        return self._left(let, groups or [(None, len(let.targets))])
+
+    def _left(self, let: Let, found: Sequence[tuple[Group | None, int]]) -> list[str]:
+        """Names of targets, those of a group in parentheses."""
         names: list[str] = []
         at = 0
-        for group, members in found:
-            targets = let.targets[at : at + len(members)]
-            at += len(members)
+        for group, count in found:
+            targets = let.targets[at : at + count]
+            at += count
             own = [self.names[t] if t in self.last_use else "_" for t in targets]
             if self.whole_name(targets) or (set(own) == {"_"} and group is not None):
                 names.append(own[0])
@@ -281,6 +296,11 @@ class FunctionPrinter:
     def arguments(self, callee: Function, args: Sequence[Expr]) -> list[Doc]:
         """The arguments of a call: groups whole or starred, as the callee wants them."""
         return self._handed(callee, callee.params, args)
+
+    def together(self, given: Sequence[Expr]) -> Doc:
+        """Values as one argument: of several a tuple."""
+        docs = [self.expressions.doc(e) for e in given]
+        return bracket("(", docs, ")") if len(docs) > 1 else docs[0]
 
     def _handed(self, callee: Function, params: Sequence[Expr], args: Sequence[Expr]) -> list[Doc]:
         found: list[Doc] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .dialect import COMMON, PRODUCT, Dialect, Row, softmaxes
 from .numpy_rows import numpy_rows
 
+KEPT = "propagate_kept"
 JAX = Dialect(
     name="jax",
     title="JAX",
@@ -24,5 +25,6 @@ JAX = Dialect(
         "abs": Row("{0:product} * jnp.sign({0})", PRODUCT),
         "put": Row("jnp.zeros_like({2}).at[{1}].set({0})"),
     },
+    others=(KEPT,),
     reserved=frozenset({"jax", "jnp", "Array", "Weights"}),
 )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Function, Let, Module, Scan
+from ..compiler.ir.module import Function, Let, Module, Pull, Scan
 from ..compiler.ir.naming import numbered
 from ..compiler.ir.types import array_shape
 from . import guards, main_block
 from .dialect import Dialect
 from .document import INDENT, Doc, bracket, docstring
 from .functions import FunctionPrinter
-from .jax_dialect import JAX
+from .jax_dialect import JAX, KEPT
 from .program import ProgramPrinter, Section
 
 
@@ -25,6 +25,7 @@ class JaxProgram(ProgramPrinter):
     """Functions that take weights have the dict of them as their first parameter."""
 
     dialect: Dialect = JAX
+    nests = True
 
     def raw(self, weight: str) -> str:
         held = f'weights["{weight}"]'
@@ -39,7 +40,8 @@ class JaxProgram(ProgramPrinter):
         return f"{self.own(callee.name)}(", given, ")"
 
     def decorators(self, function: Function) -> list[str]:
-        return ["@jax.checkpoint"] * function.recomputed
+        own = ["@jax.custom_vjp"] * bool(function.derivative)
+        return [*own, *["@jax.checkpoint"] * function.recomputed]
 
     def guards(self, printer: FunctionPrinter) -> list[str]:
         own = [guards.of_weights(self)] if printer.function.name == "layer_weights" else []
@@ -49,9 +51,30 @@ class JaxProgram(ProgramPrinter):
         """A step that `lax.scan` can call, and the call."""
         _Scan(self, printer, let, scan).write()
 
+    def pull(self, printer: FunctionPrinter, pull: Pull) -> Doc:
+        callee = self.module.functions[pull.function]
+        given = [self.own(callee.name), *printer.arguments(callee, pull.args)]
+        name = printer.local("pull")
+        printer.write(f"_, {name} = ", bracket("jax.vjp(", given, ")"))
+        return bracket(f"{name}(", [printer.together(pull.bars)], ")")
+
+    def derivative(self, function: Function) -> Section:
+        """What it keeps of itself, and that there is a way back from that."""
+        own, kept, back = map(self.own, (function.name, KEPT, function.derivative))
+        states = self.result_type(function)
+        return [
+            f"def {kept}(*given: Array) -> tuple[{states}, tuple[Array, ...]]:",
+            docstring([f"The states that `{own}` gives, and what its derivative starts from."]),
+            f"    states = {own}(*given)",
+            f"    return states, (*states, *given[{len(function.results)}:])",
+            "",
+            "",
+            f"{own}.defvjp({kept}, lambda kept, bars: {back}(*kept, *bars))",
+        ]
+
     def functions(self) -> Iterator[Section]:
         for function in self.module.functions.values():
-            yield FunctionPrinter(self, function, 0).run()
+            yield from self.function(function)
 
     def imports(self) -> list[str]:
         return [
@@ -179,7 +202,7 @@ class _Scan:
     ) -> None:
         p, n = self.printer, len(self.carry)
         if outs or more:
-            names = [state] if n == 1 else [f"{state}_{i}" for i in range(n)]
+            names = [state] if n == 1 else self._inner_names(self.carry, "")
             p.assign([*names, *outs, *more], call, INDENT)
             if n > 1:
                 p.write(f"{state} = ", f"({', '.join(names)})", INDENT)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from .._version import __version__
 from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan
+from ..compiler.ir.module import Call, Function, Group, Let, Module, Pull, Scan
 from ..compiler.ir.text import number
 from ..compiler.ir.types import Size
 from . import guards, initial, preprocess
 from .dialect import Dialect
 from .document import WIDTH, Doc, bracket, docstring, fold
-from .expressions import Needs
+from .expressions import Needs, NotPrinted
 from .functions import FunctionPrinter
 from .grouping import result_parts
 from .names import fixed, own_names
@@ -21,6 +21,8 @@ from .names import fixed, own_names
 LABEL = 15
 """Columns of the labels in the head."""
 ALIASES = ("State", "Layer")
+MOST_TYPES = 3
+"""Of arrays that are written one by one in the type of a tuple."""
 ALWAYS = ("HORIZON", "STEPS", "H")
 Section = list[str]
 
@@ -37,6 +39,8 @@ class ProgramPrinter(ABC):
     own way. Its methods are asked by the printers of functions and expressions."""
 
     dialect: Dialect
+    nests: bool = False
+    """Do cotangents come in the groups of the parameters?"""
 
     def __init__(self, module: Module) -> None:
         self.module, self.needs = module, Needs()
@@ -102,15 +106,19 @@ class ProgramPrinter(ABC):
                 self.aliases["State"] = f"tuple[{', '.join([array] * len(members))}]"
                 return self.own("State")
             return self.alias(group)
-        types = [array if g is None else self.group_type(g, len(m)) for g, m in found]
-        return f"tuple[{', '.join(types)}]"
+        return self.tuple_of([array if g is None else self.group_type(g, len(m)) for g, m in found])
 
     def state_type(self, step: Function, members: int) -> str:
         """The type of what a scan carries."""
         array = self.dialect.array
         if step.results[0].group is not None and len(step.results) == members:
             return self.result_type(step)
-        return f"tuple[{', '.join([array] * members)}]"
+        return self.tuple_of([array] * members)
+
+    def tuple_of(self, types: Sequence[str]) -> str:
+        """The type of a tuple; of many arrays it is not counted how many they are."""
+        is_long = len(types) > MOST_TYPES and {*types} == {self.dialect.array}
+        return f"tuple[{self.dialect.array}, ...]" if is_long else f"tuple[{', '.join(types)}]"
 
     def layer_type(self) -> str:
         """The type of the weights of one step."""
@@ -155,6 +163,17 @@ class ProgramPrinter(ABC):
     @abstractmethod
     def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
         """The lines of a scan."""
+
+    def pull(self, printer: FunctionPrinter, pull: Pull) -> Doc:
+        """The framework's own cotangents of what a function is given."""
+        raise self._not_differentiated(printer.function)
+
+    def derivative(self, function: Function) -> Section:
+        """That a function's derivative is one of the program's own."""
+        raise self._not_differentiated(function)
+
+    def _not_differentiated(self, function: Function) -> NotPrinted:
+        return NotPrinted(f"{self.dialect.title} takes no gradient of its own", function.loc)
 
     @abstractmethod
     def functions(self) -> Iterator[Section]:
@@ -210,6 +229,13 @@ class ProgramPrinter(ABC):
     def _aliases(self) -> list[str]:
         found = [f"{self.own(n)} = {self.aliases[n]}" for n in ALIASES if n in self.aliases]
         return ["", *found] if found else []
+
+    def function(self, function: Function, indent: int = 0) -> Iterator[Section]:
+        """A function; behind one that is the derivative of another that it is so."""
+        yield FunctionPrinter(self, function, indent).run()
+        primal = self.module.functions.get(function.pullback_of)
+        if primal is not None and primal.derivative == function.name:
+            yield self.derivative(primal)
 
     def free_functions(self) -> list[Function]:
         return [f for f in self.module.functions.values() if not f.takes_weights]

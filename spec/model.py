@@ -1,5 +1,6 @@
 """The spec: what a user writes, as a tree of frozen nodes."""
 
+from math import ceil, sqrt
 from sys import float_info
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -7,7 +8,7 @@ from pydantic import Field, model_validator
 
 from .data import Data
 from .initializers import Initializer
-from .integrators import Euler, Integrator
+from .integrators import Euler, Integrator, Splitting
 from .node import Family, Node, Root, Why, refuse
 from .parametrizations import Free, Parametrization
 from .readouts import Readout
@@ -59,12 +60,14 @@ class BlockLift(Lift, kind="blocks"):
 
 
 class Gradient(Family, title="gradient mode"):
-    """How the gradient of the loss is taken."""
+    """How the gradient of the loss is taken; a mode says which integrators it takes."""
 
-    planned: ClassVar[dict[str, str]] = {
-        "reversible": "memory-lean gradients",
-        "adjoint": "adaptive solvers",
-    }
+    planned: ClassVar[dict[str, str]] = {"adjoint": "adaptive solvers"}
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """Does it go with that integrator?"""
+        return True
 
 
 class Backprop(Gradient, kind="backprop"):
@@ -80,6 +83,20 @@ class Checkpoint(Gradient, kind="checkpoint"):
     every: Annotated[
         Annotated[int, Field(ge=1)] | None, Field(description="k, fewer than N; by default ⌈√N⌉")
     ] = None
+
+    def spacing(self, steps: int) -> int:
+        """k for N steps."""
+        return self.every or ceil(sqrt(steps))
+
+
+class Reversible(Gradient, kind="reversible"):
+    """That of `backprop`, of which only the last state is kept, whatever N; steps are undone one by
+    one on the way back, which adds their rounding. For verlet and leapfrog."""
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """Blocks that move in turn, each by the others, move back in the other order."""
+        return issubclass(method, Splitting)
 
 
 class Time(Node):

@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from ..ir.expr import Expr, walk
-from ..ir.module import Call, Function, Module, Role, Scan
+from ..ir.module import Call, Function, Module, Pull, Role, Scan
 from ..ir.operations import LEAVES, OPERATIONS
 from ..passes.segments import FINAL_STATE
 
@@ -59,11 +59,13 @@ def cost(module: Module) -> Cost:
 
 def _activations(module: Module) -> int:
     """Numbers that a gradient keeps on the way to y(T): all that steps give; of what is computed
-    again the states before, and at one time all that is within."""
+    again the states before, of steps that are undone the last states, and at one time all that is
+    within."""
     kept, within = 0, 0
-    for scan, step in _scans(module):
-        if step.recomputed:
-            kept += scan.length.value * sum(prod(e.shape) for e in scan.init)
+    for owner, scan, step in _scans(module, FINAL_STATE):
+        if owner.derivative or step.recomputed:
+            times = 1 if owner.derivative else scan.length.value
+            kept += times * sum(prod(e.shape) for e in scan.init)
             within = max(within, fold(module, step.name, _kept))
         else:
             kept += scan.length.value * fold(module, step.name, _kept)
@@ -71,16 +73,24 @@ def _activations(module: Module) -> int:
 
 
 def _again(module: Module) -> int:
-    """Operations that a gradient does a second time."""
-    scans = ((scan, step) for scan, step in _scans(module) if step.recomputed)
-    return sum(scan.length.value * fold(module, step.name, _flops) for scan, step in scans)
+    """Operations that a gradient does besides the forward pass and the derivatives: segments and
+    steps a second time, and steps that are undone."""
+    total = 0
+    for owner, scan, step in _scans(module, FINAL_STATE):
+        if owner.derivative:
+            total += fold(module, owner.derivative, _flops)
+        elif step.recomputed:
+            total += scan.length.value * fold(module, step.name, _flops)
+    return total
 
 
-def _scans(module: Module) -> Iterator[tuple[Scan, Function]]:
-    """The scans on the way to y(T), each with its step."""
-    for let in module.functions[FINAL_STATE].body:
+def _scans(module: Module, name: str) -> Iterator[tuple[Function, Scan, Function]]:
+    """The scans on the way to y(T), each with the function that it stands in and its step."""
+    for let in module.functions[name].body:
         if isinstance(let.value, Scan):
-            yield let.value, module.functions[let.value.step]
+            yield module.functions[name], let.value, module.functions[let.value.step]
+        elif isinstance(let.value, Call) and module.functions[let.value.function].derivative:
+            yield from _scans(module, let.value.function)
 
 
 def largest_operation(module: Module, batch: int) -> int:
@@ -118,7 +128,7 @@ def _of_function(function: Function, measure: Measure, below: Callable[[str], in
         total += _of_expressions(let.operands, measure, below)
         if isinstance(let.value, Scan):
             total += let.value.length.value * below(let.value.step)
-        elif isinstance(let.value, Call):
+        elif isinstance(let.value, Call | Pull):
             total += below(let.value.function)
     return total
 

@@ -12,10 +12,12 @@ from ..ir.naming import free
 from ..ir.problem import LayerWeight, Problem
 from ..ir.types import stored
 from ..passes.adjoint import LOSS_GRADIENT
+from ..passes.reversible import ADDED
+from ..passes.segments import SEGMENT
 
 PUBLIC = ("trajectory", "vector_field", "forward", "regularizer", "loss")
 OTHERS = ("step", "layer_weights", "weights_at", "initial_state", "final_state")
-PASSES = (LOSS_GRADIENT,)
+PASSES = (LOSS_GRADIENT, SEGMENT, *ADDED)
 """Functions that passes add."""
 
 

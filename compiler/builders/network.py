@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...spec.model import Reversible
 from ...spec.node import content_hash
 from ...spec.readouts import Classifier
 from ..ir.expr import walk
@@ -194,6 +195,11 @@ def _weights(problem: Problem) -> str:
 
 def gradient_mode(problem: Problem) -> list[str]:
     """What the gradient keeps of the states, where that is not all of them."""
+    if isinstance(problem.spec.model.gradient, Reversible):
+        return [
+            "keeps the last state alone, whatever N: each step is undone on the way back, "
+            "exactly but for rounding"
+        ]
     every = problem.kept_every
     if every is None or every >= problem.steps:
         return []

@@ -27,7 +27,8 @@ def inverse(step: Function, carried: int, name: str) -> Function:
         undone = variable(before.name, before.type)
         body.append(let(undone, value - change if sign == "add" else value + change))
         known[before] = undone
-    results = tuple(Result(p.name, known[p]) for p in step.params[:carried])
+    pairs = zip(step.params[:carried], step.results, strict=False)
+    results = tuple(Result(p.name, known[p], result.group) for p, result in pairs)
     return Function(
         name=name,
         role=step.role,
@@ -36,6 +37,7 @@ def inverse(step: Function, carried: int, name: str) -> Function:
         body=tuple(body),
         doc=(f"The states before `{step.name}`, from those behind it.",),
         loc=step.loc,
+        groups={known[p]: group for p, group in step.groups.items()},
     )
 
 
