@@ -21,7 +21,7 @@ from .names import fixed, own_names
 LABEL = 15
 """Columns of the labels in the head."""
 ALIASES = ("State", "Layer")
-MOST_TYPES = 3
+MOST_TYPES = 4
 """Of arrays that are written one by one in the type of a tuple."""
 ALWAYS = ("HORIZON", "STEPS", "H")
 Section = list[str]
@@ -106,19 +106,17 @@ class ProgramPrinter(ABC):
                 self.aliases["State"] = f"tuple[{', '.join([array] * len(members))}]"
                 return self.own("State")
             return self.alias(group)
-        return self.tuple_of([array if g is None else self.group_type(g, len(m)) for g, m in found])
+        if len(found) > MOST_TYPES and all(g is None for g, _ in found):
+            return f"tuple[{array}, ...]"
+        types = [array if g is None else self.group_type(g, len(m)) for g, m in found]
+        return f"tuple[{', '.join(types)}]"
 
     def state_type(self, step: Function, members: int) -> str:
         """The type of what a scan carries."""
         array = self.dialect.array
         if step.results[0].group is not None and len(step.results) == members:
             return self.result_type(step)
-        return self.tuple_of([array] * members)
-
-    def tuple_of(self, types: Sequence[str]) -> str:
-        """The type of a tuple; of many arrays it is not counted how many they are."""
-        is_long = len(types) > MOST_TYPES and {*types} == {self.dialect.array}
-        return f"tuple[{self.dialect.array}, ...]" if is_long else f"tuple[{', '.join(types)}]"
+        return f"tuple[{', '.join([array] * members)}]"
 
     def layer_type(self) -> str:
         """The type of the weights of one step."""

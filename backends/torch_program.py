@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from ..compiler.ir.expr import Expr
 from ..compiler.ir.module import Function, Group, Let, Module, Pull, Role, Scan
-from ..compiler.ir.types import array_shape
 from . import guards, main_block
 from .dialect import Dialect
 from .document import Doc, bracket, docstring, flat, laid_out
@@ -14,6 +13,7 @@ from .functions import FunctionPrinter
 from .grouping import parts
 from .names import attributes
 from .program import ProgramPrinter, Section
+from .stacks import constants_of, entries, zeros
 from .torch_dialect import PROPAGATE, PULL_BACK, TORCH
 
 MATH, ABC = "import math", "from collections.abc import Callable, Sequence"
@@ -87,12 +87,14 @@ class TorchProgram(ProgramPrinter):
             "",
             "    @staticmethod",
             f"    def forward(ctx: Any, *given: Tensor) -> {states}:",
+            docstring(["The states behind all steps, of which these and the weights are kept."], 8),
             f"        states = {self.own(own)}(*given)",
             f"        ctx.save_for_backward(*states, *given[{len(function.results)}:])",
             "        return states",
             "",
             "    @staticmethod",
             "    def backward(ctx: Any, *bars: Tensor) -> tuple[Tensor, ...]:",
+            docstring(["The way back from there."], 8),
             f"        return {self.own(back)}(*ctx.saved_tensors, *bars)",
         ]
 
@@ -222,7 +224,7 @@ class _Loop:
         found = [*names]
         others = [self._out_name(v, collected) for v in self.outs]
         found += [*others, *(f"{t}_j" for t in totals)]
-        arguments = [*names, *given, *p.constants_of(scan, self.step)]
+        arguments = [*names, *given, *constants_of(p, scan, self.step)]
         doc = bracket(*self._called(list(arguments)))
         p.assign(found, doc, 4)
         for v, name in zip(self.carry, names, strict=True):
@@ -267,20 +269,17 @@ class _Loop:
                 p.write(f"{name} = ", start)
 
     def _totals(self) -> list[str]:
-        p, found = self.printer, []
-        for total, value in zip(
-            self.sums, self.step.values[len(self.step.values) - len(self.sums) :], strict=True
-        ):
-            name = p.fresh(total.name)
-            shape = array_shape(value.type, {**self.program.module.sizes, "s": 1})
-            p.write(f"{name} = ", f"{p.like_name}.new_zeros({shape})")
-            found.append(name)
+        p = self.printer
+        found = [p.fresh(total.name) for total in self.sums]
+        starts = zeros(p, self.scan, self.step, "torch.zeros_like({})", "{like}.new_zeros({})")
+        for name, zero in zip(found, starts, strict=True):
+            p.write(f"{name} = ", zero)
         return found
 
     def _elements(self) -> tuple[str, Doc, list[Doc]]:
         """The loop's variable, what it runs over, and what the step is given of it."""
         p, scan = self.printer, self.scan
-        items = p.entries(scan, self.step)
+        items = entries(p, scan, self.step)
         if not items:
             return "_", f"range({p.program.size(scan.length)})", []
         if len(items) == 1:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..backends.expressions import NotPrinted
 from ..backends.model import Model
 from ..compiler.passes.reversed_scan import Keep
 from ..compiler.pipeline import Compiled
@@ -22,7 +23,7 @@ from ..spec.node import content_hash
 from .compare import Array, Standard
 from .invariants.refined import loaded
 from .probes import RANDOM, Probes
-from .quantities import GRADIENT, Answers, Key
+from .quantities import GRADIENT, Answers, Key, NotOffered
 from .tolerances import EPSILON, MOVES, Moved, standards
 
 KEY = Key("float64", GRADIENT)
@@ -46,9 +47,13 @@ def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
 
 
 def _gradient(model: Model, case: Compiled, mode: Gradient, probes: Probes) -> dict[str, Array]:
-    """By the model itself where the mode is the spec's."""
+    """By the model itself where the mode is the spec's. Raises NotOffered for a backend that has no
+    words for the mode."""
     if mode.kind != case.spec.model.gradient.kind:
-        model = loaded(replace(case, module=case.lean(case.module, mode)), model)
+        try:
+            model = loaded(replace(case, module=case.lean(case.module, mode)), model)
+        except NotPrinted as error:
+            raise NotOffered(str(error)) from None
     return model.gradient(*_given(probes))
 
 
