@@ -227,6 +227,8 @@ class _Scan:
         if not takes_groups:
             kind = f"tuple[{', '.join([array] * len(self.scan.xs))}]"
             return name, kind if more else self.program.layer_type(), [f"*{name}"]
+        if len(items) == 1:
+            return name, self.program.layer_type(), [name]
         kinds = [array if members == 1 else self.program.layer_type() for _, members in items]
         return name, f"tuple[{', '.join(kinds)}]", [f"*{name}"]
 

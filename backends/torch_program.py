@@ -288,14 +288,18 @@ class _Loop:
                 name = p.local(self._name_of_entry())
                 return name, self._ordered(doc), [name]
             name = p.local("layer")
-            return (
-                name,
-                self._ordered(bracket("zip(", [("*", doc), "strict=True"], ")")),
-                [f"*{name}"],
-            )
+            given = name if self.step.groups else f"*{name}"
+            stacks: list[Doc] = self._members_of(doc)
+            return name, self._ordered(bracket("zip(", [*stacks, "strict=True"], ")")), [given]
         several = self._side_by_side(items)
         name = p.local("layer")
         return name, self._ordered(bracket("zip(", [*several, "strict=True"], ")")), [f"*{name}"]
+
+    def _members_of(self, doc: Doc) -> list[Doc]:
+        """The stacks of a group, one by one where it has no name."""
+        if isinstance(doc, str):
+            return [("*", doc)]
+        return [self.printer.inline(e) for e in self.scan.xs]
 
     def _side_by_side(self, items: list[tuple[Doc, int]]) -> list[Doc]:
         """Stacks that are run over together; groups that the step takes as such run as tuples."""

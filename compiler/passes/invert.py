@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ..ir.expr import Expr, substitute, variable, variables
 from ..ir.module import Function, Let, Result, let
+from ..promises import claims
+from ..promises.checked import checked
 
 
 class NotInvertible(Exception):
     """A step with a line that cannot be undone."""
 
 
+@checked("inverse", claims.step_undone)
 def inverse(step: Function, carried: int, name: str) -> Function:
     """The function that gives the states before a step from those behind it.
 
