@@ -208,9 +208,12 @@ def _heads(draw: st.DrawFn) -> type[readouts.Readout] | None:
 
 
 @st.composite
-def _gradients(draw: st.DrawFn, steps: int) -> Plain | str:
-    """A mode of the gradient; of the states fewer than all are kept."""
-    found = draw(member(model.Gradient))
+def _gradients(draw: st.DrawFn, steps: int, integrator: Plain | str) -> Plain | str:
+    """A mode of the gradient that takes the integrator; of the states fewer than all are kept."""
+    kind = integrator["kind"] if isinstance(integrator, dict) else integrator
+    method = Integrator.members()[kind]
+    kinds = [k for k, mode in model.Gradient.members().items() if mode.takes(method)]
+    found = draw(member(model.Gradient, kinds))
     if isinstance(found, dict) and "every" in found:
         return found | {"every": draw(st.integers(1, max(1, steps - 1)))}
     return found
@@ -299,7 +302,8 @@ def _models(
         net["parametrization"] = field.parametrization
     net |= draw(_integrators(field))
     if draw(rarely()):
-        net["gradient"] = draw(_gradients(time["steps"]))
+        used = net.get("integrator", model.Euler.kind)
+        net["gradient"] = draw(_gradients(time["steps"], used))
     if head is not None:
         net["readout"] = draw(_readouts(head, classes))
     found = draw(_initializers(_all_shapes(net, field, features or field.n), time, field))
