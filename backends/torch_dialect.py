@@ -55,6 +55,7 @@ def _segments(node: Expr, named: Named) -> str:
     return f"{{0:atom}}[: {count} * {each}].unflatten(0, ({count}, {each}))"
 
 
+PULL_BACK, PROPAGATE = "pull_back", "Propagate"
 TORCH = Dialect(
     name="torch",
     title="PyTorch",
@@ -95,7 +96,7 @@ TORCH = Dialect(
         "zeros": Row("{like}.new_zeros({dims})"),
         "per_example": Row("{0:atom}.expand({dims})"),
     },
-    reserved=frozenset(
-        {"torch", "F", "Tensor", "nn", "checkpoint", "Callable", "odeint", "odeint_adjoint"}
-    ),
+    others=(PULL_BACK, PROPAGATE),
+    reserved=frozenset({"torch", "F", "Tensor", "nn", "checkpoint", "Any", "Callable", "Sequence"})
+    | {"odeint", "odeint_adjoint"},
 )

@@ -13,7 +13,7 @@ from types import ModuleType
 from ..backends.model import Model
 from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.pipeline import Compiled
-from . import awkward, drift, features, optimization
+from . import awkward, drift, features, modes, optimization
 from . import quantities as q
 from .compare import Standard
 from .invariants import dot, energy, order, reversal, structure
@@ -76,6 +76,7 @@ _PROMISED = "what the parametrization promises: exactly, or n ε where products 
 _OBSERVED = "±0.1 of the declared order, against SciPy's DOP853"
 _CONSERVED = "the energy's error is of order 2 ± 0.1 in h"
 _WAY_BACK = "rounding of the way there and back, measured on the reference"
+_ROUNDING = "1e-12 × the growth of rounding in the gradient, with steps undone where they are"
 _ADJOINT = "1e-12 × growth, relative to the sizes of the terms of both products"
 
 
@@ -105,6 +106,11 @@ CHECKS = {
         Check("L3", q.REGULARIZER, WHERE["penalties"], q.regularizer),
         Check("L3", q.LOSS, WHERE["loss"], q.loss),
         Check("L3", q.GRADIENT, WHERE["gradient"], q.gradient),
+        Check(
+            *("L3", q.MODE, WHERE["gradient"], modes.ask, modes.expected, _ROUNDING, DOUBLE),
+            lenient=True,
+            own=True,
+        ),
         Check("L3", q.AWKWARD, WHERE["always"], awkward.ask, dtypes=DOUBLE, lenient=True),
         _textbook(q.OPTIMIZER, optimization.weights, optimization.expected_weights),
         _textbook(q.RATES, optimization.rates, optimization.expected_rates),

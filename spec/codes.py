@@ -49,7 +49,7 @@ CODES: dict[str, str] = {
     "E212": "equation missing or too many",
     "E213": "blocks of the state do not fit",
     "E214": "a backend has no words for it",
-    "E215": "gradient mode does not go with the integrator",
+    "E215": "gradient mode does not take the integrator",
     # expressions
     "E301": "not in the expression grammar",
     "E302": "unknown name or function",

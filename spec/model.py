@@ -1,5 +1,6 @@
 """The spec: what a user writes, as a tree of frozen nodes."""
 
+from math import ceil, sqrt
 from sys import float_info
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -8,7 +9,7 @@ from pydantic import Field, model_validator
 from .adaptive import Adaptive, Tolerance
 from .data import Data
 from .initializers import Initializer
-from .integrators import Euler, Integrator
+from .integrators import Euler, Integrator, Splitting
 from .node import Family, Node, Root, Why, refuse
 from .parametrizations import Free, Parametrization
 from .readouts import Readout
@@ -60,11 +61,15 @@ class BlockLift(Lift, kind="blocks"):
 
 
 class Gradient(Family, title="gradient mode"):
-    """How the gradient of the loss is taken."""
+    """How the gradient of the loss is taken; a mode says which integrators it takes."""
 
-    planned: ClassVar[dict[str, str]] = {
-        "reversible": "memory-lean gradients",
-    }
+    why_not: ClassVar[str] = ""
+    """Why it does not take another one, whose kind goes into the braces."""
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """Does it go with that integrator?"""
+        return True
 
 
 class Backprop(Gradient, kind="backprop"):
@@ -81,12 +86,36 @@ class Checkpoint(Gradient, kind="checkpoint"):
         Annotated[int, Field(ge=1)] | None, Field(description="k, fewer than N; by default ⌈√N⌉")
     ] = None
 
+    why_not: ClassVar[str] = "{} chooses its own steps"
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """States at steps that are known before."""
+        return not issubclass(method, Adaptive)
+
+    def spacing(self, steps: int) -> int:
+        """k for N steps."""
+        return self.every or ceil(sqrt(steps))
+
+
+class Reversible(Gradient, kind="reversible"):
+    """That of `backprop`, of which only the last state is kept, whatever N; steps are undone one by
+    one on the way back, which adds their rounding. For verlet and leapfrog."""
+
+    why_not: ClassVar[str] = "nothing undoes a step of {}"
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """Blocks that move in turn, each by the others, move back in the other order."""
+        return issubclass(method, Splitting)
+
 
 class Adjoint(Gradient, kind="adjoint"):
     """The continuous adjoint: y and ∂loss/∂y solved backwards from T together (optimise, then
     discretise; Chen et al. 2018), for adaptive integrators. No state is kept."""
 
     examples: ClassVar[tuple[str, ...]] = ("{kind: adjoint, rtol: 1e-6, atol: 1e-8}",)
+    why_not: ClassVar[str] = "{} does not choose its steps by tolerances"
 
     rtol: Annotated[
         Tolerance | None, Field(description="on the way back; by default the integrator's")
@@ -94,6 +123,11 @@ class Adjoint(Gradient, kind="adjoint"):
     atol: Annotated[
         Tolerance | None, Field(description="on the way back; by default the integrator's")
     ] = None
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """What solves forwards by tolerances solves backwards too."""
+        return issubclass(method, Adaptive)
 
 
 class Time(Node):

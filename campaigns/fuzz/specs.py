@@ -93,9 +93,8 @@ def _learns(net: Plain, field: Field) -> bool:
     """Is there a weight that is trained, or nothing that could be?"""
     if net.get("lift") == "linear" or "readout" not in net:
         return True
-    if readouts.Readout._choose(net["readout"]).outputs_count:
-        return True
-    return bool(field.shapes.keys() - field.fixed)
+    outputs = readouts.Readout._choose(net["readout"]).outputs_count
+    return bool(outputs or field.shapes.keys() - field.fixed)
 
 
 @st.composite
@@ -208,12 +207,14 @@ def _heads(draw: st.DrawFn) -> type[readouts.Readout] | None:
 
 
 @st.composite
-def _gradients(draw: st.DrawFn, steps: int) -> Plain | str:
-    """A mode of the gradient; of the states fewer than all are kept."""
-    found = draw(member(model.Gradient))
-    if isinstance(found, dict) and "every" in found:
-        return found | {"every": draw(st.integers(1, max(1, steps - 1)))}
-    return found
+def _gradients(draw: st.DrawFn, steps: int, net: Plain) -> Plain | str:
+    """A mode of the gradient that takes the integrator; of the states fewer than all are kept."""
+    method = type(Integrator._choose(net.get("integrator", model.Euler.kind)))
+    kinds = [kind for kind, mode in model.Gradient.members().items() if mode.takes(method)]
+    found = draw(member(model.Gradient, kinds))
+    if isinstance(found, str) or "every" not in found:
+        return found
+    return found | {"every": draw(st.integers(1, max(1, steps - 1)))}
 
 
 @st.composite
@@ -300,7 +301,7 @@ def _models(
         net["parametrization"] = field.parametrization
     net |= draw(_integrators(field))
     if draw(rarely()):
-        net["gradient"] = draw(_gradients(time["steps"]))
+        net["gradient"] = draw(_gradients(time["steps"], net))
     if head is not None:
         net["readout"] = draw(_readouts(head, classes))
     found = draw(_initializers(_all_shapes(net, field, features or field.n), time, field))

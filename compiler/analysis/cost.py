@@ -16,7 +16,7 @@ from math import prod
 from typing import Any
 
 from ..ir.expr import Expr, walk
-from ..ir.module import Call, Function, Let, Module, Role, Scan, Solve, calls, solve_of
+from ..ir.module import Call, Function, Let, Module, Pull, Role, Scan, Solve, calls, solve_of
 from ..ir.operations import LEAVES, OPERATIONS
 from ..passes.segments import FINAL_STATE
 
@@ -63,17 +63,20 @@ def cost(module: Module) -> Cost:
 
 def _activations(module: Module) -> int:
     """Numbers that a gradient keeps on the way to y(T): all that steps give; of what is computed
-    again the states before, and at one time all that is within."""
-    solve = solve_of(module)
-    if solve is not None and solve.adjoint is not None:  # what a step begins with
-        return sum(scan.length.value * _size(scan.init) for scan, _ in _scans(module))
-    kept, within = 0, 0
+    again the states before, of steps that are undone the last states, and at one time all that is
+    within. Of an adjoint it is what a solve begins with."""
+    solve, kept, within = solve_of(module), 0, 0
+    if solve is not None and solve.adjoint is not None:
+        return sum(
+            scan.length.value * _size(scan.init) for _, scan, _ in _scans(module, FINAL_STATE)
+        )
     for let in module.functions[FINAL_STATE].body:
         if isinstance(let.value, Solve):
             kept += let.value.by.stages * fold(module, let.value.field, _kept)
-    for scan, step in _scans(module):
-        if step.recomputed:
-            kept += scan.length.value * _size(scan.init)
+    for owner, scan, step in _scans(module, FINAL_STATE):
+        if owner.derivative or step.recomputed:
+            times = 1 if owner.derivative else scan.length.value
+            kept += times * _size(scan.init)
             within = max(within, fold(module, step.name, _kept))
         else:
             kept += scan.length.value * fold(module, step.name, _kept)
@@ -85,16 +88,24 @@ def _size(states: tuple[Expr, ...]) -> int:
 
 
 def _again(module: Module) -> int:
-    """Operations that a gradient does a second time."""
-    scans = ((scan, step) for scan, step in _scans(module) if step.recomputed)
-    return sum(scan.length.value * fold(module, step.name, _flops) for scan, step in scans)
+    """Operations that a gradient does besides the forward pass and the derivatives: segments and
+    steps a second time, and steps that are undone."""
+    total = 0
+    for owner, scan, step in _scans(module, FINAL_STATE):
+        if owner.derivative:
+            total += fold(module, owner.derivative, _flops)
+        elif step.recomputed:
+            total += scan.length.value * fold(module, step.name, _flops)
+    return total
 
 
-def _scans(module: Module) -> Iterator[tuple[Scan, Function]]:
-    """The scans on the way to y(T), each with its step."""
-    for let in module.functions[FINAL_STATE].body:
+def _scans(module: Module, name: str) -> Iterator[tuple[Function, Scan, Function]]:
+    """The scans on the way to y(T), each with the function that it stands in and its step."""
+    for let in module.functions[name].body:
         if isinstance(let.value, Scan):
-            yield let.value, module.functions[let.value.step]
+            yield module.functions[name], let.value, module.functions[let.value.step]
+        elif isinstance(let.value, Call) and module.functions[let.value.function].derivative:
+            yield from _scans(module, let.value.function)
 
 
 def largest_operation(module: Module, batch: int) -> int:
@@ -137,7 +148,7 @@ def _of_function(function: Function, measure: Measure, below: Callable[[str], in
 def _entered(let: Let) -> Iterator[tuple[str, int]]:
     """The functions that a statement as such calls, and how often."""
     match let.value:
-        case Call():
+        case Call() | Pull():
             yield let.value.function, 1
         case Scan():
             yield let.value.step, let.value.length.value

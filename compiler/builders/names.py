@@ -12,12 +12,14 @@ from ..ir.naming import free
 from ..ir.problem import LayerWeight, Problem
 from ..ir.types import stored
 from ..passes.adjoint import LOSS_GRADIENT
+from ..passes.reversible import ADDED
+from ..passes.segments import SEGMENT
 
 PUBLIC = ("trajectory", "solve", "vector_field", "forward", "regularizer", "loss")
 OTHERS = ("step", "layer_weights", "weights_at", "initial_state", "final_state")
 SOLVERS = ("slopes", "integrate", "largest_rms", "adjoint_norm")
 """What a solver is given, and the functions of a program that call it."""
-PASSES = (LOSS_GRADIENT,)
+PASSES = (LOSS_GRADIENT, SEGMENT, *ADDED)
 """Functions that passes add."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...data.sources import counted
 from ...spec.adaptive import Adaptive
 from ...spec.integrators import Splitting
-from ...spec.model import Adjoint
+from ...spec.model import Adjoint, Reversible
 from ...spec.node import content_hash
 from ...spec.readouts import Classifier
 from ..ir.expr import walk
@@ -257,6 +257,11 @@ def gradient_mode(problem: Problem) -> list[str]:
             for key in ("rtol", "atol")
         )
         return [f"the continuous adjoint, solved back from T with {tolerances}; keeps no state"]
+    if isinstance(mode, Reversible):
+        return [
+            "keeps the last state alone, whatever N: each step is undone on the way back, "
+            "exactly but for rounding"
+        ]
     if every is None or every >= problem.steps:
         return []
     return [f"keeps every {ordinal(every)} state, those between are computed again"]

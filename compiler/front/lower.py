@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ...spec.adaptive import Adaptive
 from ...spec.diagnostics import Diagnostic, SpecError
 from ...spec.integrators import Integrator
-from ...spec.model import Adjoint, Backprop, BlockLift, Checkpoint, Spec
+from ...spec.model import BlockLift, Checkpoint, Gradient, Spec
 from ...spec.parametrizations import Free, HamiltonianBlock
 from ...spec.readouts import Classifier
 from ...spec.vector_fields import Custom, Equations
@@ -144,22 +143,18 @@ def _check_combination(spec: Spec, refusals: Refusals) -> None:
 
 def _check_gradient(spec: Spec, refusals: Refusals) -> None:
     mode, steps = spec.model.gradient, spec.model.time.steps
-    here, integrator = ("model", "gradient"), spec.model.integrator
-    is_adaptive = isinstance(integrator, Adaptive)
-    if is_adaptive and not isinstance(mode, Backprop | Adjoint):
-        message = f"gradient {mode.kind} is for fixed steps, {integrator.kind} chooses its own"
-        refusals.add("E215", message, *here, help="gradient: adjoint, or backprop")
-        return
-    if isinstance(mode, Adjoint) and not is_adaptive:
-        message = f"gradient adjoint is for adaptive integrators, {integrator.kind} is none"
-        refusals.add(
-            "E215", message, *here, help=f"integrator: {_adaptive()}, or gradient: backprop"
-        )
-        return
     if isinstance(mode, Checkpoint) and mode.every is not None and mode.every >= steps > 1:
         message = f"every must be < steps, {steps}, got {mode.every}"
         label = "no state would be kept between the first and the last"
         refusals.add("E102", message, "model", "gradient", "every", label=label)
+    method = type(spec.model.integrator)
+    if not mode.takes(method) and not spec.mended("model", "integrator"):
+        methods = either(k for k, m in Integrator.members().items() if mode.takes(m))
+        modes = either(k for k, other in Gradient.members().items() if other.takes(method))
+        message = f"{mode.kind} goes with {methods}, not {method.kind}"
+        label = mode.why_not.format(method.kind)
+        help = f"use one of these methods, or gradient: {modes}"
+        refusals.add("E215", message, "model", "gradient", label=label, help=help)
 
 
 def _check_custom(field: Custom, refusals: Refusals) -> None:
@@ -233,10 +228,6 @@ def _check_integrator(
     elif _has_linear(spec, described) and not all(0 <= c <= 1 for c in integrator.places()):
         message = f"{integrator.kind} looks beyond its step, linear weights end with it"
         refusals.add("E202", message, *here, help="time: {weights: per-step} or shared")
-
-
-def _adaptive() -> str:
-    return either(kind for kind, m in Integrator.members().items() if issubclass(m, Adaptive))
 
 
 def _has_linear(spec: Spec, described: Equations) -> bool:

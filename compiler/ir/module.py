@@ -88,7 +88,21 @@ class Solve:
         return (*self.init, self.times, *self.consts)
 
 
-Value = Expr | Call | Scan | Solve
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """The cotangents of the arguments of a function, `bars` being those of its results, by the
+    framework's own reverse mode."""
+
+    function: str
+    args: tuple[Expr, ...]
+    bars: tuple[Expr, ...]
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        return (*self.args, *self.bars)
+
+
+Value = Expr | Call | Scan | Solve | Pull
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +120,7 @@ class Let:
     @property
     def called(self) -> Iterator[str]:
         """The functions that it calls."""
-        if isinstance(self.value, Call):
+        if isinstance(self.value, Call | Pull):
             yield self.value.function
         elif isinstance(self.value, Scan):
             yield self.value.step
@@ -171,6 +185,10 @@ class Function:
     generic: bool = False
     recomputed: bool = False
     """Is nothing kept of it for the way back, on which it is computed again?"""
+    derivative: str = ""
+    """The function that programs take its cotangents by, where that is one of its own: it takes
+    the results, the parameters behind as many, the cotangents of the results, and gives those of
+    all parameters."""
     pullback_of: str = ""
     """The function whose cotangents it computes, where it does that."""
     cotangents: Mapping[Expr, str] = field(default_factory=dict)
@@ -200,6 +218,7 @@ class Function:
     def called(self) -> list[str]:
         """The functions that it calls, each once."""
         found = [*(name for let in self.body for name in let.called), *calls(*self.values)]
+        found += [self.derivative] * bool(self.derivative)
         return list(dict.fromkeys(found))
 
     @property

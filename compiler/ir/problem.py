@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from math import ceil, prod, sqrt
+from math import prod
 
 from ...spec.initializers import Initializer
 from ...spec.integrators import Integrator
@@ -241,9 +241,7 @@ class Problem:
     def kept_every(self) -> int | None:
         """Of the states every k-th is kept for the gradient; None where all are."""
         mode = self.spec.model.gradient
-        if not isinstance(mode, Checkpoint):
-            return None
-        return mode.every or ceil(sqrt(self.steps))
+        return mode.spacing(self.steps) if isinstance(mode, Checkpoint) else None
 
     @property
     def is_adjoint(self) -> bool:

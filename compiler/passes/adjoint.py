@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ..ir.expr import Expr, build, rewrite, substitute, variable, variables
-from ..ir.module import Call, Function, Let, Module, Result, Scan, Solve, let, used_weights
+from ..ir.module import Call, Function, Let, Module, Pull, Result, Scan, Solve, let, used_weights
 from ..ir.naming import numbered
 from ..promises import claims
 from ..promises.checked import checked
@@ -53,8 +53,11 @@ class Adjoint:
     keep: Keep
     made: dict[str, Function] = field(default_factory=dict)
     names: dict[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
-    backs: dict[tuple[str, str, bool], str] = field(default_factory=dict)
-    """Steps back that are made: by step, pullback, and whether cotangents come in at every node."""
+    backs: dict[tuple[str, tuple[int, ...], bool], str] = field(default_factory=dict)
+    """Steps back that are made: by step, what of its parameters cotangents are for, and whether
+    they come in at every node."""
+    left: frozenset[str] = frozenset()
+    """Functions whose cotangents the framework is left to take."""
 
     def pullback(self, name: str, wanted: tuple[int, ...]) -> Function:
         """The pullback of a function for the parameters at `wanted`."""
@@ -65,6 +68,22 @@ class Adjoint:
             self.names[key] = own
             self.made[own] = without_dead_statements(function)
         return self.made[self.names[key]]
+
+    def back(
+        self,
+        targets: tuple[Expr, ...],
+        name: str,
+        wanted: tuple[int, ...],
+        args: tuple[Expr, ...],
+        bars: tuple[Expr, ...],
+    ) -> Let:
+        """The statement that gives `targets`, the cotangents of the arguments at `wanted`."""
+        if name not in self.left:
+            return Let(targets, Call(self.pullback(name, wanted).name, (*args, *bars)))
+        known = dict(zip(wanted, targets, strict=True))
+        own = (variable(bar_name(p.name), p.type) for p in self.function(name).params)
+        every = tuple(known.get(i, unused) for i, unused in enumerate(own))
+        return Let(every, Pull(name, args, bars))
 
     def function(self, name: str) -> Function:
         """A function of the module, or one that was made on the way."""

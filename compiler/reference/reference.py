@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..ir.module import Function, Module
 from ..passes.adjoint import LOSS_GRADIENT, with_loss_gradient, with_pullback
+from ..passes.reversed_scan import Keep
 from ..semantics.interpreter import Interpreter
 from .initial import initial_weights
 
@@ -19,10 +20,11 @@ Weights = Mapping[str, Array]
 
 
 class Reference:
-    """The network in NumPy; see the Model protocol for shapes."""
+    """The network in NumPy; see the Model protocol for shapes. `keep` is what its gradient keeps of
+    the states."""
 
-    def __init__(self, module: Module) -> None:
-        self.module = module
+    def __init__(self, module: Module, keep: Keep = Keep.STATES) -> None:
+        self.module, self.keep = module, keep
 
     def init(self, seed: int | None = None) -> dict[str, Array]:
         """Initial weights in the module's dtype."""
@@ -65,7 +67,7 @@ class Reference:
 
     @cached_property
     def _gradient(self) -> Interpreter:
-        return Interpreter(with_loss_gradient(self.module))
+        return Interpreter(with_loss_gradient(self.module, self.keep))
 
     def run(self, function: str, weights: Weights, *args: Any) -> list[Array]:
         """All results of any function of the module."""

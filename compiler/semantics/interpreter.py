@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ir.expr import Expr
-from ..ir.module import Call, Function, Let, Module, Scan, Solve
+from ..ir.module import Call, Function, Let, Module, Pull, Scan, Solve
 from .evaluate import Evaluator
 from .meaning import Array
 from .solved import solved
@@ -146,6 +146,8 @@ class Interpreter:
                 return self._scanned(let.value, operands, weights)
             case Solve():
                 return self._solved(let.value, operands, weights)
+            case Pull():
+                raise TypeError("a framework's own reverse mode is not interpreted")
 
     def _solved(
         self, solve: Solve, operands: list[Array], weights: Mapping[Expr, Array]
