@@ -70,7 +70,8 @@ class Description:
             "weights": [asdict(row) for row in self.weights],
             "integrator": self.integrator,
             "cost": self.cost.to_json(),
-            "findings": [f.to_json() for f in (*self.findings, *self.limits)],
+            "findings": [f.to_json() for f in self.findings],
+            "limits": [f.to_json() for f in self.limits],
         }
 
 

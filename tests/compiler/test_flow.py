@@ -105,7 +105,7 @@ def test_it_stands_at_the_state_in_show_and_is_no_finding_on_stability() -> None
     shown = describe(compiled(wellposed.load("spheres-flow")))
     assert [f.code for f in shown.limits] == ["N207"]
     assert all(f.code != "N207" for f in shown.findings)
-    assert [f["code"] for f in shown.to_json()["findings"]][-1] == "N207"
+    assert [f["code"] for f in shown.to_json()["limits"]] == ["N207"]
     (found,) = shown.limits
     assert found.span is not None and found.span.text.strip() == "state: 2"
     assert describe(compiled(wellposed.load("spheres-augmented"))).limits == ()
