@@ -80,7 +80,7 @@ def torch_sections(program: ProgramPrinter, solve: Solve) -> list[Section]:
         [
             f"def {norm}(error: Tensor) -> Tensor:",
             docstring([RMS]),
-            "    return error.square().mean(dim=0).sqrt().max()",
+            "    return error.detach().square().mean(dim=0).sqrt().max()",
         ],
         [
             _head(program),

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..compiler.ir.module import Function, Module, solve_of
+from ..compiler.ir.module import Function, Module
 from . import jax_solver
 from .counting import Counts, replaced
 from .framework_model import FrameworkModel, NoForwardMode
@@ -113,8 +113,7 @@ class JaxModel(FrameworkModel):
     @cached_property
     def can_fail(self) -> bool:
         """May the way back end with an error, for want of a number that says so?"""
-        solve = solve_of(self.module)
-        return solve is not None and solve.adjoint is not None
+        return hasattr(self.native, "BacksolveAdjoint")
 
     @property
     def options(self) -> dict[str, Any] | None:

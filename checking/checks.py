@@ -107,7 +107,7 @@ CHECKS = {
         Check("L3", q.LOSS, WHERE["loss"], q.loss),
         Check("L3", q.GRADIENT, WHERE["gradient"], q.gradient),
         Check(
-            *("L3", q.MODE, WHERE["gradient"], modes.ask, modes.expected, _ROUNDING, DOUBLE),
+            *("L3", q.MODE, modes.applies, modes.ask, modes.expected, _ROUNDING, DOUBLE),
             lenient=True,
             own=True,
         ),

@@ -13,6 +13,7 @@ from ..compiler.pipeline import Compiled
 from ..compiler.semantics.evaluate import rounding
 from ..data.rng import rng
 from ..spec.node import content_hash
+from . import undone
 from .asking import answers
 from .checks import CHECKS, Expect
 from .compare import Leaves, Standard
@@ -78,7 +79,8 @@ def _lost(key: Key, base: Mapping[str, Leaves]) -> frozenset[str]:
 def _moved(
     model: Model, case: Compiled, keys: list[Key], probes: Probes, dtype: str
 ) -> list[tuple[float, dict[str, Leaves]]]:
-    """The reference's answers on perturbed probes, and with every operation off at random."""
+    """The reference's answers on perturbed probes, with every operation off at random, and from
+    states that it has undone where the spec's gradient is."""
     names = ("growth", content_hash(case.problem.spec), dtype)
 
     def random(what: str) -> np.random.Generator:
@@ -92,6 +94,8 @@ def _moved(
     for i in range(ROUNDINGS):
         with rounding(size, random(f"rounding {i}")):
             found.append((size, _ask(model, case, keys, probes)))
+    if undone.is_undone(case):
+        found.append((undone.SIZE, _ask(undone.undoing(case), case, keys, probes)))
     return found
 
 

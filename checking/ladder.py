@@ -54,6 +54,7 @@ def check(
     dtypes: tuple[str, ...] = DTYPES,
     rungs: Collection[str] = RUNGS,
     steps: int | None = None,
+    modes: bool = False,
     limit: float = USER_LIMIT,
     run: Telling = process.run,
     trained: Weights | None = None,
@@ -64,10 +65,12 @@ def check(
     A spec that is compiled may have examples in the place of its data. `programs` are files that
     stand in for emitted text, by backend; each has `limit` seconds; `backends` are by default those
     that programs are given for, or all; `steps` are the updates of L5, by default as many as some
-    seconds allow; `trained` are weights that stand in the place of the initial ones; `seen` is told
-    the rungs as they become known. Whatever such a program does is in the report. Raises SpecError
-    for a spec that does not compile, NoProgram for a file that cannot be read or is no Python,
-    BackendError for a backend that is not there or that `programs` names in vain.
+    seconds allow; with `modes` every gradient mode that the spec allows is compared with backprop,
+    without its own; `trained` are weights that stand in the place of the initial ones; `seen`
+    is told the rungs as they become known. Whatever such a program does is in the report.
+    Raises SpecError for a spec that does not compile, NoProgram for a file that cannot be read
+    or is no Python, BackendError for a backend that is not there or that `programs` names in
+    vain.
     """
     files = dict(programs or {})
     backends = backends or [*files] or BACKENDS
@@ -78,6 +81,7 @@ def check(
     case = compiled(given) if isinstance(given, Spec) else given
     texts = _texts(case, device, backends, files)
     probes, notes = _probes(case, rungs, steps, trained)
+    probes = replace(probes, every_mode=modes)
     is_single = "L7" in rungs and not is_adaptive(case.problem)
     if len(backends) == 1 and is_single:
         notes.append("L7 compares two backends: one alone does not climb it.")

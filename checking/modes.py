@@ -2,12 +2,13 @@
 
 Backprop, checkpoint and reversible differentiate the same discrete map, so they differ by rounding
 alone: where steps are undone by that of the way back too, which the reference shows by undoing them
-itself. The gap is relative to the largest entry of the reference's gradient.
+itself. The adjoint solves other
+equations and differs by tolerances. The gap is relative to the largest entry of the reference's
+gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,21 +17,33 @@ from ..backends.expressions import NotPrinted
 from ..backends.model import Model
 from ..compiler.passes.reversed_scan import Keep
 from ..compiler.pipeline import Compiled
-from ..compiler.reference.reference import Reference
 from ..data.rng import rng
 from ..spec.model import Backprop, Gradient, Reversible
 from ..spec.node import content_hash
+from . import undone
 from .compare import Array, Standard
 from .invariants.refined import loaded
 from .probes import RANDOM, Probes
 from .quantities import GRADIENT, Answers, Key, NotOffered
-from .tolerances import EPSILON, MOVES, Moved, standards
+from .solver import tightened, tolerance
+from .tolerances import MOVES, standards
 
 KEY = Key("float64", GRADIENT)
 
 
-def modes(case: Compiled) -> list[Gradient]:
-    """Those that the spec allows besides backprop: its own as it says, the others as they are."""
+def applies(case: Compiled, probes: Probes) -> bool:
+    return case.module.has_loss and bool(case.module.trained and modes(case, probes))
+
+
+def modes(case: Compiled, probes: Probes) -> list[Gradient]:
+    """The spec's own where that is not backprop; of every mode also the others that it allows."""
+    if not probes.every_mode:
+        return [m for m in [case.spec.model.gradient] if not isinstance(m, Backprop)]
+    return allowed(case)
+
+
+def allowed(case: Compiled) -> list[Gradient]:
+    """All besides backprop: the spec's own as it says, the others as they are."""
     own, method = case.spec.model.gradient, type(case.spec.model.integrator)
     members = (m for m in Gradient.members().values() if m.takes(method) and m is not Backprop)
     return [own if isinstance(own, member) else member() for member in members]
@@ -41,7 +54,7 @@ def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     plain = _gradient(model, case, Backprop(), probes)
     return {
         f"{mode.kind}/{name}": g - plain[name]
-        for mode in modes(case)
+        for mode in modes(case, probes)
         for name, g in _gradient(model, case, mode, probes).items()
     }
 
@@ -52,36 +65,26 @@ def _gradient(model: Model, case: Compiled, mode: Gradient, probes: Probes) -> d
     if mode.kind != case.spec.model.gradient.kind:
         try:
             model = loaded(replace(case, module=case.lean(case.module, mode)), model)
+            model = tightened(model, case)
         except NotPrinted as error:
             raise NotOffered(str(error)) from None
-    return model.gradient(*_given(probes))
-
-
-def _given(probes: Probes) -> tuple[dict[str, Array], Array, Array]:
-    return probes.weights[RANDOM], probes.x, next(iter(probes.targets.values()))
+    targets = next(iter(probes.targets.values()))
+    return model.gradient(probes.weights[RANDOM], probes.x, targets)
 
 
 def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """No difference, to what rounding makes of the gradient."""
-    reference = Reference(case.module)
+    random = rng(case.module.seed, "modes", content_hash(case.problem.spec))
     with np.errstate(all="ignore"):
-        base = reference.gradient(*_given(probes))
-        moved = [(size, reference.gradient(*_given(p))) for size, p in _moved(case, probes)]
+        base = undone.gradient(case, probes, Keep.STATES)
+        moved = [
+            (size, undone.gradient(case, probes.perturbed(size, random), Keep.STATES))
+            for size in MOVES[KEY.dtype]
+        ]
         found: dict[str, Standard] = {}
-        for mode in modes(case):
-            runs = [*moved, *_undone(case, probes)] if isinstance(mode, Reversible) else moved
-            for name, s in standards(KEY, base, runs).items():
+        for mode in modes(case, probes):
+            is_undone = isinstance(mode, Reversible)
+            runs = [*moved, (undone.SIZE, undone.gradient(case, probes))] if is_undone else moved
+            for name, s in standards(KEY, base, runs, solver=tolerance(case, KEY)).items():
                 found[f"{mode.kind}/{name}"] = replace(s, value=np.zeros_like(s.value))
     return found
-
-
-def _moved(case: Compiled, probes: Probes) -> Iterator[tuple[float, Probes]]:
-    """Every number moved a little, as for the growth of other gradients."""
-    random = rng(case.module.seed, "modes", content_hash(case.problem.spec))
-    return ((size, probes.perturbed(size, random)) for size in MOVES[KEY.dtype])
-
-
-def _undone(case: Compiled, probes: Probes) -> list[Moved]:
-    """The gradient that the reference finds from states that it undoes itself."""
-    reference = Reference(case.module, Keep.NOTHING)
-    return [(EPSILON[KEY.dtype], reference.gradient(*_given(probes)))]

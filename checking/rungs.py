@@ -93,7 +93,7 @@ def parts(case: Compiled, quantity: str) -> list[Part]:
         names = [w.name for w in case.module.trained]
         return [Part(f"{quantity} {n}", lambda leaf, n=n: leaf.endswith(f"/{n}")) for n in names]
     if quantity == q.MODE:
-        kinds = [mode.kind for mode in modes.modes(case)]
+        kinds = [mode.kind for mode in modes.allowed(case)]
         return [Part(f"{quantity} {k}", lambda leaf, k=k: leaf.startswith(f"{k}/")) for k in kinds]
     return [Part(quantity)]
 

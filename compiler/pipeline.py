@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..data.dataset import Dataset
-from ..spec.model import Checkpoint, Gradient, Reversible, Spec
+from ..spec.model import Adjoint, Checkpoint, Gradient, Reversible, Spec
 from .analysis.spectrum import structural_claims
 from .builders import network
 from .front.facts import Facts, facts_of
@@ -14,6 +14,7 @@ from .ir.compiled import Compiled
 from .ir.module import Module
 from .ir.problem import Problem
 from .ir.verify import verify
+from .passes.by_adjoint import by_adjoint
 from .passes.materialize import materialize
 from .passes.prune import prune
 from .passes.reversible import reversible
@@ -46,6 +47,8 @@ def lean(module: Module, mode: Gradient) -> Module:
     """The module as programs have it that take a gradient in that mode."""
     if isinstance(mode, Checkpoint):
         return verify(checkpointed(module, mode.spacing(module.steps)))
+    if isinstance(mode, Adjoint):
+        return verify(by_adjoint(module, mode))
     return verify(reversible(module)) if isinstance(mode, Reversible) else module
 
 

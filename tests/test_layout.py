@@ -17,7 +17,10 @@ APART = {"tests", "benchmarks", "campaigns", "docs", "build", "dist", "runs"}
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DRAWINGS = ("packages", "compiler")
 FRAMEWORKS = {"torch", "jax", "jaxlib"}
-FRAMEWORK_OF = {"backends/run_torch.py": {"torch"}, "backends/run_jax.py": {"jax", "jaxlib"}}
+FRAMEWORK_OF = {
+    **dict.fromkeys(("backends/run_torch.py", "backends/torch_solver.py"), {"torch"}),
+    **dict.fromkeys(("backends/run_jax.py", "backends/jax_solver.py"), {"jax", "jaxlib"}),
+}
 
 
 # --- who imports whom --------------------------------------------------------------------------

@@ -20,7 +20,9 @@ from ...backends.model import Model
 from ...compiler.pipeline import Compiled
 from ...compiler.reference.reference import Reference
 from ...data.rng import rng
+from ...spec.model import Reversible
 from ...spec.node import content_hash
+from .. import undone
 from ..compare import Array, Standard
 from ..probes import RANDOM, Probes, Weights
 from ..quantities import LOGITS, Answers, Key, NotOffered
@@ -66,16 +68,15 @@ def _terms(model: FrameworkModel, case: Compiled, probes: Probes) -> list[Array]
 def _pushed(
     model: FrameworkModel, case: Compiled, probes: Probes, along: Weights, dx: Array
 ) -> Array:
-    """J v, if need be that of the program that differs in the gradient mode alone."""
-    weights, x = probes.weights[RANDOM], probes.x
+    """J v, of a program that undoes its steps that of the one by backprop."""
+    if isinstance(case.spec.model.gradient, Reversible):
+        plain = loaded(case, model)
+        assert isinstance(plain, FrameworkModel)
+        model = plain
     try:
-        return model.jvp(weights, x, along, dx)
+        return model.jvp(probes.weights[RANDOM], probes.x, along, dx)
     except NoForwardMode as error:
-        if case.written is case.module:
-            raise NotOffered(str(error)) from None
-    plain = loaded(case, model)
-    assert isinstance(plain, FrameworkModel)
-    return plain.jvp(weights, x, along, dx)
+        raise NotOffered(str(error)) from None
 
 
 def _quotient(model: FrameworkModel, probes: Probes, v: Weights, dx: Array) -> Array:
@@ -103,10 +104,12 @@ def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:
     """Zero, to ALLOWED times the growth of `forward`; ∞ where that cannot be judged.
 
     Forward and reverse mode round on the way to the state where they differentiate, each for
-    itself, and the derivative differs as much as those states do.
+    itself, and the derivative differs as much as those states do, and where they are undone as much
+    as those that are undone.
     """
     zero, one = np.asarray(0.0), np.asarray(1.0)
-    return {LEAF: Standard(zero, one, np.asarray(ALLOWED * growth(case, probes)))}
+    most = max(growth(case, probes), undone.growth(case, probes))
+    return {LEAF: Standard(zero, one, np.asarray(ALLOWED * most))}
 
 
 def growth(case: Compiled, probes: Probes) -> float:

@@ -7,7 +7,6 @@ Weights that all times share make one solve of [0, T]. With weights in time a st
 from __future__ import annotations
 
 from ...spec.adaptive import Adaptive
-from ...spec.model import Adjoint
 from ..ir.expr import Expr, build, constant, times, variable
 from ..ir.module import Function, Let, Result, Role, Solve
 from ..ir.problem import LayerWeight, Problem, slices
@@ -120,7 +119,7 @@ def _slopes_doc(problem: Problem) -> str:
 
 def solve(problem: Problem, layer: Layer, start: Expr, at: Expr, consts: tuple[Expr, ...]) -> Solve:
     """The states at these times from the one at the first."""
-    integrator, mode = problem.integrator, problem.spec.model.gradient
+    integrator = problem.integrator
     assert isinstance(integrator, Adaptive)
     alone = _is_alone(problem, layer)
     return Solve(
@@ -129,7 +128,6 @@ def solve(problem: Problem, layer: Layer, start: Expr, at: Expr, consts: tuple[E
         times=at,
         consts=consts,
         by=integrator,
-        adjoint=mode if isinstance(mode, Adjoint) else None,
         timed=_takes_time(problem),
     )
 

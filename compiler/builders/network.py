@@ -100,18 +100,14 @@ def _constants(problem: Problem) -> Iterator[Constant]:
         name, what = ("CLASSES", "") if is_classifier else ("OUTPUTS", "numbers per example")
         yield Constant(name, problem.outputs, what)
     if isinstance(problem.integrator, Adaptive):
-        yield from _tolerances(problem, problem.integrator)
+        yield from _tolerances(problem.integrator)
     yield from _numbers(problem)
 
 
-def _tolerances(problem: Problem, integrator: Adaptive) -> Iterator[Constant]:
-    """What the solver is told, forwards and backwards."""
+def _tolerances(integrator: Adaptive) -> Iterator[Constant]:
+    """What the solver is told."""
     yield Constant("RTOL", integrator.rtol, "of a step: relative")
     yield Constant("ATOL", integrator.atol, "and absolute")
-    mode = problem.spec.model.gradient
-    if isinstance(mode, Adjoint):
-        yield Constant("ADJOINT_RTOL", mode.rtol or integrator.rtol, "on the way back")
-        yield Constant("ADJOINT_ATOL", mode.atol or integrator.atol, "")
     yield Constant("MAX_STEPS", integrator.max_steps, "of a solve, which fails with more")
     if integrator.first_step is not None:
         yield Constant("FIRST_STEP", integrator.first_step, "")

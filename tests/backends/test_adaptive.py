@@ -166,17 +166,16 @@ def fixed(mode: str, steps: int, integrator: Any = "rk4") -> Spec:
 
 @pytest.mark.parametrize("mode", ["shared", "per-step"])
 def test_fixed_steps_are_read_by_polynomials_of_order_four(mode: str):
-    """Halving h divides the error between two nodes by 16; kinks at nodes do no harm."""
+    """Four halvings of h divide the error between nodes by 16⁴; kinks at nodes do no harm."""
     times, errors = np.array([0, 0.23, 0.61, 1.13, 1.97]), []
     w, x = some(fixed(mode, 4))
     exact = _exact(w, x, times)
-    for each in (1, 2, 4):
+    for each in (1, 16):
         in_time = ("K", "b") if mode != "shared" else ()
         finer = {n: np.repeat(a, each, axis=0) if n in in_time else a for n, a in w.items()}
         found = model(fixed(mode, 4 * each), "torch").solve(finer, x, times)
         errors.append(np.abs(found - exact).max())
-    assert np.log2(errors[0] / errors[1]) == pytest.approx(4, abs=0.7)
-    assert np.log2(errors[1] / errors[2]) == pytest.approx(4, abs=0.4)
+    assert np.log2(errors[0] / errors[1]) / 4 == pytest.approx(4, abs=0.5)
 
 
 def _exact(w: dict[str, Array], x: Array, times: Array) -> Array:

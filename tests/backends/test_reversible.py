@@ -14,6 +14,7 @@ import wellposed
 from wellposed.backends.framework_model import FrameworkModel, NoForwardMode
 from wellposed.checking.inline import run_fast
 from wellposed.checking.ladder import check
+from wellposed.checking.selftest import plant
 from wellposed.cli.app import run
 from wellposed.compiler.analysis.cost import cost
 from wellposed.compiler.pipeline import compiled
@@ -94,6 +95,31 @@ def test_both_programs_climb_the_ladder(name: str) -> None:
     assert [r.backend for r in report.rungs if r.quantity == "dot test"] == ["torch", "jax"]
 
 
+WILD: dict[str, Plain] = {
+    "a kink, h = 4": Case("second-order", integrator="leapfrog").plain(
+        vector_field={"kind": "second-order", "activation": "relu"},
+        time={"horizon": 20, "steps": 5},
+        gradient="reversible",
+    ),
+    "one number for several components": Case("one-block", integrator="verlet").plain(
+        vector_field={
+            "kind": "custom",
+            "equations": {"y": "tanh((p - 0.25)[0])", "p": "tanh((y - 0.25)[0])"},
+        },
+        state={"y": 1, "p": 4},
+        regularizers=[],
+        gradient="reversible",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WILD)
+def test_rounding_of_undone_steps_makes_no_program_wrong(name: str) -> None:
+    """Found by the fuzzer: the way back magnifies rounding more than the way forward."""
+    report = check(Spec.model_validate(WILD[name]), run=run_fast, dtypes=("float64",))
+    assert report.passed or all(r.passed or r.ill_posed for r in report.rungs), report.message
+
+
 @pytest.mark.parametrize(
     ("backend", "old", "new", "rung"),
     [
@@ -112,6 +138,40 @@ def test_a_way_back_that_is_wrong_is_caught(
     (tmp_path / "mine.py").write_text(text.replace(old, new), encoding="utf-8")
     report = check(spec("staggered"), programs={backend: tmp_path / "mine.py"}, run=run_fast)
     assert not report.passed and report.message.startswith(rung)
+
+
+def rows(name: str, mode: str = "backprop", **options: Any) -> dict[tuple[str, str], float]:
+    """The gaps that a check finds, by quantity and backend."""
+    only = {"dtypes": ("float64",), "rungs": ("L3",), "run": run_fast}
+    report = check(spec(name, mode), **only, **options)
+    gaps = {(r.quantity, r.backend): r.worst for r in report.rungs if r.quantity[:5] == "mode "}
+    return {key: gap for key, gap in gaps.items() if gap is not None}
+
+
+def test_check_prints_the_gap_of_every_mode_that_is_asked_for() -> None:
+    assert rows("staggered shared") == {}
+    own = rows("staggered shared", "reversible")
+    assert own.keys() == {("mode reversible", b) for b in ("torch", "jax")}
+    every = rows("staggered shared", modes=True)
+    assert every.keys() == {
+        (f"mode {m}", b) for m in ("checkpoint", "reversible") for b in ("torch", "jax")
+    }
+    assert 0 < max(every.values()) < 1e-14
+
+
+def test_a_mode_that_is_wrong_is_caught() -> None:
+    forwards = ("backends.torch_program:_Loop._ordered", "not self.scan.reverse", "True")
+    with plant.edited(*forwards):
+        report = check(spec("staggered"), run=run_fast, dtypes=("float64",), rungs=("L3",))
+        other = check(
+            spec("staggered", "backprop"),
+            run=run_fast,
+            dtypes=("float64",),
+            rungs=("L3",),
+            modes=True,
+        )
+    assert report.message.startswith("L3 gradient")
+    assert other.message.startswith("L3 mode reversible of PyTorch in float64 is not what")
 
 
 # --- what is kept ---------------------------------------------------------------------------------

@@ -167,6 +167,7 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     "last": [(build("last", w), [5, 6]), (build("last", p), P[-1])],
     "put": [(build("put", build("at", w, i), i, w), [[0, 0], [3, 4], [0, 0]])],
     "times": [(times(a, Size(2), (STEP,)), [0, 12])],
+    "interval": [(build("interval", constant(0.5), constant(2)), [0.5, 2])],
     "step_of": [
         (build("step_of", constant(t), constant(0.1), attributes=(Size(10),)), j)
         for t, j in ((0.0, 0), (0.05, 0), (0.1 * 3, 3), (0.299999, 2), (1.0, 9), (7.0, 9), (-1, 0))
