@@ -7,8 +7,7 @@ accepted step is near to rtol |y| + atol, in the RMS over the state of a row; fr
 magnifies that error as it magnifies rounding. So the reference solves far below every tolerance,
 and a program is held to ALLOWED × (rtol + atol / scale) × growth.
 
-ALLOWED is how many such errors add up, or exceed the RMS in one component. Over the shipped
-examples and tests programs were off by at most 3 (rtol + atol / scale) × growth.
+ALLOWED is how many such errors add up, or exceed the RMS in one component.
 
 That is coarse: with rtol 1e-5 a wrong digit in the fifth place would pass. In float64 the very same
 text is therefore run with TIGHT in the place of its tolerances, and held to those; in float32 it is

@@ -73,7 +73,7 @@ class Dopri5(Adaptive, kind="dopri5"):
 
     examples: ClassVar[tuple[str, ...]] = (
         "dopri5",
-        "{kind: dopri5, rtol: 1e-5, atol: 1e-7, max_steps: 4096}",
+        "{kind: dopri5, rtol: 1e-6, atol: 1e-8, max_steps: 9999, first_step: 0.1, min_step: 1e-6}",
     )
     name: ClassVar[str] = "Dormand–Prince 5(4)"
     order: ClassVar[int] = 5
@@ -84,6 +84,9 @@ class Dopri5(Adaptive, kind="dopri5"):
 class Tsit5(Adaptive, kind="tsit5"):
     """The pair of Tsitouras, 5(4); torchdiffeq 0.2.5 has none, so there is no PyTorch program."""
 
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: tsit5, rtol: 1e-6, atol: 1e-8, max_steps: 9999, first_step: 0.1, min_step: 1e-6}",
+    )
     name: ClassVar[str] = "Tsitouras 5(4)"
     order: ClassVar[int] = 5
     formula: ClassVar[str] = "the pair of Tsitouras, steps by tolerances"

@@ -18,8 +18,8 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DRAWINGS = ("packages", "compiler")
 FRAMEWORKS = {"torch", "jax", "jaxlib"}
 FRAMEWORK_OF = {
-    **dict.fromkeys(("backends/run_torch.py", "backends/torch_solver.py"), {"torch"}),
-    **dict.fromkeys(("backends/run_jax.py", "backends/jax_solver.py"), {"jax", "jaxlib"}),
+    **{f"backends/{name}.py": {"torch"} for name in ("run_torch", "torch_solver")},
+    **{f"backends/{name}.py": {"jax", "jaxlib"} for name in ("run_jax", "jax_solver")},
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from flows import FLOWS, flow
 from shapes import SHAPES, UNDONE
 
 import wellposed
@@ -22,9 +23,12 @@ EXAMPLES = [path.stem for path in examples()]
 BACKENDS = ("torch", "jax")
 SPECS = SHAPES | UNDONE
 FILES = [(name, backend) for name in (*EXAMPLES, *SPECS) for backend in BACKENDS]
+FILES += [(n, b) for n in FLOWS for b in BACKENDS if (n, b) != ("flow-tsit5", "torch")]
 
 
 def spec(name: str) -> Spec:
+    if name in FLOWS:
+        return flow(name)
     if name in SPECS:
         return Spec.model_validate(SPECS[name] | {"name": name})
     return wellposed.load(name)

@@ -70,7 +70,7 @@ VALUES = {
     classes: np.array([2, 0, 1]),
     logs: np.array([[0.0, 5, 0], [np.log(3), 5, 0]]),
 }
-SIZES = {"s": 3, "N": 2, "L": 5}
+SIZES = {"s": 3, "N": 2, "L": 5, "ends": 2}
 CUT = (Axis("five"), Axis("segment"), Axis("inner"), Axis("left"), Size(2), Size(2))
 
 
