@@ -15,11 +15,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 from wellposed.spec import data, initializers, model, readouts, training
-from wellposed.spec.integrators import Integrator, Leapfrog, RungeKutta, Verlet
+from wellposed.spec.integrators import Integrator, Leapfrog, Verlet
 from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrization
 from wellposed.spec.regularizers import Regularizer
 from wellposed.spec.vector_fields import Custom, Extent, VectorField
 
+from .coverage import NOT_DRAWN
 from .expressions import SIZES, customs
 from .values import Plain, member, node, of_kind, rarely, short
 
@@ -313,12 +314,10 @@ def _integrators(draw: st.DrawFn, field: Field) -> Plain:
     """Leapfrog for fields of second order and for them alone; verlet for separable ones."""
     if field.second_order:
         return {"integrator": draw(member(Integrator, [Leapfrog.kind]))}
-    others = [k for k, m in Integrator.members().items() if issubclass(m, RungeKutta)]
-    kinds = [*others, *[Verlet.kind] * 3] if field.separable else others
-    kind = draw(st.sampled_from(kinds))
-    if kind == others[0] and not draw(rarely()):
-        return {}
-    return {"integrator": draw(member(Integrator, [kind]))}
+    others = [k for k in Integrator.members() if k not in (*NOT_DRAWN, "leapfrog", "verlet")]
+    kind = draw(st.sampled_from([*others, *[Verlet.kind] * 3] if field.separable else others))
+    named = kind != others[0] or draw(rarely())
+    return {"integrator": draw(member(Integrator, [kind]))} if named else {}
 
 
 @st.composite

@@ -66,7 +66,8 @@ def node(cls: type[Node], without: tuple[str, ...] = ()) -> st.SearchStrategy[Pl
     optional: dict[str, Strategy] = {}
     for name, field in cls.model_fields.items():
         if name not in without:
-            (required if field.is_required() else optional)[name] = value(cls, name, field)
+            is_required = field.is_required() or (cls, name) == (model.Time, "steps")
+            (required if is_required else optional)[name] = value(cls, name, field)
     return _mapping(required, optional).map(lambda found: _repaired(cls, found))
 
 

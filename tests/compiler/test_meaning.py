@@ -238,6 +238,7 @@ UNCHANGED = {
 }
 """Rows that leave one array as it is where no axis, size or layout tells them more."""
 SAME: dict[str, set[str]] = {
+    "interval": {"concat"},
     "eye": {"identity_operator"},
     "identity_operator": {"eye"},
     "transpose": {"flip"},

@@ -200,7 +200,7 @@ def test_costs_are_those_of_one_step_of_each_solve():
     one, three = cost(compiled(flow("flow")).module), cost(compiled(flow("flow-steps")).module)
     assert (one.field_evaluations, three.field_evaluations) == (6, 18)
     assert one.is_of_one_step
-    assert cost(compiled(flow("flow-adjoint")).module).activation_bytes == 0
+    assert cost(compiled(flow("flow-adjoint")).written).activation_bytes == 0
 
 
 # --- refusals -------------------------------------------------------------------------------------
