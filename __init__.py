@@ -84,11 +84,13 @@ def check(
     programs: _Mapping[str, PathName] | None = None,
     backends: _Sequence[str] = (),
     device: str = "cpu",
+    modes: bool = False,
 ) -> Report:
     """Compare the backends with the float64 reference: weights, field, steps, loss, gradients.
 
     `programs` names files that stand in for emitted programs, by backend; `backends` are by default
-    those of the programs, or all. The report says `passed`, and `message` names what differs first.
+    those of the programs, or all; with `modes` every gradient mode that the spec allows is compared
+    with backprop. The report says `passed`, and `message` names what differs first.
     Raises SpecError for a file that cannot be read or is no Python.
     """
     from pathlib import Path
@@ -97,7 +99,8 @@ def check(
     from .checking.ladder import check as climb
 
     files = {name: Path(path) for name, path in (programs or {}).items()}
-    return climb(as_spec(spec), programs=files, backends=tuple(backends), device=device)
+    given = {"programs": files, "backends": tuple(backends), "device": device}
+    return climb(as_spec(spec), modes=modes, **given)
 
 
 def train(

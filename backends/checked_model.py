@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from ..compiler.ir.module import Module
+import numpy as np
+
+from ..compiler.ir.module import Module, solve_of
+from .counting import Counts, Statistics, of_fixed_steps
 from .model import (
     Array,
     Targets,
@@ -13,14 +16,18 @@ from .model import (
     checked_rows,
     checked_targets,
     checked_time,
+    checked_times,
     checked_weights,
 )
+from .solution import solution
 
 
 class CheckedModel(ABC):
     """The functions of the Model protocol, of a module in a dtype. Raises ArgumentError for weights
     and data that do not fit."""
 
+    backend: str
+    source: str
     module: Module
     dtype: str
     device: str
@@ -37,6 +44,15 @@ class CheckedModel(ABC):
     def vector_field(self, weights: Weights, t: float, y: Array, /) -> Array:
         y = checked_rows(y, self.module.signature.size, "y", self.dtype)
         return self.array("vector_field", weights, checked_time(t), y)
+
+    def solve(self, weights: Weights, x: Array, times: Array, /) -> Array:
+        return solution(self, weights, self._rows(x), checked_times(times))
+
+    def statistics(self, weights: Weights, x: Array, /) -> Statistics:
+        given = self._weights(weights), self._rows(x)
+        if solve_of(self.module) is None:
+            return of_fixed_steps(self.module)
+        return self._count(*given).statistics(self.module.has_loss)
 
     def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float:
         x = self._rows(x)
@@ -59,6 +75,15 @@ class CheckedModel(ABC):
     @abstractmethod
     def array(self, function: str, weights: Weights, *arguments: Any) -> Array:
         """What a function returns, just as it does; the weights are checked."""
+
+    @abstractmethod
+    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+        """What the solves of `forward` take, and those of a gradient."""
+
+    def some_targets(self, rows: int) -> Array:
+        """Targets of some kind: how often a field is evaluated is not theirs."""
+        k, is_classifier = self.module.signature.outputs, self.module.signature.is_classifier
+        return np.zeros(rows, np.int64) if is_classifier else np.zeros((rows, k), self.dtype)
 
     @abstractmethod
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:

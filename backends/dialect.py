@@ -72,10 +72,14 @@ class Dialect:
     from_numpy: str = ""
     """The function that makes an array of one of NumPy's."""
 
+    others: tuple[str, ...] = ()
+    """Functions and classes of a program that no row calls."""
+
     @property
     def helpers(self) -> tuple[str, ...]:
-        """The functions that its rows call, each once."""
-        return tuple(dict.fromkeys(row.helper for row in self.rows.values() if row.helper))
+        """The functions that its rows call, each once, and the others."""
+        called = (row.helper for row in self.rows.values() if row.helper)
+        return tuple(dict.fromkeys([*called, *self.others]))
 
 
 PYTHON_FUNCTIONS = frozenset({"sin", "cos", "exp", "log", "sqrt", "sinh", "cosh", "tanh"})

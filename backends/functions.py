@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..compiler.ir.expr import Expr, variables
-from ..compiler.ir.module import Call, Function, Group, Let, Scan
+from ..compiler.ir.module import Call, Function, Group, Let, Pull, Scan, Solve
 from ..compiler.ir.naming import free, numbered
 from .document import INDENT, WIDTH, Doc, bracket, flat, laid_out
-from .expressions import Expressions, NotPrinted, Words
+from .expressions import Expressions, Words
 from .grouping import handed_on, last_uses, parts, result_parts, roots
+from .integrate import INTEGRATE
 
 if TYPE_CHECKING:
     from .program import ProgramPrinter
@@ -66,6 +67,14 @@ class FunctionPrinter:
     def local(self, wanted: str) -> str:
         """A name that is free within the lines of one statement."""
         return self._free(wanted, self._taken(self.at - 1))
+
+    def within(self, wanted: Sequence[str], read: set[str]) -> list[str]:
+        """Names in a function inside this one, which may mean something else outside of it; what
+        is `read` there from outside keeps its own."""
+        found: list[str] = []
+        for name in wanted:
+            found.append(self._free(name, {*read, *found}))
+        return found
 
     def _taken(self, at: int) -> set[str]:
         """The names that mean something behind statement `at`."""
@@ -204,21 +213,43 @@ class FunctionPrinter:
                 self.assign(self._unpacked_call(let), doc)
             case Scan():
                 self.program.scan(self, let, let.value)
-            case _:
-                kind = type(let.value).__name__
-                message = f"{self.program.dialect.title} has no words for a {kind.lower()}"
-                raise NotPrinted(message, self.function.loc)
+            case Pull():
+                doc = self.program.pull(self, let.value)
+                self.assign(self._cotangents(let, let.value), doc)
+            case Solve():
+                self._solve(let, let.value)
+
+    def _solve(self, let: Let, solve: Solve) -> None:
+        """`ys = integrate(field, y, times, K, b)`."""
+        (start,) = solve.init
+        field = self.program.own(solve.field)
+        given = [field, self.inline(start), self.inline(solve.times), *self._starred(solve.consts)]
+        doc = bracket(f"{self.program.own(INTEGRATE)}(", given, ")")
+        (name,) = self.bind(let.targets, self.at)
+        self.write(f"{name} = ", doc)
 
     def _unpacked_call(self, let: Let) -> list[str]:
         """The left side of a call: groups that come apart stand in parentheses."""
         assert isinstance(let.value, Call)
         self.bind(let.targets, self.at)
         found = result_parts(self.program.module.functions[let.value.function].results)
+        return self._left(let, [(group, len(members)) for group, members in found])
+
+    def _cotangents(self, let: Let, pull: Pull) -> list[str]:
+        """The left side of cotangents: they come in the groups of the parameters."""
+        self.bind(let.targets, self.at)
+        callee = self.program.module.functions[pull.function]
+        found = parts(callee.params, callee) if self.program.nests else []
+        groups = [(part if isinstance(part, Group) else None, len(m)) for part, m in found]
+        return self._left(let, groups or [(None, len(let.targets))])
+
+    def _left(self, let: Let, found: Sequence[tuple[Group | None, int]]) -> list[str]:
+        """Names of targets, those of a group in parentheses."""
         names: list[str] = []
         at = 0
-        for group, members in found:
-            targets = let.targets[at : at + len(members)]
-            at += len(members)
+        for group, count in found:
+            targets = let.targets[at : at + count]
+            at += count
             own = [self.names[t] if t in self.last_use else "_" for t in targets]
             if self.whole_name(targets) or (set(own) == {"_"} and group is not None):
                 names.append(own[0])
@@ -280,9 +311,15 @@ class FunctionPrinter:
 
     def arguments(self, callee: Function, args: Sequence[Expr]) -> list[Doc]:
         """The arguments of a call: groups whole or starred, as the callee wants them."""
-        return self._handed(callee, callee.params, args)
+        return self.handed(callee, callee.params, args)
 
-    def _handed(self, callee: Function, params: Sequence[Expr], args: Sequence[Expr]) -> list[Doc]:
+    def together(self, given: Sequence[Expr]) -> Doc:
+        """Values as one argument: of several a tuple."""
+        docs = [self.expressions.doc(e) for e in given]
+        return bracket("(", docs, ")") if len(docs) > 1 else docs[0]
+
+    def handed(self, callee: Function, params: Sequence[Expr], args: Sequence[Expr]) -> list[Doc]:
+        """Arguments for some of the parameters of a function, grouped as it takes them."""
         found: list[Doc] = []
         at = 0
         for part, members in parts(params, callee):
@@ -311,7 +348,7 @@ class FunctionPrinter:
                 found.append(e)
                 i += 1
                 continue
-            members = self._members(e)
+            members = self.members_of(e)
             run = given[i : i + len(members)]
             if len(members) and list(run) == members:
                 found.append(self._star(members))
@@ -321,7 +358,7 @@ class FunctionPrinter:
                 i += 1
         return found
 
-    def _members(self, e: Expr) -> list[Expr]:
+    def members_of(self, e: Expr) -> list[Expr]:
         """The group that an expression is the first member of, if it is written as a whole."""
         group = self.whole.get(e)
         if group is None:
@@ -333,54 +370,7 @@ class FunctionPrinter:
         name = self.names[members[0]]
         return name if len(members) == 1 else f"*{name}"
 
-    def constants_of(self, scan: Scan, step: Function) -> list[Doc]:
-        """What every call of the step is given as it is, grouped as the step takes it."""
-        first = len(step.params) - len(scan.consts)
-        return self._handed(step, step.params[first:], scan.consts)
-
-    def written(self, given: Sequence[Expr]) -> list[tuple[Doc, int]]:
-        """Expressions as parts of a line with the number of values in each: groups have one
-        name."""
-        found: list[tuple[Doc, int]] = []
-        i = 0
-        while i < len(given):
-            members = self._members(given[i])
-            if members and list(given[i : i + len(members)]) == members:
-                found.append((self.names[given[i]], len(members)))
-                i += len(members)
-            else:
-                found.append((self.inline(given[i]), 1))
-                i += 1
-        return found
-
-    def entries(self, scan: Scan, step: Function) -> list[tuple[Doc, int]]:
-        """The stacks of a scan as parts of a line, grouped as the step takes their entries."""
-        n, found, at = len(scan.init), [], 0
-        for part, members in parts(step.params[n : n + len(scan.xs)], step):
-            given = scan.xs[at : at + len(members)]
-            if isinstance(part, Group) and not self.whole_name(given):
-                docs = [self.inline(e) for e in given]
-                found.append((bracket("(", docs, ")") if len(docs) > 1 else docs[0], len(docs)))
-            elif isinstance(part, Group):
-                found.append((self.whole_name(given), len(members)))
-            elif not at or not self._is_inside(scan.xs, at):
-                found += self.written(self._run(scan.xs, at))
-            at += len(members)
-        return found
-
-    def _run(self, given: Sequence[Expr], at: int) -> Sequence[Expr]:
-        """The expression at a place, with the others of a group that it is the first of."""
-        members = self._members(given[at])
-        is_whole = members and list(given[at : at + len(members)]) == members
-        return given[at : at + len(members)] if is_whole else given[at : at + 1]
-
-    def _is_inside(self, given: Sequence[Expr], at: int) -> bool:
-        """Does it belong to a group that began before it?"""
-        members = self._members(given[at])
-        i = members.index(given[at]) if given[at] in members else 0
-        return bool(i) and list(given[at - i : at - i + len(members)]) == members
-
     def whole_name(self, given: Sequence[Expr]) -> str:
         """The one name of these variables, if they have one."""
-        members = self._members(given[0]) if given else []
+        members = self.members_of(given[0]) if given else []
         return self.names[given[0]] if members and members == list(given) else ""

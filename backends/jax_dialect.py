@@ -5,6 +5,13 @@ from __future__ import annotations
 from .dialect import COMMON, PRODUCT, Dialect, Row, softmaxes
 from .numpy_rows import numpy_rows
 
+KEPT = "propagate_kept"
+DIFFRAX = frozenset(
+    {"BacksolveAdjoint", "Dopri5", "ODETerm", "PIDController", "RESULTS", "SaveAt", "Tsit5"}
+    | {"diffeqsolve"}
+)
+"""Names that a program may have from diffrax."""
+
 JAX = Dialect(
     name="jax",
     title="JAX",
@@ -24,5 +31,6 @@ JAX = Dialect(
         "abs": Row("{0:product} * jnp.sign({0})", PRODUCT),
         "put": Row("jnp.zeros_like({2}).at[{1}].set({0})"),
     },
-    reserved=frozenset({"jax", "jnp", "Array", "Weights"}),
+    others=(KEPT,),
+    reserved=frozenset({"jax", "jnp", "Array", "Weights", "Callable"}) | DIFFRAX,
 )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
-from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Function, Let, Module, Scan
-from ..compiler.ir.naming import numbered
-from ..compiler.ir.types import array_shape
-from . import guards, main_block
+from ..compiler.ir.module import Function, Let, Module, Pull, Scan, Solve
+from . import guards, integrate, main_block
 from .dialect import Dialect
-from .document import INDENT, Doc, bracket, docstring
+from .document import INDENT, Doc, bracket, docstring, flat
 from .functions import FunctionPrinter
-from .jax_dialect import JAX
-from .program import ProgramPrinter, Section
+from .jax_dialect import JAX, KEPT
+from .program import MOST_TYPES, ProgramPrinter, Section
+from .stacks import constants_of, entries, zeros
+
+WORD = re.compile(r"\w+")
 
 
 def emit(module: Module) -> str:
@@ -25,6 +26,7 @@ class JaxProgram(ProgramPrinter):
     """Functions that take weights have the dict of them as their first parameter."""
 
     dialect: Dialect = JAX
+    nests = True
 
     def raw(self, weight: str) -> str:
         held = f'weights["{weight}"]'
@@ -39,7 +41,8 @@ class JaxProgram(ProgramPrinter):
         return f"{self.own(callee.name)}(", given, ")"
 
     def decorators(self, function: Function) -> list[str]:
-        return ["@jax.checkpoint"] * function.recomputed
+        own = ["@jax.custom_vjp"] * bool(function.derivative)
+        return [*own, *["@jax.checkpoint"] * function.recomputed]
 
     def guards(self, printer: FunctionPrinter) -> list[str]:
         own = [guards.of_weights(self)] if printer.function.name == "layer_weights" else []
@@ -49,18 +52,45 @@ class JaxProgram(ProgramPrinter):
         """A step that `lax.scan` can call, and the call."""
         _Scan(self, printer, let, scan).write()
 
+    def solvers(self, solve: Solve) -> list[Section]:
+        return integrate.jax_sections(self, solve)
+
+    def pull(self, printer: FunctionPrinter, pull: Pull) -> Doc:
+        callee = self.module.functions[pull.function]
+        given = [self.own(callee.name), *printer.arguments(callee, pull.args)]
+        name = printer.local("pull")
+        printer.write(f"_, {name} = ", bracket("jax.vjp(", given, ")"))
+        return bracket(f"{name}(", [printer.together(pull.bars)], ")")
+
+    def derivative(self, function: Function) -> Section:
+        """What it keeps of itself, and that there is a way back from that."""
+        own, kept, back = map(self.own, (function.name, KEPT, function.derivative))
+        states = self.result_type(function)
+        return [
+            f"def {kept}(*given: Array) -> tuple[{states}, tuple[Array, ...]]:",
+            docstring([f"The states that `{own}` gives, and what its derivative starts from."]),
+            f"    states = {own}(*given)",
+            f"    return states, (*states, *given[{len(function.results)}:])",
+            "",
+            "",
+            f"{own}.defvjp({kept}, lambda kept, bars: {back}(*kept, *bars))",
+        ]
+
     def functions(self) -> Iterator[Section]:
         for function in self.module.functions.values():
-            yield FunctionPrinter(self, function, 0).run()
+            yield from self.function(function)
 
     def imports(self) -> list[str]:
+        solver = [] if self.solve is None else [integrate.jax_import(self.solve)]
         return [
             *sorted(self.needs.imports),
+            *[integrate.CALLABLE] * len(solver),
             "from pathlib import Path",
             "",
             "import jax",
             "import jax.numpy as jnp",
             "import numpy as np",
+            *solver,
             "from jax import Array",
             "from safetensors.numpy import load_file",
         ]
@@ -119,15 +149,15 @@ class _Scan:
 
     def write(self) -> None:
         p, scan = self.printer, self.scan
-        items = p.entries(scan, self.step)
-        consts = p.constants_of(scan, self.step)
+        items = entries(p, scan, self.step)
+        consts = constants_of(p, scan, self.step)
         starts = [p.inline(e) for e in scan.init]
         self._advance(items, consts)
         arguments = [self.name, self._init(starts), *self._xs(items)]
         if scan.reverse:
             arguments.append("reverse=True")
         doc = bracket("jax.lax.scan(", arguments, ")")
-        p.write(f"{self._targets()} = ", doc)
+        self._bind(doc)
         self._prepend(starts)
 
     # --- the step ------------------------------------------------------------------------------
@@ -138,57 +168,45 @@ class _Scan:
         self.name = p.fresh("advance")
         array = self.program.dialect.array
         state, kind, star = self._state()
-        entry, entry_kind, given = self._entry(items)
-        totals = self._inner_names(self.sums, "")
-        carried, carried_kind = state, kind
-        if totals:
-            carried = f"({', '.join([state, *totals])})"
-            carried_kind = f"tuple[{', '.join([kind, *[array] * len(totals)])}]"
-        collected, collected_kind = self._collected(state, kind)
-        result = f"tuple[{carried_kind}, {collected_kind}]"
-        head = [f"{'carry' if totals else state}: {carried_kind}", f"{entry}: {entry_kind}"]
+        entry, entry_kind, given = self._entry(items, bool(consts))
+        read = {state, entry, "carry", *(w for doc in consts for w in WORD.findall(flat(doc)))}
+        totals = p.within([v.name for v in self.sums], read)
+        carried = f"tuple[{', '.join([kind, *[array] * len(totals)])}]" if totals else kind
+        result = bracket("tuple[", [carried, self._collected_kind(kind)], "]")
+        head = [f"{'carry' if totals else state}: {carried}", f"{entry}: {entry_kind}"]
         p.blank()
-        p.write("", bracket(f"def {self.name}(", head, f") -> {result}:"))
+        p.write("", (bracket(f"def {self.name}(", head, ") -> "), result, ":"))
         if totals:
             p.write(f"{', '.join([state, *totals])} = ", "carry", INDENT)
         call = bracket(*self.program.called(self.step, [star, *given, *consts]))
-        outs = self._inner_names(self.outs, "_j")
-        more = [f"{t}_j" for t in totals]
-        if not (outs or more) and not self.scan.path:
+        if not (self.outs or totals or self.scan.path):
             p.write("return ", (call, ", None"), INDENT)
         else:
-            self._written_out(call, state, outs, more, totals, carried, collected)
+            self._written_out(call, state, totals, read)
         p.blank()
 
-    def _inner_names(self, variables: Sequence[Expr], suffix: str) -> list[str]:
-        """Names within the step, each once."""
-        found: list[str] = []
-        for v in variables:
-            found.append(numbered(self.printer.local(f"{v.name}{suffix}"), found))
-        return found
-
-    def _written_out(
-        self,
-        call: Doc,
-        state: str,
-        outs: list[str],
-        more: list[str],
-        totals: list[str],
-        carried: str,
-        collected: str,
-    ) -> None:
+    def _written_out(self, call: Doc, state: str, totals: list[str], read: set[str]) -> None:
+        """The results of the step by name, then the carry and what is collected."""
         p, n = self.printer, len(self.carry)
-        if outs or more:
-            names = [state] if n == 1 else [f"{state}_{i}" for i in range(n)]
-            p.assign([*names, *outs, *more], call, INDENT)
-            if n > 1:
-                p.write(f"{state} = ", f"({', '.join(names)})", INDENT)
-        else:
-            p.write(f"{state} = ", call, INDENT)
+        more = [f"{total}_j" for total in totals]
+        names = p.within(
+            [r.name for r in self.step.results[: n + len(self.outs)]], {*read, *totals}
+        )
+        own, outs = names[:n], names[n:]
+        if not (outs or more):
+            own = [state]
+        p.assign([*own, *outs, *more], call, INDENT)
         for total, name in zip(totals, more, strict=True):
             p.write(f"{total} = ", f"{total} + {name}", INDENT)
-        parts = [state] * self.scan.path + outs
-        doc: Doc = bracket("(", parts, ")") if len(parts) > 1 else collected
+        whole = _tupled(own)
+        if self.scan.path and len(own) > 1:
+            p.write(f"{state} = ", whole, INDENT)
+            whole = state
+        carried = f"({', '.join([whole, *totals])})" if totals else whole
+        collected = [whole] * self.scan.path + outs
+        doc: Doc = (
+            bracket("(", collected, ")") if len(collected) > 1 else (collected or ["None"])[0]
+        )
         p.write("return ", (f"{carried}, ", doc), INDENT)
 
     def _state(self) -> tuple[str, str, str]:
@@ -200,8 +218,9 @@ class _Scan:
             return name, array, name
         return "state", self.program.state_type(self.step, len(self.carry)), "*state"
 
-    def _entry(self, items: list[tuple[Doc, int]]) -> tuple[str, str, list[Doc]]:
-        """What of the stacks the step is given, its type, and how it is handed on."""
+    def _entry(self, items: list[tuple[Doc, int]], more: bool) -> tuple[str, str, list[Doc]]:
+        """What of the stacks the step is given, its type, and how it is handed on; where `more` is
+        given behind it, the type says of how many arrays it is."""
         p, array = self.printer, self.program.dialect.array
         if not items:
             return "_", "None", []
@@ -212,20 +231,20 @@ class _Scan:
         name = p.local("layer")
         takes_groups = bool(self.step.groups)
         if not takes_groups:
-            return name, self.program.layer_type(), [f"*{name}"]
+            kind = f"tuple[{', '.join([array] * len(self.scan.xs))}]"
+            return name, kind if more else self.program.layer_type(), [f"*{name}"]
+        if len(items) == 1:
+            return name, self.program.layer_type(), [name]
         kinds = [array if members == 1 else self.program.layer_type() for _, members in items]
         return name, f"tuple[{', '.join(kinds)}]", [f"*{name}"]
 
-    def _collected(self, state: str, kind: str) -> tuple[str, str]:
-        """What a step gives besides the carry, and its type."""
+    def _collected_kind(self, kind: str) -> str:
+        """The type of what a step gives besides the carry."""
         array = self.program.dialect.array
-        parts = [state] * self.scan.path + self._inner_names(self.outs, "_j")
         kinds = [kind] * self.scan.path + [array] * len(self.outs)
-        if not parts:
-            return "None", "None"
-        if len(parts) == 1:
-            return parts[0], kinds[0]
-        return f"({', '.join(parts)})", f"tuple[{', '.join(kinds)}]"
+        if len(kinds) > MOST_TYPES and not self.scan.path:
+            kinds = [array, "..."]
+        return f"tuple[{', '.join(kinds)}]" if len(kinds) > 1 else (kinds or ["None"])[0]
 
     # --- the call ------------------------------------------------------------------------------
 
@@ -234,10 +253,8 @@ class _Scan:
         state = starts[0] if len(starts) == 1 else bracket("(", starts, ")")
         if not self.sums:
             return state
-        sizes = {**self.program.module.sizes, "s": 1}
-        values = self.step.values[len(self.step.values) - len(self.sums) :]
-        zeros = [f"jnp.zeros({array_shape(v.type, sizes)}, {p.like_name}.dtype)" for v in values]
-        return bracket("(", [state, *zeros], ")")
+        begin = zeros(p, self.scan, self.step, "jnp.zeros_like({})", "jnp.zeros({}, {like}.dtype)")
+        return bracket("(", [state, *begin], ")")
 
     def _xs(self, items: list[tuple[Doc, int]]) -> list[Doc]:
         if not items:
@@ -248,25 +265,38 @@ class _Scan:
         stacks = [doc if takes_groups or m == 1 else ("*", doc) for doc, m in items]
         return [bracket("(", stacks, ")")]
 
-    def _targets(self) -> str:
-        """`(y, z), _`."""
+    def _bind(self, doc: Doc) -> None:
+        """`(y, z), _ = …`; what does not fit that line is unpacked in lines of its own."""
+        p = self.printer
+        state, behind = self._targets()
+        left = ", ".join(
+            name if isinstance(name, str) else _tupled(name) for name in (state, behind)
+        )
+        if p.fits(f"{left} = jax.lax.scan("):
+            p.write(f"{left} = ", doc)
+            return
+        whole = [p.local("state"), p.local("collected")]
+        p.write(f"{', '.join(whole)} = ", doc)
+        for names, name in zip((state, behind), whole, strict=True):
+            p.assign([names] if isinstance(names, str) else names, name)
+
+    def _targets(self) -> tuple[str | list[str], str | list[str]]:
+        """The names of the last carry and of what is collected."""
         p, scan = self.printer, self.scan
         targets = [*self.carry, *self.outs, *self.sums]
         names = dict(zip(targets, p.bind(targets, p.at), strict=True))
         first = ["_"] * len(self.carry) if scan.path else [names[v] for v in self.carry]
-        state = first[0] if len(first) == 1 else f"({', '.join(first)})"
-        state = "_" if set(first) == {"_"} else state
+        state = "_" if {*first} == {"_"} else first[0] if len(first) == 1 else first
         if self.sums:
-            state = f"({', '.join([state, *(names[v] for v in self.sums)])})"
+            state = [_tupled(state), *(names[v] for v in self.sums)]
         collected: list[str] = []
         if scan.path:
             paths = [names[v] for v in self.carry]
-            collected.append(paths[0] if len(paths) == 1 else f"({', '.join(paths)})")
+            collected.append(paths[0] if len(paths) == 1 else _tupled(paths))
         collected += [names[v] for v in self.outs]
-        behind = "_" if not collected else collected[0]
         if len(collected) > 1:
-            behind = f"({', '.join(collected)})"
-        return f"{state}, {behind}"
+            return state, collected
+        return state, collected[0] if collected else "_"
 
     def _prepend(self, starts: list[Doc]) -> None:
         """The path begins with the state before the first step."""
@@ -280,3 +310,10 @@ class _Scan:
                 if scan.reverse:
                     ends.reverse()
                 p.write(f"{name} = ", bracket("jnp.concatenate(", [bracket("[", ends, "]")], ")"))
+
+
+def _tupled(names: str | list[str]) -> str:
+    """Names as one value: of several a tuple."""
+    if len(names) == 1:
+        return names[0]
+    return names if isinstance(names, str) else f"({', '.join(names)})"

@@ -51,6 +51,22 @@ class Model(Protocol):
         """f(t, y) of stacked states (s, n)."""
         ...
 
+    def solve(self, weights: Weights, x: Array, times: Array, /) -> Array:
+        """The stacked states at strictly increasing or decreasing times: (times, s, n).
+
+        x belongs to times[0], and goes through the lift. With shared weights the times may lie
+        anywhere; with weights in time they start at 0 and stay in [0, T]. They only read the
+        solution, and never move a step: between two steps of a fixed-step method it is the cubic
+        Hermite polynomial of states and slopes. Raises ArgumentError, for a method too whose
+        momentum lies behind its position.
+        """
+        ...
+
+    def statistics(self, weights: Weights, x: Array, /) -> dict[str, int]:
+        """`nfe`: calls of the field on the batch; `accepted` and `rejected` steps; where there is a
+        loss `nfe_backward`: how often the field is pulled back for a gradient."""
+        ...
+
     def regularizer(self, weights: Weights, /) -> float: ...
 
     def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float: ...
@@ -133,6 +149,25 @@ def checked_time(t: float) -> float:
     if not np.isfinite(t):
         raise ArgumentError(f"t is {t}, not a finite number")
     return float(t)
+
+
+def checked_times(times: Array) -> Array:
+    """Finite numbers that increase or decrease, in float64. Raises ArgumentError."""
+    found = in_dtype(_numbers(times, "times"), "float64")
+    if found.ndim != 1 or not len(found):
+        raise ArgumentError(f"times is {found.shape}, not (L,) with L ≥ 1")
+    for i, t in enumerate(found):
+        if not np.isfinite(t):
+            raise ArgumentError(f"times[{i}] is {t}, not a finite number")
+    gaps = np.diff(found)
+    wrong = gaps * np.sign(gaps[0]) <= 0 if len(gaps) else np.zeros(0, bool)
+    if wrong.any():
+        i = int(wrong.argmax()) + 1
+        before, here = found[i - 1], found[i]
+        raise ArgumentError(
+            f"times must strictly increase or decrease: times[{i}] = {here:g} follows {before:g}"
+        )
+    return found
 
 
 def checked_targets(module: Module, targets: Targets, rows: int, dtype: str) -> Array:

@@ -56,6 +56,7 @@ def numpy_rows(np: str) -> dict[str, Row]:
         "eye": Row(eye),
         "times": Row(times, PRODUCT),
         "scalar": Row(f"{np}.asarray({{0}}, {{1:atom}}.dtype)"),
+        "interval": Row(f"{np}.array([{{0}}, {{1}}], {{like}}.dtype)"),
         "segments": Row(_segments),
         "rest": Row(rest),
         "unsegmented": Row(f"{np}.concatenate([{flat}, {{1}}])"),

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from .._version import __version__
 from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Call, Function, Group, Let, Module, Scan
+from ..compiler.ir.module import Call, Function, Group, Let, Module, Pull, Scan, Solve, solve_of
 from ..compiler.ir.text import number
 from ..compiler.ir.types import Size
-from . import guards, initial, preprocess
+from . import guards, initial, integrate, preprocess
 from .dialect import Dialect
 from .document import WIDTH, Doc, bracket, docstring, fold
-from .expressions import Needs
+from .expressions import Needs, NotPrinted
 from .functions import FunctionPrinter
 from .grouping import result_parts
 from .names import fixed, own_names
@@ -21,6 +21,8 @@ from .names import fixed, own_names
 LABEL = 15
 """Columns of the labels in the head."""
 ALIASES = ("State", "Layer")
+MOST_TYPES = 4
+"""Of arrays that are written one by one in the type of a tuple."""
 ALWAYS = ("HORIZON", "STEPS", "H")
 Section = list[str]
 
@@ -28,7 +30,8 @@ Section = list[str]
 def program_names(module: Module, dialect: Dialect) -> dict[str, str]:
     """What a program calls its constants, functions and types, by the name that they have here."""
     constants = [*ALWAYS, *(c.name for c in module.constants), "OUTPUTS", *preprocess.NAMES]
-    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers, preprocess.FEATURES, preprocess.VALUES)
+    helpers = (initial.RNG, *guards.NAMES, *dialect.helpers, *integrate.NAMES)
+    helpers = (*helpers, preprocess.FEATURES, preprocess.VALUES)
     return own_names(module, dialect, [*constants, *module.functions, *helpers, *ALIASES])
 
 
@@ -37,9 +40,12 @@ class ProgramPrinter(ABC):
     own way. Its methods are asked by the printers of functions and expressions."""
 
     dialect: Dialect
+    nests: bool = False
+    """Do cotangents come in the groups of the parameters?"""
 
     def __init__(self, module: Module) -> None:
         self.module, self.needs = module, Needs()
+        self.solve = solve_of(module)
         self._own = program_names(module, self.dialect)
         self.class_names = self._own.get("CLASSES", "")
         if preprocess.names_classes(module):  # CLASSES are then the names, OUTPUTS their number
@@ -56,6 +62,7 @@ class ProgramPrinter(ABC):
         sections = [*preprocess.functions(self), *sections]
         known = (*guards.NAMES, *self.dialect.helpers)
         helpers = [self.helper(name) for name in known if name in self.needs.helpers]
+        helpers += self.solvers(self.solve) if self.solve is not None else []
         bodies = ["\n".join(lines) for lines in (*first, *helpers, *sections) if lines]
         top = "\n".join([self.head(), "", *self.imports(), *self.settings(), *self._aliases()])
         numbers = "\n".join(self.constants())
@@ -102,6 +109,8 @@ class ProgramPrinter(ABC):
                 self.aliases["State"] = f"tuple[{', '.join([array] * len(members))}]"
                 return self.own("State")
             return self.alias(group)
+        if len(found) > MOST_TYPES and all(g is None for g, _ in found):
+            return f"tuple[{array}, ...]"
         types = [array if g is None else self.group_type(g, len(m)) for g, m in found]
         return f"tuple[{', '.join(types)}]"
 
@@ -155,6 +164,21 @@ class ProgramPrinter(ABC):
     @abstractmethod
     def scan(self, printer: FunctionPrinter, let: Let, scan: Scan) -> None:
         """The lines of a scan."""
+
+    def pull(self, printer: FunctionPrinter, pull: Pull) -> Doc:
+        """The framework's own cotangents of what a function is given."""
+        raise self._not_differentiated(printer.function)
+
+    def derivative(self, function: Function) -> Section:
+        """That a function's derivative is one of the program's own."""
+        raise self._not_differentiated(function)
+
+    def _not_differentiated(self, function: Function) -> NotPrinted:
+        return NotPrinted(f"{self.dialect.title} takes no gradient of its own", function.loc)
+
+    @abstractmethod
+    def solvers(self, solve: Solve) -> list[Section]:
+        """The functions that call an adaptive solver."""
 
     @abstractmethod
     def functions(self) -> Iterator[Section]:
@@ -210,6 +234,13 @@ class ProgramPrinter(ABC):
     def _aliases(self) -> list[str]:
         found = [f"{self.own(n)} = {self.aliases[n]}" for n in ALIASES if n in self.aliases]
         return ["", *found] if found else []
+
+    def function(self, function: Function, indent: int = 0) -> Iterator[Section]:
+        """A function; behind one that is the derivative of another that it is so."""
+        yield FunctionPrinter(self, function, indent).run()
+        primal = self.module.functions.get(function.pullback_of)
+        if primal is not None and primal.derivative == function.name:
+            yield self.derivative(primal)
 
     def free_functions(self) -> list[Function]:
         return [f for f in self.module.functions.values() if not f.takes_weights]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,13 @@ class ProgramModel(CheckedModel):
     def init(self, seed: int | None = None) -> dict[str, Array]:
         given = checked_seed(seed)
         return self.native.init() if given is None else self.native.init(given)
+
+    def set_constants(self, values: Mapping[str, float]) -> None:
+        """Give named numbers of the program other values, those that it has, before it is run."""
+        for name, value in values.items():
+            own = self._names.get(name, name)
+            if hasattr(self.native, own):
+                setattr(self.native, own, value)
 
     def features(self, x: Array, /) -> Array:
         """Rows of the data as the network takes them, by the program's own numbers."""

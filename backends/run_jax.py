@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
@@ -13,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..compiler.ir.module import Function, Module
+from . import jax_solver
+from .counting import Counts, replaced
 from .framework_model import FrameworkModel, NoForwardMode
 from .jax_dialect import JAX
 from .model import Array, Targets, checked_targets, in_dtype
@@ -95,6 +98,7 @@ class JaxModel(FrameworkModel):
         with _own_settings(), _enable_x64(dtype == "float64"):
             super().__init__(module, source, device, dtype)
         self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._counted: dict[tuple[int, ...], tuple[Counts, tuple[Any, Any]]] = {}
 
     @contextmanager
     def settings(self) -> Iterator[None]:
@@ -105,6 +109,11 @@ class JaxModel(FrameworkModel):
             jax.default_matmul_precision("highest"),
         ):
             yield
+
+    @cached_property
+    def can_fail(self) -> bool:
+        """May the way back end with an error, for want of a number that says so?"""
+        return hasattr(self.native, "BacksolveAdjoint")
 
     @property
     def options(self) -> dict[str, Any] | None:
@@ -167,10 +176,46 @@ class JaxModel(FrameworkModel):
             found = {n: np.asarray(g) for n, g in held[0].items() if n in trained} if held else {}
             return [np.asarray(g) for g in pulled], found
 
+    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+        with self.settings():
+            given = _placed(weights), _placed(x), _placed(self.some_targets(len(x)))
+            if x.shape not in self._counted:
+                self._counted[x.shape] = self._counting(*given)
+            found, (forward, gradient) = self._counted[x.shape]
+            found.clear()
+            forward(*given[:2])
+            jax.effects_barrier()
+            there = replace(found)
+            if gradient is not None:
+                gradient(*given)
+                jax.effects_barrier()
+        return replace(there, nfe_backward=found.nfe_backward)
+
+    def _counting(self, weights: Any, x: Any, targets: Any) -> tuple[Counts, tuple[Any, Any]]:
+        """`forward` and the gradient for so many rows, compiled with what counts in them."""
+        counts, native = Counts(), self.native
+
+        def compiled(function: Callable[..., Any], *given: Any) -> Any:
+            def traced(*given: Any) -> Any:  # anew: what is known of a function has no counts
+                return function(*given)
+
+            return jax.jit(traced).lower(*given).compile(_fast_options())
+
+        with replaced(native, "diffeqsolve", jax_solver.counting(native.diffeqsolve, counts)):
+            forward, gradient = compiled(native.forward, weights, x), None
+            if self.module.has_loss:
+                gradient = compiled(jax.grad(native.loss), weights, x, targets)
+        return counts, (forward, gradient)
+
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         with self.settings():
-            _, gradient = self.compiled("loss", differentiated=True)(weights, x, targets)
-            return {w.name: np.asarray(gradient[w.name]) for w in self.module.trained}
+            try:
+                _, gradient = self.compiled("loss", differentiated=True)(weights, x, targets)
+                return {w.name: np.asarray(gradient[w.name]) for w in self.module.trained}
+            except RuntimeError as error:
+                if not jax_solver.gave_up(error):
+                    raise
+        return {w.name: np.full(w.shape, np.nan, self.dtype) for w in self.module.trained}
 
     @cached_property
     def _pushed(self) -> Callable[..., Any]:
@@ -239,8 +284,13 @@ class JaxStepper(Stepper):
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
         with self.model.settings():
             update = self.model.once(("update", self.updater), self._update)
-            found = update(self.held, self.moments, self.x, self.targets, rows, rates)
-        return Proposal(*found)
+            try:
+                found = update(self.held, self.moments, self.x, self.targets, rows, rates)
+                return Proposal(*(jax.block_until_ready(found) if self.model.can_fail else found))
+            except RuntimeError as error:
+                if not jax_solver.gave_up(error):
+                    raise
+        return Proposal(np.nan, np.nan, self.moments, self.held)
 
     @cached_property
     def _apply(self) -> Callable[..., Any]:

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..compiler.ir.module import Function, Module
 from ..compiler.reference.reference import Reference
+from ..compiler.semantics.solved import counted
 from .checked_model import CheckedModel
+from .counting import Counts
 from .model import Array, Model, Targets, Weights, checked_seed
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
@@ -56,6 +58,16 @@ class NumpyModel(CheckedModel):
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> NumpyStepper:
         return NumpyStepper(self, updater, x, targets)
+
+    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+        """Of its own solves, which are finer than any tolerance of a spec."""
+        with counted() as there:
+            self.reference.forward(weights, x)
+        with counted() as back:
+            if self.module.has_loss:
+                self.reference.gradient(weights, x, self.some_targets(len(x)))
+        backward = back.evaluations - there.evaluations
+        return Counts(there.evaluations, backward, there.accepted, there.rejected)
 
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         return self.reference.gradient(weights, x, targets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
-from ..compiler.ir.module import Function, Module
+from ..compiler.ir.module import Function, Module, solve_of
+from . import torch_solver
+from .counting import Counts, replaced
 from .framework_model import FrameworkModel, NoForwardMode
 from .model import Array, Targets, Weights, checked_targets, in_dtype
 from .optimizers import Rates, Updater, global_norm
@@ -50,6 +53,12 @@ class TorchModel(FrameworkModel):
 
     backend, dialect = "torch", TORCH
 
+    def __init__(self, module: Module, source: str, device: str, dtype: str) -> None:
+        super().__init__(module, source, device, dtype)
+        for name in torch_solver.NAMES:
+            if hasattr(self.native, name):
+                setattr(self.native, name, torch_solver.or_nan(getattr(self.native, name)))
+
     @property
     def threads(self) -> int:
         """That share an operation on the CPU, in this process."""
@@ -60,8 +69,10 @@ class TorchModel(FrameworkModel):
         torch.set_num_threads(count)
 
     def compile(self) -> None:
-        """torch.compile of `step`: one layer is compiled once, whatever the depth."""
-        native, step = self.native, self._names["step"]
+        """torch.compile of `step`: one layer is compiled once, whatever the depth. Of an adaptive
+        method it is the field, which a solver calls."""
+        solve = solve_of(self.module)
+        native, step = self.native, self._names["step" if solve is None else solve.field]
         setattr(native, step, torch.compile(getattr(native, step)))
 
     def network(self, weights: dict[str, Array]) -> Any:
@@ -126,9 +137,20 @@ class TorchModel(FrameworkModel):
         pulled = {n: _gradient_of(p).cpu().numpy() for n, p in held}
         return [_gradient_of(leaf).cpu().numpy() for leaf in leaves], pulled
 
+    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+        (name,) = (n for n in torch_solver.NAMES if hasattr(self.native, n))
+        there, back = Counts(), Counts()
+        solver = getattr(self.native, name)
+        with replaced(self.native, name, torch_solver.counting(solver, there)):
+            self._call("forward", weights, x)
+        if self.module.has_loss:
+            with replaced(self.native, name, torch_solver.counting(solver, back)):
+                self._gradient(weights, x, self.some_targets(len(x)))
+        return replace(there, nfe_backward=back.nfe_backward)
+
     def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
         network = self.network(weights)
-        _pull(network.loss(self._put(x), self._put(targets)))
+        _pull(network.loss(self._put(x), self._put(targets)), network.parameters())
         found = self.parameters(network).items()
         return {name: _gradient_of(w).cpu().numpy() for name, w in found}
 
@@ -217,10 +239,17 @@ def _moving(operands: Sequence[Any]) -> Sequence[Any]:
     ]
 
 
-def _pull(loss: torch.Tensor) -> None:
-    """Fill the gradients of what the loss depends on; it may depend on no weight at all."""
+def _pull(loss: torch.Tensor, parameters: Iterable[torch.Tensor]) -> None:
+    """Fill the gradients of what the loss depends on; it may depend on no weight at all. They are
+    NaN where an adjoint is not solved."""
     if loss.requires_grad:
-        loss.backward()
+        try:
+            loss.backward()
+        except AssertionError as error:
+            if not torch_solver.gave_up(error):
+                raise
+            for p in parameters:
+                p.grad = torch.full_like(p, torch.nan)
 
 
 def _gradient_of(parameter: torch.Tensor) -> torch.Tensor:
@@ -243,7 +272,7 @@ class TorchStepper(Stepper):
         network = self._network()
         network.zero_grad(set_to_none=True)
         loss = network.loss(self.x[index], self.targets[index])
-        _pull(loss)
+        _pull(loss, network.parameters())
         found = self.model.parameters(network).items()
         gradient = {name: _gradient_of(w) for name, w in found}
         with torch.no_grad():

@@ -55,6 +55,7 @@ def _segments(node: Expr, named: Named) -> str:
     return f"{{0:atom}}[: {count} * {each}].unflatten(0, ({count}, {each}))"
 
 
+PULL_BACK, PROPAGATE = "pull_back", "Propagate"
 TORCH = Dialect(
     name="torch",
     title="PyTorch",
@@ -86,6 +87,7 @@ TORCH = Dialect(
         "eye": Row(_eye),
         "times": Row(_times, PRODUCT),
         "scalar": Row("torch.as_tensor({0}, dtype={1:atom}.dtype, device={1:atom}.device)"),
+        "interval": Row("torch.tensor([{0}, {1}], dtype={like}.dtype, device={like}.device)"),
         "segments": Row(_segments),
         "rest": Row(rest),
         "unsegmented": Row("torch.cat([{0:atom}.flatten(0, 1), {1}])"),
@@ -94,5 +96,7 @@ TORCH = Dialect(
         "zeros": Row("{like}.new_zeros({dims})"),
         "per_example": Row("{0:atom}.expand({dims})"),
     },
-    reserved=frozenset({"torch", "F", "Tensor", "nn", "checkpoint"}),
+    others=(PULL_BACK, PROPAGATE),
+    reserved=frozenset({"torch", "F", "Tensor", "nn", "checkpoint", "Any", "Callable", "Sequence"})
+    | {"odeint", "odeint_adjoint"},
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..compiler.ir.expr import Expr
-from ..compiler.ir.module import Function, Let, Module, Role, Scan
-from ..compiler.ir.types import array_shape
-from . import guards, main_block
+from ..compiler.ir.module import Function, Group, Let, Module, Pull, Role, Scan, Solve
+from . import guards, integrate, main_block
 from .dialect import Dialect
 from .document import Doc, bracket, docstring, flat, laid_out
 from .functions import FunctionPrinter
+from .grouping import parts
 from .names import attributes
 from .program import ProgramPrinter, Section
-from .torch_dialect import TORCH
+from .stacks import constants_of, entries, zeros
+from .torch_dialect import PROPAGATE, PULL_BACK, TORCH
 
+MATH, ABC = "import math", "from collections.abc import Callable, Sequence"
+ANY = "from typing import Any"
 CHECKPOINT = "from torch.utils.checkpoint import checkpoint"
 
 
@@ -42,6 +45,8 @@ class TorchProgram(ProgramPrinter):
         name = self.own(callee.name)
         if callee.takes_weights:
             name = "self" if name == "forward" else f"self.{name}"
+        elif callee.derivative:
+            name = f"{self.own(PROPAGATE)}.apply"
         return f"{name}(", arguments, ")"
 
     def at_rest(self, function: Function, e: Expr, doc: Doc) -> Doc:
@@ -58,11 +63,49 @@ class TorchProgram(ProgramPrinter):
         """`for layer in …: state = step(state, layer)`, with lists for what is collected."""
         _Loop(self, printer, let, scan).write()
 
+    def solvers(self, solve: Solve) -> list[Section]:
+        return integrate.torch_sections(self, solve)
+
+    # --- derivatives of the program's own ------------------------------------------------------
+
+    def pull(self, printer: FunctionPrinter, pull: Pull) -> Doc:
+        """Of a step that takes groups the helper differentiates one that takes what is in them."""
+        self.needs.helpers.add(PULL_BACK)
+        callee = self.module.functions[pull.function]
+        given, name = printer.arguments(callee, pull.args), self.own(callee.name)
+        flat_args, bars = printer.together(pull.args), printer.together(pull.bars)
+        step: Doc = name
+        if not all(isinstance(arg, str) for arg in given):
+            names = ", ".join(printer.names[e] for e in pull.args)
+            step = (f"lambda {names}: ", bracket(f"{name}(", given, ")"))
+        return bracket(f"{self.own(PULL_BACK)}(", [step, flat_args, bars], ")")
+
+    def derivative(self, function: Function) -> Section:
+        """The function with its way back, for autograd."""
+        own, back, states = function.name, function.derivative, self.result_type(function)
+        self.needs.imports.add(ANY)
+        return [
+            f"class {self.own(PROPAGATE)}(torch.autograd.Function):",
+            docstring([f"`{self.own(own)}` with its derivative `{self.own(back)}`."]),
+            "",
+            "    @staticmethod",
+            f"    def forward(ctx: Any, *given: Tensor) -> {states}:",
+            docstring(["The states behind all steps, of which these and the weights are kept."], 8),
+            f"        states = {self.own(own)}(*given)",
+            f"        ctx.save_for_backward(*states, *given[{len(function.results)}:])",
+            "        return states",
+            "",
+            "    @staticmethod",
+            "    def backward(ctx: Any, *bars: Tensor) -> tuple[Tensor, ...]:",
+            docstring(["The way back from there."], 8),
+            f"        return {self.own(back)}(*ctx.saved_tensors, *bars)",
+        ]
+
     # --- the program ---------------------------------------------------------------------------
 
     def functions(self) -> Iterator[Section]:
         for function in self.free_functions():
-            yield FunctionPrinter(self, function, 0).run()
+            yield from self.function(function)
         yield self._network()
 
     def _network(self) -> Section:
@@ -94,18 +137,21 @@ class TorchProgram(ProgramPrinter):
         return lines
 
     def imports(self) -> list[str]:
-        standard = ["import math"] if "import math" in self.needs.imports else []
-        functional = sorted(self.needs.imports - {"import math", CHECKPOINT})
+        needed = self.needs.imports
+        functional = sorted(needed - {MATH, ABC, ANY, CHECKPOINT})
+        solver = [] if self.solve is None else [integrate.torch_import(self.solve)]
         return [
-            *standard,
+            *[line for line in (MATH, ABC) if line in needed],
             "from pathlib import Path",
+            *[ANY] * (ANY in needed),
             "",
             "import numpy as np",
             "import torch",
             *functional,
             "from safetensors.numpy import load_file",
             "from torch import Tensor, nn",
-            *[CHECKPOINT] * (CHECKPOINT in self.needs.imports),
+            *[CHECKPOINT] * (CHECKPOINT in needed),
+            *solver,
         ]
 
     def helper(self, name: str) -> Section:
@@ -119,6 +165,8 @@ class TorchProgram(ProgramPrinter):
                 docstring([doc]),
                 f"    return min(max(int(t / {h} + 1e-9), 0), {steps} - 1)",
             ]
+        if name == PULL_BACK:
+            return self._pull_back()
         self.needs.imports.add("import torch.nn.functional as F")
         head = bracket(
             f"def {self.own(name)}(", ["targets: Tensor", "dtype: torch.dtype"], ") -> Tensor:"
@@ -129,6 +177,27 @@ class TorchProgram(ProgramPrinter):
             "    if targets.ndim == 1:",
             f"        return F.one_hot(targets, {self.constant('CLASSES')}).to(dtype)",
             "    return targets",
+        ]
+
+    def _pull_back(self) -> Section:
+        self.needs.imports.add(ABC)
+        head = bracket(
+            f"def {self.own(PULL_BACK)}(",
+            [
+                "function: Callable[..., tuple[Tensor, ...]]",
+                "given: Sequence[Tensor]",
+                "bars: Sequence[Tensor]",
+            ],
+            ") -> tuple[Tensor, ...]:",
+        )
+        return [
+            laid_out(head),
+            docstring(["The cotangents of what a function is given, from those of its results."]),
+            "    with torch.enable_grad():",
+            "        leaves = [v.view_as(v).requires_grad_() for v in given]",
+            "        results = function(*leaves)",
+            "    again = torch.is_grad_enabled()  # is this derivative to be differentiated too?",
+            "    return torch.autograd.grad(results, leaves, bars, create_graph=again)",
         ]
 
     def main(self) -> Section:
@@ -160,7 +229,7 @@ class _Loop:
         found = [*names]
         others = [self._out_name(v, collected) for v in self.outs]
         found += [*others, *(f"{t}_j" for t in totals)]
-        arguments = [*names, *given, *p.constants_of(scan, self.step)]
+        arguments = [*names, *given, *constants_of(p, scan, self.step)]
         doc = bracket(*self._called(list(arguments)))
         p.assign(found, doc, 4)
         for v, name in zip(self.carry, names, strict=True):
@@ -205,20 +274,17 @@ class _Loop:
                 p.write(f"{name} = ", start)
 
     def _totals(self) -> list[str]:
-        p, found = self.printer, []
-        for total, value in zip(
-            self.sums, self.step.values[len(self.step.values) - len(self.sums) :], strict=True
-        ):
-            name = p.fresh(total.name)
-            shape = array_shape(value.type, {**self.program.module.sizes, "s": 1})
-            p.write(f"{name} = ", f"{p.like_name}.new_zeros({shape})")
-            found.append(name)
+        p = self.printer
+        found = [p.fresh(total.name) for total in self.sums]
+        starts = zeros(p, self.scan, self.step, "torch.zeros_like({})", "{like}.new_zeros({})")
+        for name, zero in zip(found, starts, strict=True):
+            p.write(f"{name} = ", zero)
         return found
 
     def _elements(self) -> tuple[str, Doc, list[Doc]]:
         """The loop's variable, what it runs over, and what the step is given of it."""
         p, scan = self.printer, self.scan
-        items = p.entries(scan, self.step)
+        items = entries(p, scan, self.step)
         if not items:
             return "_", f"range({p.program.size(scan.length)})", []
         if len(items) == 1:
@@ -227,19 +293,24 @@ class _Loop:
                 name = p.local(self._name_of_entry())
                 return name, self._ordered(doc), [name]
             name = p.local("layer")
-            return (
-                name,
-                self._ordered(bracket("zip(", [("*", doc), "strict=True"], ")")),
-                [f"*{name}"],
-            )
+            given = name if self.step.groups else f"*{name}"
+            stacks: list[Doc] = self._members_of(doc)
+            return name, self._ordered(bracket("zip(", [*stacks, "strict=True"], ")")), [given]
         several = self._side_by_side(items)
         name = p.local("layer")
         return name, self._ordered(bracket("zip(", [*several, "strict=True"], ")")), [f"*{name}"]
+
+    def _members_of(self, doc: Doc) -> list[Doc]:
+        """The stacks of a group, one by one where it has no name."""
+        if isinstance(doc, str):
+            return [("*", doc)]
+        return [self.printer.inline(e) for e in self.scan.xs]
 
     def _side_by_side(self, items: list[tuple[Doc, int]]) -> list[Doc]:
         """Stacks that are run over together; groups that the step takes as such run as tuples."""
         if not self.step.groups:
             return [("*", doc) if members > 1 else doc for doc, members in items]
+        items = [(self._named(doc, i), members) for i, (doc, members) in enumerate(items)]
         groups = [flat(doc) for doc, members in items if members > 1]
         if not groups:
             return [doc for doc, _ in items]
@@ -251,6 +322,16 @@ class _Loop:
         first = next(i for i, (_, members) in enumerate(items) if members > 1)
         before, behind = items[:first], items[first + len(groups) :]
         return [*(doc for doc, _ in before), f"*{name}", *(doc for doc, _ in behind)]
+
+    def _named(self, doc: Doc, number: int) -> Doc:
+        """The stacks of a group by one name."""
+        n = len(self.scan.init)
+        part, _ = parts(self.step.params[n : n + len(self.scan.xs)], self.step)[number]
+        if isinstance(doc, str) or not isinstance(part, Group):
+            return doc
+        name = self.printer.fresh(f"{part.name}s")
+        self.printer.write(f"{name} = ", doc)
+        return name
 
     def _ordered(self, doc: Doc) -> Doc:
         if not self.scan.reverse:

@@ -14,6 +14,7 @@ from .checks import CHECKS, is_as_trained
 from .inputs import ARGUMENTS
 from .probes import Probes
 from .quantities import PROGRAM, Answer, Key, NotOffered
+from .solver import tightened
 
 FUNCTIONS = frozenset({"Network", "init", "features", *ARGUMENTS})
 _LONGEST = 300  # characters of a program's own error message that a reason quotes
@@ -31,7 +32,8 @@ def answers(
     for key in keys:
         try:
             if key.dtype not in ready:
-                ready[key.dtype] = load(key.dtype), probes.rounded(key.dtype)
+                model = tightened(load(key.dtype), case)
+                ready[key.dtype] = model, probes.rounded(key.dtype)
         except (Exception, SystemExit) as error:
             yield Key(key.dtype, PROGRAM), Answer(reason=in_words(error))
             return

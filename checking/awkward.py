@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.model import Model
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.elementary import FUNCTIONS
 from ..compiler.ir.expr import walk
 from ..compiler.pipeline import Compiled
@@ -45,6 +46,8 @@ REPEATED = [0, 2, 0, 0, 5, 2, 0]
 ODD, OTHER = 2, 4
 """The rows that an awkward number is put into."""
 DENORMALS = "denormals"
+SOLVED = ("many rows", "other weights before", "nodes", "strides", "unchanged")
+"""What is asked of an adaptive program."""
 DENORMAL, HUGE, LESS = 1e-310, 1e30, -0.3e30
 """Two huge rows of opposite signs and unequal sizes: equal ones cancel in a gradient."""
 COUNTS = (521, 257, 67)
@@ -72,10 +75,17 @@ def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     with np.errstate(all="ignore"):
         return {
             f"{RANDOM}/{name}/{leaf}": value
-            for name, ask_it in BATTERY.items()
-            if name != DENORMALS or not _jumps(case)
+            for name, ask_it in _battery(case).items()
             for leaf, value in ask_it(model, given).items()
         }
+
+
+def _battery(case: Compiled) -> dict[str, Callable[[Model, Inputs], Answers]]:
+    """Denormals are not asked of a field that jumps at 0. Rows that a solver steps for together
+    are not independent: one that is not finite ends them all, in either library."""
+    left_out = {DENORMALS} if _jumps(case) else set()
+    names = SOLVED if is_adaptive(case.problem) else BATTERY.keys() - left_out
+    return {name: ask_it for name, ask_it in BATTERY.items() if name in names}
 
 
 def _jumps(case: Compiled) -> bool:

@@ -11,8 +11,9 @@ from enum import Enum
 from types import ModuleType
 
 from ..backends.model import Model
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.pipeline import Compiled
-from . import awkward, drift, features, optimization
+from . import awkward, drift, features, modes, optimization
 from . import quantities as q
 from .compare import Standard
 from .invariants import dot, energy, order, reversal, structure
@@ -67,6 +68,7 @@ WHERE: dict[str, Applies] = {
     "gradient": lambda case, probes: case.module.has_loss and bool(case.module.trained),
     "penalties": lambda case, probes: case.module.has_penalties,
     "training": lambda case, probes: probes.training is not None,
+    "fixed steps": lambda case, probes: not is_adaptive(case.problem),
 }
 _PAPERS = "1e-13 of the formulas of the papers, computed in another form"
 _EPOCHS = "equality: every example once an epoch, in the sizes of the spec, in a new order"
@@ -74,6 +76,7 @@ _PROMISED = "what the parametrization promises: exactly, or n ε where products 
 _OBSERVED = "±0.1 of the declared order, against SciPy's DOP853"
 _CONSERVED = "the energy's error is of order 2 ± 0.1 in h"
 _WAY_BACK = "rounding of the way there and back, measured on the reference"
+_ROUNDING = "1e-12 × the growth of rounding in the gradient, with steps undone where they are"
 _ADJOINT = "1e-12 × growth, relative to the sizes of the terms of both products"
 
 
@@ -103,6 +106,11 @@ CHECKS = {
         Check("L3", q.REGULARIZER, WHERE["penalties"], q.regularizer),
         Check("L3", q.LOSS, WHERE["loss"], q.loss),
         Check("L3", q.GRADIENT, WHERE["gradient"], q.gradient),
+        Check(
+            *("L3", q.MODE, modes.applies, modes.ask, modes.expected, _ROUNDING, DOUBLE),
+            lenient=True,
+            own=True,
+        ),
         Check("L3", q.AWKWARD, WHERE["always"], awkward.ask, dtypes=DOUBLE, lenient=True),
         _textbook(q.OPTIMIZER, optimization.weights, optimization.expected_weights),
         _textbook(q.RATES, optimization.rates, optimization.expected_rates),
@@ -116,7 +124,9 @@ CHECKS = {
         _invariant(q.ORDER, order, _OBSERVED, own=True),
         _invariant(q.ENERGY, energy, _CONSERVED, own=True),
         _invariant(q.REVERSIBILITY, reversal, _WAY_BACK),
-        Check("L6", q.DOT, WHERE["always"], dot.ask, dot.expected, _ADJOINT, DOUBLE, lenient=True),
+        Check(
+            "L6", q.DOT, WHERE["fixed steps"], dot.ask, dot.expected, _ADJOINT, DOUBLE, lenient=True
+        ),
         Check("", q.FUNCTIONS, WHERE["always"], functions.ask, lenient=True),
         Check("", q.PULLBACKS, WHERE["gradient"], functions.ask_pullbacks, lenient=True),
         Check("", q.PUBLIC, WHERE["always"], public.ask, lenient=True),

@@ -13,11 +13,13 @@ from ..compiler.pipeline import Compiled
 from ..compiler.semantics.evaluate import rounding
 from ..data.rng import rng
 from ..spec.node import content_hash
+from . import undone
 from .asking import answers
 from .checks import CHECKS, Expect
 from .compare import Leaves, Standard
 from .probes import Probes
 from .quantities import FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, WEIGHTS, Key
+from .solver import tolerance
 from .tolerances import MOVES, NOISE, ROUNDINGS, lost_sets, standards
 
 REFERENCE = "numpy"
@@ -52,7 +54,8 @@ def expectation(case: Compiled, keys: Sequence[Key], probes: Probes) -> Expectat
         moved = _moved(model, case, ours, given, dtype)
         for key in ours:
             runs = [(size, run[key.quantity]) for size, run in moved]
-            judged = standards(key, base[key.quantity], runs, _lost(key, base))
+            solver = tolerance(case, key)
+            judged = standards(key, base[key.quantity], runs, _lost(key, base), solver)
             found[key] = _judgeable(key, judged)
     return Expectation(weights, found)
 
@@ -76,7 +79,8 @@ def _lost(key: Key, base: Mapping[str, Leaves]) -> frozenset[str]:
 def _moved(
     model: Model, case: Compiled, keys: list[Key], probes: Probes, dtype: str
 ) -> list[tuple[float, dict[str, Leaves]]]:
-    """The reference's answers on perturbed probes, and with every operation off at random."""
+    """The reference's answers on perturbed probes, with every operation off at random, and from
+    states that it has undone where the spec's gradient is."""
     names = ("growth", content_hash(case.problem.spec), dtype)
 
     def random(what: str) -> np.random.Generator:
@@ -90,6 +94,8 @@ def _moved(
     for i in range(ROUNDINGS):
         with rounding(size, random(f"rounding {i}")):
             found.append((size, _ask(model, case, keys, probes)))
+    if undone.is_undone(case):
+        found.append((undone.SIZE, _ask(undone.undoing(case), case, keys, probes)))
     return found
 
 

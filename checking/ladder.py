@@ -17,6 +17,7 @@ from .._version import __version__, installed
 from ..backends import registry
 from ..backends.given import read_program
 from ..backends.texts import text_of
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.front.facts import facts_known
 from ..compiler.pipeline import Compiled, compiled
 from ..compiler.promises.claims import SAME
@@ -24,7 +25,7 @@ from ..compiler.violations import violations
 from ..spec.diagnostics import SpecError
 from ..spec.model import Spec
 from ..spec.node import content_hash
-from . import drift, process
+from . import drift, process, solver
 from .checks import CHECKS, RUNGS, Expect, plan
 from .expectation import REFERENCE, Expectation, expectation
 from .job import Job
@@ -53,6 +54,7 @@ def check(
     dtypes: tuple[str, ...] = DTYPES,
     rungs: Collection[str] = RUNGS,
     steps: int | None = None,
+    modes: bool = False,
     limit: float = USER_LIMIT,
     run: Telling = process.run,
     trained: Weights | None = None,
@@ -63,10 +65,12 @@ def check(
     A spec that is compiled may have examples in the place of its data. `programs` are files that
     stand in for emitted text, by backend; each has `limit` seconds; `backends` are by default those
     that programs are given for, or all; `steps` are the updates of L5, by default as many as some
-    seconds allow; `trained` are weights that stand in the place of the initial ones; `seen` is told
-    the rungs as they become known. Whatever such a program does is in the report. Raises SpecError
-    for a spec that does not compile, NoProgram for a file that cannot be read or is no Python,
-    BackendError for a backend that is not there or that `programs` names in vain.
+    seconds allow; with `modes` every gradient mode that the spec allows is compared with backprop,
+    without its own; `trained` are weights that stand in the place of the initial ones; `seen`
+    is told the rungs as they become known. Whatever such a program does is in the report.
+    Raises SpecError for a spec that does not compile, NoProgram for a file that cannot be read
+    or is no Python, BackendError for a backend that is not there or that `programs` names in
+    vain.
     """
     files = dict(programs or {})
     backends = backends or [*files] or BACKENDS
@@ -77,8 +81,12 @@ def check(
     case = compiled(given) if isinstance(given, Spec) else given
     texts = _texts(case, device, backends, files)
     probes, notes = _probes(case, rungs, steps, trained)
-    if len(backends) == 1 and "L7" in rungs:
+    probes = replace(probes, every_mode=modes)
+    is_single = "L7" in rungs and not is_adaptive(case.problem)
+    if len(backends) == 1 and is_single:
         notes.append("L7 compares two backends: one alone does not climb it.")
+    if is_adaptive(case.problem):
+        notes.append(solver.IN_WORDS.format(rtol=solver.RTOL))
     planned = {name: plan(case, probes, dtypes, rungs, given=name in files) for name in backends}
     jobs = {
         name: Job(name, device, text, case.spec, facts_known(case), probes, planned[name])
@@ -98,10 +106,10 @@ def check(
         outcomes = {name: future.result() for name, future in futures.items()}
     if len(jobs) == 1:  # then the reference trains too
         outcomes |= _witness(jobs, run)
-    found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
+    found = _rungs(case, planned, outcomes, expected, is_single)
     if any(rung.quantity == TRAINING and not rung.passed for rung in found):
         outcomes |= _witness(jobs, run)
-        found = _rungs(case, planned, outcomes, expected, "L7" in rungs)
+        found = _rungs(case, planned, outcomes, expected, is_single)
     found = (*passes, *found)
     words = [_training_in_words(outcomes, found)] if probes.training is not None else []
     return _report(case, device, backends, texts, files, found, [*notes, *words])

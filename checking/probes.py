@@ -57,7 +57,8 @@ class Probes:
 
     `training` is there where the spec trains and its training is asked for; `calls` are those
     of single functions by name, where those are asked; `raw` are the rows x as the
-    data have them, where the spec standardizes.
+    data have them, where the spec standardizes; with `every_mode` the gradient is asked for in all
+    modes that the spec allows, without in its own.
     """
 
     weights: dict[str, Weights]
@@ -68,6 +69,7 @@ class Probes:
     training: UpdatePlan | None = None
     calls: dict[str, list[Called]] = field(default_factory=dict)
     raw: Array | None = None
+    every_mode: bool = False
 
     @property
     def own(self) -> Weights:

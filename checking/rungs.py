@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..compiler.pipeline import Compiled
-from . import drift, single
+from . import drift, modes, single
 from . import quantities as q
 from .checks import CHECKS, Expect
 from .compare import (
@@ -92,6 +92,9 @@ def parts(case: Compiled, quantity: str) -> list[Part]:
     if quantity == q.GRADIENT:
         names = [w.name for w in case.module.trained]
         return [Part(f"{quantity} {n}", lambda leaf, n=n: leaf.endswith(f"/{n}")) for n in names]
+    if quantity == q.MODE:
+        kinds = [mode.kind for mode in modes.allowed(case)]
+        return [Part(f"{quantity} {k}", lambda leaf, k=k: leaf.startswith(f"{k}/")) for k in kinds]
     return [Part(quantity)]
 
 
@@ -172,6 +175,7 @@ def judge(
     return [
         _judge_part(backend, key, part, leaves, standards, peer)
         for part in parts(case, key.quantity)
+        if any(map(part.select, standards))
     ]
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from .compare import Array, Leaves, Standard
 from .quantities import AWKWARD, GRADIENT, PULLBACKS, TRAJECTORY, Key
+from .solver import ALLOWED
 
 EPSILON = {name: float(np.finfo(name).eps) for name in ("float64", "float32")}
 
@@ -61,19 +62,23 @@ Moved = tuple[float, Leaves]
 
 
 def standards(
-    key: Key, expected: Leaves, moved: Sequence[Moved], lost: Collection[str] = ()
+    key: Key,
+    expected: Leaves,
+    moved: Sequence[Moved],
+    lost: Collection[str] = (),
+    solver: tuple[float, float] = (0.0, 0.0),
 ) -> dict[str, Standard]:
     """What a quantity should be and how exactly, from moved runs of the reference.
 
-    `lost` are the sets of weights for which nothing can be expected. A tolerance of ∞ says that a
-    part cannot be judged.
+    `lost` are the sets of weights for which nothing can be expected, `solver` the tolerances of an
+    adaptive solver that has a part in it. A tolerance of ∞ says that a part cannot be judged.
     """
     sizes = (np.abs(np.where(np.isfinite(a), a, 0.0)).max() for a in expected.values())
     largest = float(max(sizes, default=0.0))
     found: dict[str, Standard] = {}
     for name, value in expected.items():
         change = _change(key, value, [(size, leaves[name]) for size, leaves in moved])
-        standard = _standard(key, value, change, FLOOR * largest)
+        standard = _standard(key, value, change, FLOOR * largest, solver)
         nothing = replace(standard, tolerance=np.full_like(standard.tolerance, np.inf))
         found[name] = nothing if set_of(name) in lost else standard
     return found
@@ -99,19 +104,20 @@ def _change(key: Key, value: Array, moved: Sequence[tuple[float, Array]]) -> Arr
     return _over_entries(key, np.where(hopeless, np.inf, change))
 
 
-def _standard(key: Key, value: Array, change: Array, floor: float) -> Standard:
+def _standard(
+    key: Key, value: Array, change: Array, floor: float, solver: tuple[float, float]
+) -> Standard:
     """Held to its own scale where that can be done, to the floor elsewhere."""
     own = _over_entries(key, np.abs(np.where(np.isfinite(value), value, 0.0)))
     floored = np.maximum(own, floor)
     floored = np.where(floored > 0, floored, 1.0)
-    strict = _tolerance(key, change, own)
+    strict = _tolerance(key, change, own, solver)
     scale = np.where(np.isfinite(strict), own, floored)
-    return Standard(
-        value, scale, np.where(np.isfinite(strict), strict, _tolerance(key, change, floored))
-    )
+    wide = _tolerance(key, change, floored, solver)
+    return Standard(value, scale, np.where(np.isfinite(strict), strict, wide))
 
 
-def _tolerance(key: Key, change: Array, scale: Array) -> Array:
+def _tolerance(key: Key, change: Array, scale: Array, solver: tuple[float, float]) -> Array:
     """Unit × growth; ∞ beyond the limit, and where there is no scale."""
     with np.errstate(all="ignore"):
         growth = np.maximum(np.where(scale > 0, change / scale, np.inf), 1.0)
@@ -119,7 +125,10 @@ def _tolerance(key: Key, change: Array, scale: Array) -> Array:
         growth = np.maximum.accumulate(growth, axis=0)
     has_gradients = key.quantity in (GRADIENT, PULLBACKS, AWKWARD)
     multiple = GRADIENTS[key.dtype] if has_gradients else VALUES
-    tolerance = multiple * EPSILON[key.dtype] * growth
+    rtol, atol = solver
+    with np.errstate(all="ignore"):
+        unit = multiple * EPSILON[key.dtype] + ALLOWED * (rtol + atol / scale)
+        tolerance = unit * growth
     return np.where(tolerance <= LIMIT[key.dtype], tolerance, np.inf)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compiler.analysis.cost import cost
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.pipeline import Compiled
 from ..data.rng import batches
 from ..spec.diagnostics import SpecError
@@ -17,6 +18,8 @@ from .compare import Array
 MOST, LEAST = 150, 10
 WORK = 5_000
 """Updates times evaluations of the field in one pass: some two seconds of a torch loop."""
+STEPS = 32
+"""Steps of an adaptive solve to a tight tolerance, as an estimate of what it costs."""
 NUMBERS = 2_000_000
 """The numbers that travel to each process; of larger data the first rows are taken."""
 
@@ -68,7 +71,9 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
     assert rows.targets is not None
     per_epoch = 1 if spec.train.batch is None else math.ceil(size / spec.train.batch)
     epochs, total = spec.train.epochs, per_epoch * spec.train.epochs
-    affordable = min(MOST, max(LEAST, WORK // cost(case.module).field_evaluations))
+    evaluations = cost(case.module).field_evaluations
+    evaluations *= STEPS if is_adaptive(case.problem) else 1
+    affordable = min(MOST, max(LEAST, WORK // evaluations))
     count = min(total, affordable if steps is None else steps)
     seen = range(1, math.ceil(count / per_epoch) + 1)
     made = [b for epoch in seen for b in batches(spec.seed, epoch, size, spec.train.batch)][:count]

@@ -48,6 +48,10 @@ def check(
         int | None,
         typer.Option("--updates", metavar="K", min=1, help="Training updates to follow in L5."),
     ] = None,
+    modes: Annotated[
+        bool,
+        typer.Option("--modes", help="The gradient in every mode that the spec allows, too."),
+    ] = False,
     repro: Annotated[
         Path,
         typer.Option("--repro", metavar="DIR", help="Where a failed check writes a short pair."),
@@ -76,6 +80,7 @@ def check(
         "--device": device != "cpu",
         "--to": to != "L7",
         "--updates": updates,
+        "--modes": modes,
         "--repro": repro != Path("repro"),
         "--verbose": verbose,
     }
@@ -92,7 +97,7 @@ def check(
             passed = _matrix(read_subject(spec, overrides).spec, emitting(backend or "all"), json)
         else:
             rungs, programs = _rungs(to), _programs(program or [])
-            asked = _Asked(_backends(backend, programs), programs, device, rungs, updates)
+            asked = _Asked(_backends(backend, programs), programs, device, rungs, updates, modes)
             passed = _check(read_subject(spec, overrides), asked, repro, verbose, json)
     raise typer.Exit(0 if passed else 1)
 
@@ -106,6 +111,7 @@ class _Asked:
     device: str
     rungs: tuple[str, ...]
     updates: int | None
+    modes: bool
 
 
 def _check(subject: Subject, asked: _Asked, repro: Path, verbose: bool, json: bool) -> bool:
@@ -122,6 +128,7 @@ def _check(subject: Subject, asked: _Asked, repro: Path, verbose: bool, json: bo
             device=asked.device,
             rungs=asked.rungs,
             steps=asked.updates,
+            modes=asked.modes,
             trained=trained,
             seen=(lambda rungs: None) if json else shown,
         )

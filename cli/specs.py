@@ -86,7 +86,7 @@ def _summary(problem: Problem) -> str:
 
 
 def show(spec: SpecOrRun, overrides: Overrides = None, json: Json = False) -> None:
-    """Print equations, weights, integrator, cost and findings on stability, of a run at its own."""
+    """Print equations, weights, integrator, cost and findings, of a run at its own weights."""
     # the eigenvalues of matrices this small take longer with more threads, several times on a busy
     # machine; the library reads this when NumPy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -110,6 +110,9 @@ def show(spec: SpecOrRun, overrides: Overrides = None, json: Json = False) -> No
     pairs(_cost(described.cost))
     section("Stability")
     say(*("\n" + _finding(finding) for finding in described.findings))
+    if described.limits:
+        section("Flow")
+        say(*("\n" + _finding(finding) for finding in described.limits))
     if odd:
         section("Warnings")
         say(*("\n" + each.render() for each in odd))
@@ -120,8 +123,9 @@ def _start(weight: WeightRow) -> str:
 
 
 def _cost(cost: Cost) -> list[tuple[str, str]]:
+    per = " in one step of each solve" * cost.is_of_one_step
     return [
-        ("evaluations of the field", f"{cost.field_evaluations:,} forward"),
+        ("evaluations of the field", f"{cost.field_evaluations:,} forward{per}"),
         ("operations per example", f"{quantity(cost.forward_flops, 'FLOP')} forward"),
         ("", f"{quantity(cost.gradient_flops, 'FLOP')} for a gradient"),
         ("activations per example", quantity(cost.activation_bytes, "B", 1024)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..data.dataset import Dataset
-from ..spec.model import Spec
+from ..spec.model import Adjoint, Checkpoint, Gradient, Reversible, Spec
 from .analysis.spectrum import structural_claims
 from .builders import network
 from .front.facts import Facts, facts_of
@@ -14,8 +14,10 @@ from .ir.compiled import Compiled
 from .ir.module import Module
 from .ir.problem import Problem
 from .ir.verify import verify
+from .passes.by_adjoint import by_adjoint
 from .passes.materialize import materialize
 from .passes.prune import prune
+from .passes.reversible import reversible
 from .passes.segments import checkpointed
 
 Builder = Callable[[Problem, list[str]], Module]
@@ -38,10 +40,16 @@ def compiled(spec: Spec, facts: Facts | None = None, kept: Dataset | None = None
     """
     problem = lower(spec, facts_of(spec) if facts is None else facts)
     module = passed(BUILDERS[spec.task.kind](problem, structural_claims(problem)), PASSES)
-    every = problem.kept_every
-    if every is None:
-        return Compiled(problem, module, kept)
-    return Compiled(problem, module, kept, lambda m: verify(checkpointed(m, every)))
+    return Compiled(problem, module, kept, lean)
+
+
+def lean(module: Module, mode: Gradient) -> Module:
+    """The module as programs have it that take a gradient in that mode."""
+    if isinstance(mode, Checkpoint):
+        return verify(checkpointed(module, mode.spacing(module.steps)))
+    if isinstance(mode, Adjoint):
+        return verify(by_adjoint(module, mode))
+    return verify(reversible(module)) if isinstance(mode, Reversible) else module
 
 
 def passed(module: Module, passes: tuple[Pass, ...]) -> Module:

@@ -28,6 +28,7 @@ def violations(spec: Spec, facts: Facts | None = None) -> list[PassViolation]:
         try:
             case = compiled(spec, facts)
             found += _of_rules(case)
+            _ = case.written
             _use(case.module)
         except (ArithmeticError, LookupError, TypeError, ValueError):
             if not found:  # what a broken pass leaves behind may well not run

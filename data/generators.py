@@ -1,11 +1,14 @@
-"""The point sets of Haber & Ruthotto (arXiv:1705.03341), after those of the authors' Meganet.m.
+"""The point sets of Haber & Ruthotto (arXiv:1705.03341), after those of the authors' Meganet.m, and
+of Dupont, Doucet & Teh (arXiv:1904.01681), after the data loaders beside that paper.
 
-Meganet counts points per class; here `train` and `validation` are totals, as on the slides.
+The authors count points per class; here `train` and `validation` are totals, as on the slides.
 Classes are balanced: where a total does not divide, the first classes have one point more. Each
 function gives (train, validation).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -106,3 +109,38 @@ def peaks(train: int, validation: int, classes: int, seed: int) -> tuple[Split, 
         chosen = random.choice(np.flatnonzero(node_labels == k), wanted.sum(), replace=False)
         points[wanted] = nodes[chosen]
     return Split(points[:train], train_labels), Split(points[train:], validation_labels)
+
+
+def nested_spheres(
+    train: int, validation: int, dimensions: int, radii: Sequence[float], seed: int
+) -> tuple[Split, Split]:
+    """A ball (class 0) within a shell (class 1): ‖x‖ ≤ r₁ and r₂ ≤ ‖x‖ ≤ r₃ in R^d.
+
+    The direction is uniform; the radius is a + (b − a) U^(1/d), U ~ U(0, 1), between a = 0 and
+    b = r₁, or r₂ and r₃. Source: ConcentricSphere, which takes 1000 inner and 2000 outer points.
+    """
+    balls = ((0.0, radii[0]), (radii[1], radii[2]))
+    return (
+        _spheres(train, dimensions, np.array(balls), seed, "train"),
+        _spheres(validation, dimensions, np.array(balls), seed, "validation"),
+    )
+
+
+def _spheres(size: int, dimensions: int, bounds: Floats, seed: int, part: str) -> Split:
+    random = rng(seed, "data", "nested-spheres", part)
+    labels = np.arange(size) % 2
+    direction = random.standard_normal((size, dimensions))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    low, high = bounds[labels].T
+    radius = low + (high - low) * random.random(size) ** (1 / dimensions)
+    return Split(radius[:, None] * direction, labels)
+
+
+def flip(train: int, validation: int, seed: int) -> tuple[Split, Split]:
+    """x = ±1, each with probability ½, and the target −x. Source: Data1D with target_flip."""
+    return _flip(train, seed, "train"), _flip(validation, seed, "validation")
+
+
+def _flip(size: int, seed: int, part: str) -> Split:
+    x = np.where(rng(seed, "data", "flip", part).random((size, 1)) < 0.5, -1.0, 1.0)
+    return Split(x, -x)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..spec.data import Csv, Data, Digits, Ellipses, Npz, Peaks, Points, SwissRoll
+from ..spec.data import Csv, Data, Digits, Npz, Points
 from ..spec.diagnostics import Diagnostic, SpecError
+from ..spec.generated import Ellipses, Flip, NestedSpheres, Peaks, SwissRoll
 from . import generators
 from .csv_file import csv_names
 from .dataset import Dataset, Split, Targets
@@ -91,6 +92,11 @@ def _load(node: Data, seed: int, place: Place, least: int) -> Dataset:
         case Peaks():
             _check_peaks(node, place)
             parts = generators.peaks(node.train, node.validation, node.classes, seed)
+        case NestedSpheres():
+            return _nested_spheres(node, seed)
+        case Flip():
+            parts = generators.flip(node.train, node.validation, seed)
+            return Dataset(*parts, Preprocessing(("x",), targets=("target",)))
         case Digits():
             return _digits(node, seed)
         case Points():
@@ -106,7 +112,7 @@ def _mismatch(what: str, have: int | None, expected: int, place: Place) -> SpecE
 
 
 def _check_range(dataset: Dataset, place: Place, dtype: str) -> None:
-    """Refuse points that are no numbers of a dtype; those that are generated always are."""
+    """Refuse points that are no numbers of a dtype."""
     for key, values in (("features", dataset.train.x), ("targets", dataset.train.targets)):
         if values is None or values.ndim < 2:
             continue
@@ -128,6 +134,13 @@ def _check_peaks(node: Peaks, place: Place) -> None:
         message = f"peaks has {most} grid points for each of {node.classes} classes"
         label = f"{per_class} a class are asked for, train and validation together"
         raise SpecError(Diagnostic("E412", message, place("train"), label=label))
+
+
+def _nested_spheres(node: NestedSpheres, seed: int) -> Dataset:
+    sizes = node.train, node.validation, node.dimensions
+    parts = generators.nested_spheres(*sizes, node.radii, seed)
+    names = _numbered("x", node.dimensions)
+    return Dataset(*parts, Preprocessing(names, ("inner", "outer")))
 
 
 def _digits(node: Digits, seed: int) -> Dataset:

@@ -176,6 +176,8 @@ def _yaml(value: Any) -> str:
         return _yaml(value.to_plain()["kind"] if list(plain) == ["kind"] else plain)
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_yaml(part)}' for key, part in value.items())}}}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from ..backends.model import Model
 from ..compiler.analysis.budget import WHOLE
+from ..compiler.analysis.closely import closely
 from ..compiler.analysis.jacobian import eigenvalues as along_the_depth
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.problem import Problem
 from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
 from ..data.rng import rng
+from ..spec.adaptive import Adaptive
 from ..spec.integrators import RungeKutta
 from . import decision, eigenvalues, features, metrics, trajectories
 from .arrays import evenly
@@ -30,6 +33,7 @@ MOST_ENTRIES = 2**25  # of a trajectory (N+1, s, n) that is drawn
 MOST_POINTS = 1200
 SAMPLES = 8  # points whose eigenvalues are drawn, and that stand in for data where there are none
 MOST_EIGENVALUE_WORK = 2e7  # times n³, over all matrices
+READ = 32  # parts of [0, T] at whose ends a flow is drawn
 DEPTHS = (8, 64)  # of eigenvalues, at least and at most
 
 
@@ -56,8 +60,30 @@ class Subject:
 
     @property
     def times(self) -> Array:
-        """t_0 … t_N."""
+        """t_0 … t_N; of a flow that is looked at more seldom, READ parts of [0, T]."""
+        if self._is_read:
+            return np.linspace(0, self.compiled.module.horizon, READ + 1)
         return np.arange(self.problem.steps + 1) * self.problem.h
+
+    @property
+    def _is_read(self) -> bool:
+        """Is it the solution that is read at these times, and no steps that are taken?"""
+        return is_adaptive(self.problem) and self.problem.is_shared and self.problem.steps < READ
+
+    def path(self, x: Array) -> Array:
+        """The states (times, s, n)."""
+        if self._is_read:
+            return self.model.solve(self.weights, x, self.times)
+        return self.model.trajectory(self.weights, x)
+
+    @property
+    def step(self) -> tuple[float, str]:
+        """h, in words too where it is the mean of what a solver took."""
+        if not is_adaptive(self.problem):
+            return self.problem.h, ""
+        taken = self.model.statistics(self.weights, self.few(SAMPLES).x)
+        h = self.compiled.module.horizon / max(taken["accepted"], 1)
+        return h, f", mean step {h:.3g}"
 
     @property
     def points(self) -> Split:
@@ -68,8 +94,19 @@ class Subject:
         return Split(random.normal(size=(SAMPLES, self.problem.features.value)), None)
 
     def few(self, most: int) -> Split:
-        """At most so many of the points, evenly chosen."""
-        return self.points.rows(evenly(len(self.points), most))
+        """At most so many different points, evenly chosen."""
+        some = self.points.rows(evenly(len(self.points), max(most, MOST_POINTS)))
+        _, first = np.unique(some.x, axis=0, return_index=True)
+        different = some.rows(np.sort(first))
+        return different.rows(evenly(len(different), most))
+
+    def labels(self, points: Split) -> Array | None:
+        """The classes of points, where the data have classes."""
+        return points.targets if self.dataset and self.dataset.kind == "classes" else None
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        return () if self.dataset is None else self.dataset.preprocessing.classes or ()
 
     def title(self, what: str) -> str:
         return f"{self.problem.name}: {what} ({self.when})"
@@ -96,7 +133,7 @@ def _pictures(subject: Subject) -> Iterator[tuple[str, Picture]]:
     yield "features.png", _features
     if subject.problem.size**3 <= WHOLE:
         yield "eigenvalues.png", _eigenvalues
-    if subject.problem.size == 2:
+    if subject.problem.size in trajectories.SPACES:
         yield "trajectories.png", _trajectories
 
 
@@ -146,14 +183,32 @@ def _logits(subject: Subject, x: Array) -> Array:
 def _features(subject: Subject, path: Path) -> None:
     """The block y of the state: what the readout sees."""
     problem, n = subject.problem, subject.problem.first.size.value
-    room = MOST_ENTRIES // (problem.size * (problem.steps + 1))
-    split = subject.few(int(np.clip(room, 1, MOST_POINTS)))
-    y = subject.model.trajectory(subject.weights, split.x)[..., :n]
-    has_classes = subject.dataset is not None and subject.dataset.kind == "classes"
-    labels = split.targets if has_classes else None
-    title = subject.title("features through the layers")
-    names = () if subject.dataset is None else subject.dataset.preprocessing.classes or ()
-    features.features_through_layers(y, labels, subject.times, path, title, names)
+    split = _drawable(subject)
+    y = subject.path(split.x)[..., :n]
+    features.features_through_layers(
+        y,
+        subject.labels(split),
+        subject.times,
+        path,
+        subject.title("features through the layers"),
+        subject.class_names,
+        over_time=problem.features.value == 1,
+        goals=_goals(subject, split),
+    )
+
+
+def _drawable(subject: Subject) -> Split:
+    """As many of the points as a picture shows, if their states are not too many to hold."""
+    problem = subject.problem
+    room = MOST_ENTRIES // (problem.size * len(subject.times))
+    return subject.few(int(np.clip(room, 1, MOST_POINTS)))
+
+
+def _goals(subject: Subject, split: Split) -> Array | None:
+    """What the first components of y(T) are to be, where the prediction is y(T) itself."""
+    readout = subject.problem.readout
+    has_values = subject.dataset is not None and subject.dataset.kind == "values"
+    return split.targets if has_values and readout is not None and not readout.weights else None
 
 
 def _eigenvalues(subject: Subject, path: Path) -> None:
@@ -161,17 +216,26 @@ def _eigenvalues(subject: Subject, path: Path) -> None:
     problem, integrator = subject.problem, subject.problem.integrator
     work = problem.size**3
     depths = int(np.clip(MOST_EIGENVALUE_WORK / work / SAMPLES, *DEPTHS))
-    depths = min(depths, problem.steps, WHOLE // work)  # a wide network is drawn at fewer places
+    compiled = closely(subject.compiled)
+    # a wide network is drawn at fewer places
+    depths = min(depths, compiled.problem.steps, WHOLE // work)
     x = subject.few(int(np.clip(WHOLE // work // depths, 1, SAMPLES))).x
-    times, found = along_the_depth(subject.compiled, subject.weights, x, depths)
-    title = subject.title(f"eigenvalues of the Jacobian, {integrator.name}")
+    times, found = along_the_depth(compiled, subject.weights, x, depths)
+    h, in_words = subject.step
+    title = subject.title(f"eigenvalues of the Jacobian, {integrator.name}{in_words}")
     region: dict[str, Any] = {"interval": integrator.imaginary_limit()}
-    if isinstance(integrator, RungeKutta):
+    if isinstance(integrator, Adaptive):
+        region = {"stability": tuple(map(float, integrator.stability_polynomial()))}
+    elif isinstance(integrator, RungeKutta):
         region = {"stability": tuple(map(float, integrator.tableau.stability_polynomial()))}
-    eigenvalues.eigenvalues(problem.h * found, times, path, title, **region)
+    eigenvalues.eigenvalues(h * found, times, path, title, **region)
 
 
 def _trajectories(subject: Subject, path: Path) -> None:
-    x = subject.few(trajectories.MOST_PATHS).x
-    y = subject.model.trajectory(subject.weights, x)
-    trajectories.trajectories(y, subject.times, path, subject.title("trajectories"))
+    split = _drawable(subject)
+    labels = subject.labels(split)
+    if labels is None:
+        split = subject.few(trajectories.MOST_PATHS)
+    y = subject.path(split.x)
+    title = subject.title("trajectories")
+    trajectories.trajectories(y, subject.times, path, title, labels, subject.class_names)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PANELS = 6
 MOST_POINTS = 1200
 MOST_LINES = 150
+MOST_COMPONENTS = 3
 FEW_POINTS = 10
 # Beyond this ratio of the widest panel to the narrowest, one scale would make some a dot.
 ONE_SCALE = 8.0
@@ -41,6 +42,8 @@ class Features:
     class_count: int
     remarks: tuple[str, ...]
     class_names: tuple[str, ...] = ()
+    goals: NDArray[np.float64] | None = None
+    """What the first k components are to be at the end, (s, k)."""
 
     @property
     def few(self) -> bool:
@@ -62,41 +65,63 @@ def features_through_layers(
     path: str | os.PathLike[str],
     title: str,
     class_names: Sequence[str] = (),
+    *,
+    over_time: bool = False,
+    goals: ArrayLike | None = None,
 ) -> "Figure":
     """Draw a trajectory (N+1, s, n) at times (N+1,), coloured by class.
 
-    Labels are (s,), probabilities (s, classes) or None. n = 1 is drawn over time; n = 2 as it is,
-    in a row of panels from t = 0 to T; n > 2 along the two leading principal components of all
-    states of the trajectory, as the axes say. At most 1200 points are shown, evenly chosen; ten or
-    fewer are drawn as paths. Raises ValueError on shapes that do not fit.
+    Labels are (s,), probabilities (s, classes) or None. n = 1 is drawn over time, and so is each of
+    a few components if asked for; n = 2 as it is, in a row of panels from t = 0 to T; n > 2 along
+    the two leading principal components of all states of the trajectory, as the axes say. At most
+    1200 points are shown, evenly chosen; ten or fewer are drawn as paths. Goals (s, k) are what the
+    first k components are to be at the end. Raises ValueError on shapes that do not fit.
     """
-    features = _features(trajectory, labels, times)
-    draw = _over_time if features.states.shape[2] == 1 else _through_panels
-    return draw(replace(features, class_names=tuple(class_names)), path, title)
-
-
-def _features(trajectory: ArrayLike, labels: ArrayLike | None, times: ArrayLike) -> Features:
     y, t = checked_trajectory(trajectory, times)
+    is_over_time = y.shape[2] == 1 or (over_time and y.shape[2] <= MOST_COMPONENTS)
+    chosen = evenly(y.shape[1], MOST_LINES if is_over_time else MOST_POINTS)
+    features = _features(y, labels, t, chosen)
+    found = None if goals is None else np.asarray(goals, np.float64)[chosen]
+    draw = _over_time if is_over_time else _through_panels
+    return draw(replace(features, class_names=tuple(class_names), goals=found), path, title)
+
+
+def _features(
+    y: NDArray[np.float64],
+    labels: ArrayLike | None,
+    t: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+) -> Features:
     count = y.shape[1]
     classes = np.zeros(count, np.int64) if labels is None else class_indices(labels, count)
-    chosen = evenly(count, MOST_POINTS if y.shape[2] > 1 else MOST_LINES)
     shown = "" if len(chosen) == count else f"{len(chosen)} of {count} points shown"
     class_count = 0 if labels is None else int(classes.max()) + 1
     return Features(y[:, chosen], t, classes[chosen], class_count, (shown, lost_points(y, t)))
 
 
 def _over_time(features: Features, path: str | os.PathLike[str], title: str) -> "Figure":
-    with picture(path, 6.4, 3.6) as figure:
-        axes = figure.subplots()
-        axes.grid(True)
-        width = 1.4 if features.few else 0.6
-        states = np.where(np.isfinite(features.states), features.states, np.nan)[..., 0]
-        for values, colour in zip(states.T, features.colours, strict=True):
-            axes.plot(features.times, values, color=colour, linewidth=width)
-        axes.set(xlabel="$t$", ylabel="$y$")
-        axes.margins(x=0.02)
-        _dress(figure, features, title)
+    """A panel for each component: y₁ first, which starts at x, then those that were added."""
+    n = features.states.shape[2]
+    with picture(path, 6.4 if n == 1 else 3.4 * n + 0.8, 3.6) as figure:
+        panels = figure.subplots(1, n, squeeze=False)[0]
+        for i, axes in enumerate(panels):
+            _component(axes, features, i)
+            axes.set(xlabel="$t$", ylabel="$y$" if n == 1 else f"$y_{i + 1}$")
+        goal = "" if features.goals is None else "□ target"
+        _dress(figure, features, title, goal)
     return figure
+
+
+def _component(axes: "Axes", features: Features, index: int) -> None:
+    axes.grid(True)
+    axes.margins(x=0.04)
+    states = np.where(np.isfinite(features.states), features.states, np.nan)[..., index]
+    for values, colour in zip(states.T, features.colours, strict=True):
+        axes.plot(features.times, values, color=colour, linewidth=1.4 if features.few else 0.6)
+    if features.goals is not None and index < features.goals.shape[1]:
+        goals, ends = features.goals[:, index], np.full(len(features.classes), features.times[-1])
+        looks: dict[str, Any] = {"marker": "s", "s": 34, "facecolors": "none", "clip_on": False}
+        axes.scatter(ends, goals, edgecolors=features.colours.tolist(), zorder=3, **looks)
 
 
 def _through_panels(features: Features, path: str | os.PathLike[str], title: str) -> "Figure":
@@ -113,7 +138,8 @@ def _through_panels(features: Features, path: str | os.PathLike[str], title: str
             axes.set(title=f"$t$ = {features.times[depth]:.3g}", xlabel=names[0])
             axes.tick_params(labelleft=not shared or axes is panels[0])
         panels[0].set_ylabel(names[1])
-        _dress(figure, features, title, meaning, "" if shared else "each panel has its own scale")
+        own = "" if shared else "each panel has its own scale"
+        _dress(figure, features, title, _way_remark(features), meaning, own)
     return figure
 
 
@@ -162,14 +188,12 @@ def _panel(axes: "Axes", way: NDArray[np.float64], features: Features) -> None:
 
 def _dress(figure: "Figure", features: Features, title: str, *remarks: str) -> None:
     headline(figure, title)
-    caption(figure, _way_remark(features), *remarks, *features.remarks)
+    caption(figure, *remarks, *features.remarks)
     if features.class_count:
         class_legend(figure.axes[-1], features.class_count, features.class_names)
 
 
 def _way_remark(features: Features) -> str:
-    if features.states.shape[2] == 1:
-        return ""
     if features.few:
         return f"○ t = {features.times[0]:.3g}, ● the panel's t"
     return "lines: the way of a few points since the panel before"

@@ -45,16 +45,23 @@ def _pair(training: str, validation: str) -> tuple[Series, Series]:
 LOSS = Panel("loss", _pair("loss", "validation_loss"))
 ACCURACY = Panel("accuracy", _pair("train_accuracy", "validation_accuracy"), may_be_log=False)
 ERROR = Panel("mean squared error", _pair("train_mse", "validation_mse"))
+EVALUATIONS = Panel(
+    "evaluations of the field",
+    (Series("nfe", "forward", TRAINING), Series("nfe_backward", "backward", VALIDATION)),
+    height=2.0,
+    may_be_log=False,
+)
 RATE = Panel("rate", (Series("lr", "learning rate", QUIET),), height=1.0)
 
 
 def metrics(
     rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str
 ) -> "Figure":
-    """Draw the rows of a run, one per epoch: loss, accuracy or error, learning rate.
+    """Draw the rows of a run, one per epoch: loss, accuracy or error, how often an adaptive solver
+    evaluates the field, learning rate.
 
     Read are `loss` and, where present, `validation_loss`, `train_accuracy`, `validation_accuracy`,
-    `train_mse`, `validation_mse`, `lr`, over `epoch` (else 1, 2, …).
+    `train_mse`, `validation_mse`, `nfe`, `nfe_backward`, `lr`, over `epoch` (else 1, 2, …).
 
     A key absent or None was not measured; a `loss` of None, NaN or ±inf, and any other value not
     finite, is marked at its epoch. An axis is logarithmic when its values are positive and span a
@@ -63,7 +70,10 @@ def metrics(
     if not any("loss" in row for row in rows):
         raise ValueError("metrics need at least one epoch with a loss")
     epochs = np.array([row.get("epoch", index) for index, row in enumerate(rows, 1)], dtype=float)
-    panels = [LOSS, *(panel for panel in (ACCURACY, ERROR, RATE) if _measured(panel, rows))]
+    panels = [
+        LOSS,
+        *(panel for panel in (ACCURACY, ERROR, EVALUATIONS, RATE) if _measured(panel, rows)),
+    ]
     heights = [panel.height for panel in panels]
     with picture(path, 6.4, 0.8 + 0.72 * sum(heights)) as figure:
         grid = figure.subplots(len(panels), squeeze=False, sharex=True, height_ratios=heights)

@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "E212": "equation missing or too many",
     "E213": "blocks of the state do not fit",
     "E214": "a backend has no words for it",
+    "E215": "gradient mode does not take the integrator",
     # expressions
     "E301": "not in the expression grammar",
     "E302": "unknown name or function",
@@ -78,10 +79,12 @@ CODES: dict[str, str] = {
     "W304": "a class without examples",
     "W305": "no better than naming one class",
     "W306": "a training without labels or targets",
+    "W307": "a tolerance finer than the dtype",
     "N201": "stable by construction",
     "N202": "nothing is known by construction",
     "N203": "decays",
     "N204": "stable where it was looked at",
     "N205": "the method amplifies, within what is tolerated",
     "N206": "the step is within the method's limit, the field amplifies",
+    "N207": "what no flow on a state as narrow as the data can do",
 }

@@ -1,7 +1,7 @@
 """The catalogue of data: generated point sets, a set that ships, files, points by value.
 
 A node knows its number of features and of classes where no file has to be read for it; what a
-file says of itself is found in `data`. Sizes are totals over all classes.
+file says of itself is found in `data`.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -9,26 +9,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from .diagnostics import quote
-from .node import Family, Later, Node, Why, refuse
-
-Count = Annotated[int, Field(ge=1, le=10_000_000, description="points to train on")]
-CountOrNone = Annotated[int, Field(ge=0, le=10_000_000, description="points to validate on")]
-Noise = Annotated[
-    float,
-    Field(ge=0, description="standard deviation of what is added to the points"),
-    Why("it is a standard deviation"),
-]
-
-
-class Standardized(Node):
-    """What of a table has mean 0 and standard deviation 1 over its training part."""
-
-    features: Annotated[bool, Field(description="the features")] = True
-    targets: Annotated[bool, Field(description="the targets of a regression")] = True
-
-    def __bool__(self) -> bool:
-        return self.features or self.targets
-
+from .generated import Data, Standardized
+from .node import Later, Why, refuse
 
 Standardize = Annotated[bool, Field(description="features of mean 0 and standard deviation 1")]
 StandardizeParts = Annotated[
@@ -59,84 +41,6 @@ Validation = Annotated[
     AfterValidator(_share),
     Field(description="a count, a fraction in [0, 1), or the path of a second file"),
 ]
-
-
-class Data(Family, title="data"):
-    """Where the examples come from."""
-
-    @property
-    def dimension(self) -> int | None:
-        """The number d of features; None where a file has to be read for it."""
-        return None
-
-    @property
-    def class_count(self) -> int | None:
-        """The number of classes; None where there are none or a file has to be read for it."""
-        return None
-
-    @property
-    def target_count(self) -> int | None:
-        """The number k of values to predict; None where there are none or a file says it."""
-        return None
-
-    @property
-    def files(self) -> dict[str, str]:
-        """The paths of the files that are read, by the key that names them."""
-        return {}
-
-    @property
-    def target_kind(self) -> Literal["classes", "values", "none"]:
-        """What a readout has to predict: classes (s,), values (s, k) or nothing."""
-        return "classes"
-
-    @property
-    def standardized(self) -> Standardized:
-        """What is shifted and scaled before the network sees it."""
-        return Standardized(features=False, targets=False)
-
-
-class Planar(Data):
-    """Generated points in the plane."""
-
-    @property
-    def dimension(self) -> int:
-        return 2
-
-
-class Ellipses(Planar, kind="ellipses"):
-    """Two concentric ellipses that touch (Haber & Ruthotto 2017): 1000 + 200 points."""
-
-    train: Count = 1000
-    validation: CountOrNone = 200
-    noise: Noise = 0.0
-
-    @property
-    def class_count(self) -> int:
-        return 2
-
-
-class SwissRoll(Planar, kind="swiss-roll"):
-    """Two interleaved spirals (Haber & Ruthotto 2017): of 513 points every other one validates."""
-
-    train: Count = 257
-    validation: CountOrNone = 256
-    noise: Noise = 0.0
-
-    @property
-    def class_count(self) -> int:
-        return 2
-
-
-class Peaks(Planar, kind="peaks"):
-    """Level sets of MATLAB's peaks (Haber & Ruthotto 2017): 5000 points, 20 % for validation."""
-
-    train: Count = 4000
-    validation: CountOrNone = 1000
-    classes: Annotated[int, Field(ge=2, le=100, description="number of level sets")] = 5
-
-    @property
-    def class_count(self) -> int:
-        return self.classes
 
 
 class Digits(Data, kind="digits"):

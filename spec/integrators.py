@@ -129,10 +129,6 @@ def _multiple(count: int, k: str) -> str:
 class Integrator(Family, title="integrator"):
     """The method that steps from t_j to t_j + h."""
 
-    planned: ClassVar[dict[str, str]] = {
-        "dopri5": "adaptive solvers",
-        "tsit5": "adaptive solvers",
-    }
     order: ClassVar[int]
     """For states whose blocks are all given where the method has them: see `Splitting.lag`."""
     name: ClassVar[str]

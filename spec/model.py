@@ -1,13 +1,15 @@
 """The spec: what a user writes, as a tree of frozen nodes."""
 
+from math import ceil, sqrt
 from sys import float_info
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from .adaptive import Adaptive, Tolerance
 from .data import Data
 from .initializers import Initializer
-from .integrators import Euler, Integrator
+from .integrators import Euler, Integrator, Splitting
 from .node import Family, Node, Root, Why, refuse
 from .parametrizations import Free, Parametrization
 from .readouts import Readout
@@ -59,12 +61,15 @@ class BlockLift(Lift, kind="blocks"):
 
 
 class Gradient(Family, title="gradient mode"):
-    """How the gradient of the loss is taken."""
+    """How the gradient of the loss is taken; a mode says which integrators it takes."""
 
-    planned: ClassVar[dict[str, str]] = {
-        "reversible": "memory-lean gradients",
-        "adjoint": "adaptive solvers",
-    }
+    why_not: ClassVar[str] = ""
+    """Why it does not take another one, whose kind goes into the braces."""
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """Does it go with that integrator?"""
+        return True
 
 
 class Backprop(Gradient, kind="backprop"):
@@ -81,6 +86,49 @@ class Checkpoint(Gradient, kind="checkpoint"):
         Annotated[int, Field(ge=1)] | None, Field(description="k, fewer than N; by default ⌈√N⌉")
     ] = None
 
+    why_not: ClassVar[str] = "{} chooses its own steps"
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """States at steps that are known before."""
+        return not issubclass(method, Adaptive)
+
+    def spacing(self, steps: int) -> int:
+        """k for N steps."""
+        return self.every or ceil(sqrt(steps))
+
+
+class Reversible(Gradient, kind="reversible"):
+    """That of `backprop`, of which only the last state is kept, whatever N; steps are undone one by
+    one on the way back, which adds their rounding. For verlet and leapfrog."""
+
+    why_not: ClassVar[str] = "nothing undoes a step of {}"
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """Blocks that move in turn, each by the others, move back in the other order."""
+        return issubclass(method, Splitting)
+
+
+class Adjoint(Gradient, kind="adjoint"):
+    """The continuous adjoint: y and ∂loss/∂y solved backwards from T together (optimise, then
+    discretise; Chen et al. 2018), for adaptive integrators. No state is kept."""
+
+    examples: ClassVar[tuple[str, ...]] = ("{kind: adjoint, rtol: 1e-6, atol: 1e-8}",)
+    why_not: ClassVar[str] = "{} does not choose its steps by tolerances"
+
+    rtol: Annotated[
+        Tolerance | None, Field(description="on the way back; by default the integrator's")
+    ] = None
+    atol: Annotated[
+        Tolerance | None, Field(description="on the way back; by default the integrator's")
+    ] = None
+
+    @classmethod
+    def takes(cls, method: type[Integrator]) -> bool:
+        """What solves forwards by tolerances solves backwards too."""
+        return issubclass(method, Adaptive)
+
 
 class Time(Node):
     """Horizon T, number of steps N (h = T/N) and how weights depend on time."""
@@ -88,11 +136,28 @@ class Time(Node):
     examples: ClassVar[tuple[str, ...]] = ("{horizon: 20, steps: 64, weights: per-step}",)
 
     horizon: Annotated[float, Field(gt=0, description="T")]
-    steps: Annotated[int, Field(ge=1, le=1_000_000, description="N; a step is h = T/N")]
+    steps: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="N; a step is h = T/N. May be left out (1) with an adaptive integrator, "
+            "which chooses its own: then where `trajectory` looks and weights change",
+        ),
+    ] = 1
     weights: Annotated[
         InTime,
-        Field(description="how the weights of the field depend on time"),
+        Field(
+            description="how the weights of the field depend on time; "
+            "by default shared where steps is left out"
+        ),
     ] = "per-step"
+
+    @model_validator(mode="after")
+    def _is_shared_without_steps(self) -> Self:
+        if not {"steps", "weights"} & self.model_fields_set:
+            object.__setattr__(self, "weights", "shared")
+        return self
 
     @model_validator(mode="after")
     def _has_a_step(self) -> Self:
@@ -128,6 +193,13 @@ class Model(Node):
     initializers: Annotated[
         dict[str, Initializer], Field(description="how raw weights start, by their names")
     ] = {}
+
+    @model_validator(mode="after")
+    def _has_steps(self) -> Self:
+        if "steps" in self.time.model_fields_set or isinstance(self.integrator, Adaptive):
+            return self
+        help = "an adaptive integrator chooses its own steps: dopri5, tsit5"
+        raise refuse("E104", "the key 'steps' is missing in time", loc=("time", "steps"), help=help)
 
 
 class Spec(Root):

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from wellposed.backends.counting import Counts
 from wellposed.backends.dialect import COMMON, PRODUCT, Dialect, Row, softmaxes
 from wellposed.backends.document import Doc, bracket
+from wellposed.backends.expressions import NotPrinted
 from wellposed.backends.functions import FunctionPrinter
 from wellposed.backends.model import Array, Targets, Weights
 from wellposed.backends.numpy_rows import numpy_rows
@@ -23,7 +25,7 @@ from wellposed.backends.program import ProgramPrinter, Section
 from wellposed.backends.program_model import ProgramModel, flat
 from wellposed.backends.registry import Backend, BackendError, register
 from wellposed.backends.run_numpy import NumpyStepper
-from wellposed.compiler.ir.module import Function, Let, Module, Scan
+from wellposed.compiler.ir.module import Function, Let, Module, Scan, Solve
 from wellposed.compiler.passes.adjoint import LOSS_GRADIENT, with_loss_gradient
 
 NAME = "numpy-plugin"
@@ -92,6 +94,9 @@ class NumpyProgram(ProgramPrinter):
         given += [f"sums={scan.sums}"] * bool(scan.sums)
         printer.assign(printer.bind(let.targets, printer.at), bracket("scan(", given, ")"))
 
+    def solvers(self, solve: Solve) -> list[Section]:
+        raise NotPrinted("NumPy has no adaptive solver", ("model", "integrator"))
+
     def functions(self) -> Iterator[Section]:
         yield SCAN.strip().splitlines()
         for function in self.module.functions.values():
@@ -140,6 +145,9 @@ class NumpyProgramModel(ProgramModel):
         run = getattr(self.native, self._names[LOSS_GRADIENT])
         _, *found = run(weights, x, targets, np.ones((), self.dtype))
         return {w.name: g for w, g in zip(self.module.trained, found, strict=True)}
+
+    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+        return Counts()
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> NumpyStepper:
         return NumpyStepper(self, updater, x, targets)

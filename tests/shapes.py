@@ -37,6 +37,16 @@ LEARNED = {
     "equations": {"y": "[y[1], -w2 * sin(pi * y[0]) + f(y, t)[0]]"},
 }
 """A pendulum of which a part is learned."""
+MIXED = {
+    "kind": "custom",
+    "weights": {
+        "K": {"shape": ["y", "z"]},
+        "b": {"shape": ["y"]},
+        "c": {"shape": ["z"], "time": "shared"},
+    },
+    "equations": {"y": "tanh(K @ z + b)", "z": "-tanh(K.T @ y + c)"},
+}
+"""A weight for each step beside one that all steps share."""
 ENERGY = {
     "kind": "custom",
     "networks": {"net": {"hidden": [4, 3], "activation": "tanh", "outputs": 1}},
@@ -113,6 +123,9 @@ SHAPES: dict[str, Plain] = {
         readout="state",
         regularizers=[],
     ),
+    "steps-and-shared": Case("one-block", integrator="verlet").plain(
+        vector_field=MIXED, state={"y": 3, "z": 2}, regularizers=[]
+    ),
     # no readout, no weights
     "field-alone": Case("three-blocks", integrator="midpoint", mode="linear").plain(
         readout=None, regularizers=[]
@@ -124,3 +137,17 @@ SHAPES: dict[str, Plain] = {
         regularizers=[],
     ),
 }
+
+UNDONE: dict[str, Plain] = {
+    "undone-verlet": regularized(
+        Case("hamiltonian", integrator="verlet", readout=2), gradient="reversible"
+    ),
+    "undone-leapfrog": Case("second-order", "negative-gram", "leapfrog", "shared").plain(
+        gradient="reversible"
+    ),
+    "undone-kicks": Case("hamiltonian", integrator="kick-drift-kick", mode="linear").plain(
+        gradient="reversible"
+    ),
+}
+"""Specs whose programs have a derivative of their own: only a framework with a reverse mode prints
+it."""

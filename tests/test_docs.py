@@ -15,6 +15,7 @@ from wellposed.backends.registry import get
 from wellposed.checking import inline
 from wellposed.checking.ladder import check
 from wellposed.checking.locate.find import locate
+from wellposed.cli.app import run
 from wellposed.cli.difference import side_by_side
 from wellposed.cli.rungs import rows as rows_of
 from wellposed.compiler.pipeline import compiled
@@ -75,6 +76,7 @@ HELD = {
     },
     "CONTRIBUTING.md": {"sh": "test_shell_lines", "python": "below"},
     "architecture.md": {"python": "above", "text": "test_layout", "": "drawings"},
+    "augmentation.md": {"sh": "test_shell_lines", "text": "below"},
     "cases.md": {"text": "test_cases", "": "test_cases"},
     "checking.md": {"text": "below"},
     "gpu.md": {},
@@ -125,6 +127,17 @@ def test_the_failed_check_is_what_a_user_sees(tmp_path: Path) -> None:
     table = {tuple(re.split(r"\s{2,}", line)[:3]) for line in shown.splitlines()}
     rows = {tuple(row[:3]) for row in rows_of(report.rungs, backends)}
     assert len(rows) == 10 and rows <= table
+
+
+# --- what docs/augmentation.md shows of `show` ---------------------------------------------------
+
+
+def test_what_a_flow_cannot_do_is_what_show_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = re.findall(r"```text\n(.*?)```", text_of("augmentation"), re.DOTALL)
+    assert run(["show", "spheres-flow"]) == 0
+    assert capsys.readouterr().out.endswith(f"\n{shown}")
+    assert run(["show", "spheres-augmented"]) == 0
+    assert "\nFlow\n" not in capsys.readouterr().out
 
 
 # --- the classes that CONTRIBUTING.md shows ----------------------------------------------------

@@ -20,7 +20,8 @@ TRAINED = [name for name in NAMES if not name.startswith("stability")]
 ACCURATE = [
     name
     for name in TRAINED
-    if name.split("-")[0] in ("ellipses", "swiss") and not name.endswith("resnet")
+    if name.split("-")[0] in ("ellipses", "swiss", "spheres")
+    and not name.endswith(("resnet", "flow"))
 ]
 BACKENDS = ("torch", "jax")
 

@@ -29,12 +29,14 @@ MODEL = {
 }
 REGRESSION = {"task": "regression"}
 SECOND_ORDER = {"vector_field": "second-order", "integrator": "leapfrog"}
+ADAPTIVE = {"integrator": "dopri5", "time": "{horizon: 1}"}
 HAMILTONIAN = {"vector_field": "hamiltonian", "integrator": "verlet"}
 BASES: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
     ({}, MODEL),
     ({}, MODEL | {"state": "64", "readout": CLASSIFIER}),  # the digits
     ({}, MODEL | SECOND_ORDER),
     ({}, MODEL | HAMILTONIAN),
+    ({}, MODEL | ADAPTIVE),
     (REGRESSION, MODEL | {"readout": "regression"}),
     ({}, {k: v for k, v in MODEL.items() if k != "readout"}),  # of a task that says nothing
 )

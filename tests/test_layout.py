@@ -17,7 +17,10 @@ APART = {"tests", "benchmarks", "campaigns", "docs", "build", "dist", "runs"}
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DRAWINGS = ("packages", "compiler")
 FRAMEWORKS = {"torch", "jax", "jaxlib"}
-FRAMEWORK_OF = {"backends/run_torch.py": {"torch"}, "backends/run_jax.py": {"jax", "jaxlib"}}
+FRAMEWORK_OF = {
+    **{f"backends/{name}.py": {"torch"} for name in ("run_torch", "torch_solver")},
+    **{f"backends/{name}.py": {"jax", "jaxlib"} for name in ("run_jax", "jax_solver")},
+}
 
 
 # --- who imports whom --------------------------------------------------------------------------

@@ -13,13 +13,15 @@ from ..compiler.analysis.findings import Finding
 from ..compiler.analysis.modes import Modes, modes_at
 from ..compiler.analysis.seen import look_at
 from ..compiler.analysis.stability import analyse
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
+from ..compiler.reference.failed_solve import failed_solve
 from ..compiler.reference.first_bad import BadNumber, Largest, first_bad
 from ..compiler.reference.reference import Reference
 from ..compiler.reference.trace import Place
 from ..data.dataset import Dataset, Split
-from .divergence import Divergence
+from .divergence import INTEGRATOR, Divergence
 from .loop import Update
 
 CHUNK = 4096
@@ -40,6 +42,8 @@ def diagnose(
 ) -> Divergence:
     """What the reference finds in the dtype of the model; weights and state before the update."""
     problem, batch = compiled.problem, dataset.train.rows(update.rows)
+    if is_adaptive(problem):
+        return _of_solve(compiled, model, batch, update, weights)
     found, gradient = _replay(compiled.module, weights, batch, model.dtype)
     if isinstance(found, Largest):
         train = problem.spec.train
@@ -61,6 +65,23 @@ def diagnose(
         example=None if row is None else int(update.rows[row]),
         modes=_modes(compiled, weights, batch, found.place, row) if stands_in_step else None,
         findings=_applying(compiled, dataset.train) if stands_in_step else (),
+    )
+
+
+def _of_solve(
+    compiled: Compiled, model: Model, batch: Split, update: Update, weights: Arrays
+) -> Divergence:
+    found = failed_solve(compiled, weights, np.asarray(batch.x, np.float64))
+    return Divergence(
+        epoch=update.epoch,
+        step=update.number,
+        backend=model.backend,
+        dtype=model.dtype,
+        loss=update.step.loss,
+        gradient_norm=update.step.gradient_norm,
+        found=found,
+        span=compiled.problem.spec.span(*INTEGRATOR),
+        example=None if found.row is None else int(update.rows[found.row]),
     )
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ..compiler.analysis.findings import Finding
 from ..compiler.analysis.modes import Modes, figure, plain
+from ..compiler.reference.failed_solve import FailedSolve
 from ..compiler.reference.first_bad import BadNumber, Largest
 from ..spec.diagnostics import Span, visible
 
 RANGE = {"float32": "3.4e38", "float64": "1.8e308"}
 """The largest number of a dtype, as it is written."""
+INTEGRATOR = ("model", "integrator")
 LONGEST = 120
 """Characters of an expression that are shown."""
 
@@ -31,8 +33,9 @@ class Divergence:
     loss: float
     gradient_norm: float
     """What the backend had."""
-    found: BadNumber | Largest
-    """The first bad number of the reference, or the largest where it stays finite."""
+    found: BadNumber | Largest | FailedSolve
+    """The first bad number of the reference, or the largest where it stays finite; of an adaptive
+    method the solve that fails."""
     span: Span | None = None
     """Where the spec says what the number belongs to."""
     layers: int = 0
@@ -61,6 +64,7 @@ class Divergence:
             "gradient_norm": plain(self.gradient_norm),
             "first_bad": self._first_bad_json(),
             "largest": self._largest_json(),
+            "failed_solve": asdict(self.found) if isinstance(self.found, FailedSolve) else None,
             "modes": None if self.modes is None else self.modes.to_json(),
             "findings": [finding.to_json() for finding in self.findings],
             "message": str(self),
@@ -69,6 +73,10 @@ class Divergence:
     # --- in words ----------------------------------------------------------------------------
 
     def _reference(self) -> list[str]:
+        if isinstance(self.found, FailedSolve):
+            row = f"row {self.found.row} of the batch, example {self.example} of the training data"
+            at = f" ({self.place})" if self.place else ""
+            return [f"the solve fails{at}: {self.found}", *[row] * (self.found.row is not None)]
         if isinstance(self.found, Largest):
             met = f"|{self.found.part}| = {figure(self.found.magnitude)} ({self._where()})"
             replay = f"the reference, rounded to {self.dtype}, stays finite on this batch"
@@ -91,6 +99,7 @@ class Divergence:
 
     def _where(self) -> str:
         """`gradient by K, layer 37 of 64`."""
+        assert not isinstance(self.found, FailedSolve)
         place = self.found.place
         by = f"gradient by {place.by}" if place.by else ""
         layer = f"layer {place.layer} of {self.layers}" if place.layer is not None else ""
@@ -100,6 +109,8 @@ class Divergence:
     def place(self) -> str:
         """`m.yaml:6:10`; the key where the spec comes from no file."""
         if self.span is None:
+            if isinstance(self.found, FailedSolve):
+                return ".".join(INTEGRATOR)
             return ".".join(map(str, self.found.place.loc))
         return f"{visible(self.span.source)}:{self.span.line}:{self.span.column}"
 
@@ -112,7 +123,7 @@ class Divergence:
 
     def _first_bad_json(self) -> dict[str, Any] | None:
         bad = self.found
-        if isinstance(bad, Largest):
+        if not isinstance(bad, BadNumber):
             return None
         return {
             **self._place_json(),
@@ -127,11 +138,12 @@ class Divergence:
         }
 
     def _largest_json(self) -> dict[str, Any] | None:
-        if isinstance(self.found, BadNumber):
+        if not isinstance(self.found, Largest):
             return None
         return {**self._place_json(), "part": self.found.part, "magnitude": self.found.magnitude}
 
     def _place_json(self) -> dict[str, Any]:
+        assert not isinstance(self.found, FailedSolve)
         place, span = self.found.place, self.span
         return {
             "equation": place.equation,

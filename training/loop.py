@@ -59,6 +59,8 @@ class Loop:
     dataset: Dataset
     score: Score
     objective: Objective
+    counted: Callable[[], Row] = dict
+    """How often an adaptive solver evaluates the field, at the weights of the stepper."""
 
     @property
     def per_epoch(self) -> int:
@@ -71,8 +73,8 @@ class Loop:
 
         `keep` is given the updates taken every KEEP_EVERY seconds. `loss` and `gradient_norm` are
         means over the examples of what the steps saw, before each update; `lr` is that of the last
-        update; `train_…` and `validation_…` are of the weights at the end; `seconds` are those of
-        this call.
+        update; `train_…` and `validation_…` are of the weights at the end, and so are `nfe` and
+        `nfe_backward`; `seconds` are those of this call.
         NotFinite where an update is not, with the stepper as it was before that update.
         """
         start = time.perf_counter()
@@ -84,6 +86,7 @@ class Loop:
             "epoch": number,
             "loss": float(losses @ shares),
             **scores,
+            **self.counted(),
             "gradient_norm": float(norms @ shares),
             "lr": self._rate(number, self.per_epoch - 1),
             "seconds": round(time.perf_counter() - start, 6),

@@ -126,7 +126,8 @@ def progress_on(console: Console, quiet: bool = False) -> Progress:
 
 def numbers(row: Row) -> str:
     """The numbers of an epoch: `loss 1.2e-02  validation accuracy 98.5 %  lr 1e-02`."""
-    return f"loss {row['loss']:.4e}{_validation(row)}  lr {row['lr']:.2e}"
+    nfe = f"  nfe {row['nfe']} + {row['nfe_backward']}" if "nfe" in row else ""
+    return f"loss {row['loss']:.4e}{_validation(row)}{nfe}  lr {row['lr']:.2e}"
 
 
 def _validation(row: Row) -> str:

@@ -50,6 +50,9 @@ def _numbers(rows: list[Row]) -> Iterator[Line]:
         if (best := best_epoch(rows, score)) is not None:
             value = _shown(score, best[f"validation_{score.name}"])
             yield f"best validation {score.name}", f"{value} at epoch {best['epoch']}"
+    if "nfe" in last:
+        counts = f"{last['nfe']} forward, {last['nfe_backward']} backward"
+        yield "evaluations of the field", counts
     yield "time", f"{sum(row['seconds'] for row in rows):.1f} s"
 
 

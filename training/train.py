@@ -13,6 +13,7 @@ from ..backends.model import Model
 from ..backends.optimizers import Updater, updater
 from ..backends.stepper import Stepper, trained
 from ..backends.threads import Threaded
+from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset
@@ -209,7 +210,14 @@ class _Session:
         stepper = self.model.stepper(self.rule, examples.x, examples.targets)
         stepper.load(self.last.weights, self.last.state)
         measured = self.score, Objective(self.compiled)
-        return Loop(self.settings, self.spec.seed, stepper, self.dataset, *measured)
+        counted = partial(self._counted, stepper) if is_adaptive(self.compiled.problem) else dict
+        return Loop(self.settings, self.spec.seed, stepper, self.dataset, *measured, counted)
+
+    def _counted(self, stepper: Stepper) -> Row:
+        """Evaluations of the field for the first examples, as many as a batch has."""
+        rows = self.dataset.train.x[: self.settings.batch]
+        found = self.model.statistics(stepper.weights(), rows)
+        return {name: found[name] for name in ("nfe", "nfe_backward")}
 
     def _keep(self, row: Row, stepper: Stepper) -> None:
         """The end of an epoch, kept as a whole before a signal is heeded."""

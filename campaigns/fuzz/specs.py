@@ -20,6 +20,7 @@ from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrizat
 from wellposed.spec.regularizers import Regularizer
 from wellposed.spec.vector_fields import Custom, Extent, VectorField
 
+from .coverage import NOT_DRAWN
 from .expressions import SIZES, customs
 from .values import Plain, member, node, of_kind, rarely, short
 
@@ -93,9 +94,8 @@ def _learns(net: Plain, field: Field) -> bool:
     """Is there a weight that is trained, or nothing that could be?"""
     if net.get("lift") == "linear" or "readout" not in net:
         return True
-    if readouts.Readout._choose(net["readout"]).outputs_count:
-        return True
-    return bool(field.shapes.keys() - field.fixed)
+    outputs = readouts.Readout._choose(net["readout"]).outputs_count
+    return bool(outputs or field.shapes.keys() - field.fixed)
 
 
 @st.composite
@@ -208,12 +208,14 @@ def _heads(draw: st.DrawFn) -> type[readouts.Readout] | None:
 
 
 @st.composite
-def _gradients(draw: st.DrawFn, steps: int) -> Plain | str:
-    """A mode of the gradient; of the states fewer than all are kept."""
-    found = draw(member(model.Gradient))
-    if isinstance(found, dict) and "every" in found:
-        return found | {"every": draw(st.integers(1, max(1, steps - 1)))}
-    return found
+def _gradients(draw: st.DrawFn, steps: int, net: Plain) -> Plain | str:
+    """A mode of the gradient that takes the integrator; of the states fewer than all are kept."""
+    method = type(Integrator._choose(net.get("integrator", model.Euler.kind)))
+    kinds = [kind for kind, mode in model.Gradient.members().items() if mode.takes(method)]
+    found = draw(member(model.Gradient, kinds))
+    if isinstance(found, str) or "every" not in found:
+        return found
+    return found | {"every": draw(st.integers(1, max(1, steps - 1)))}
 
 
 @st.composite
@@ -233,9 +235,10 @@ def _sources(
     if not draw(rarely()):
         return n, 2, None
     members = data.Data.members()
-    with_values = ("csv", "npz", "points")
     regression = head is not None and issubclass(head, readouts.LeastSquares)
-    cls = members[draw(st.sampled_from([k for k in members if not regression or k in with_values]))]
+    fit = {"csv", "npz", "points"} if regression else members.keys() - {"flip"}
+    fit |= {"flip"} if head is readouts.State else set()  # it has one target, whatever is asked for
+    cls = members[draw(st.sampled_from([k for k in members if k in fit]))]
     if issubclass(cls, data.File):
         return 2, 2, draw(_file(cls, regression))
     if issubclass(cls, data.Points):
@@ -299,7 +302,7 @@ def _models(
         net["parametrization"] = field.parametrization
     net |= draw(_integrators(field))
     if draw(rarely()):
-        net["gradient"] = draw(_gradients(time["steps"]))
+        net["gradient"] = draw(_gradients(time["steps"], net))
     if head is not None:
         net["readout"] = draw(_readouts(head, classes))
     found = draw(_initializers(_all_shapes(net, field, features or field.n), time, field))
@@ -311,12 +314,10 @@ def _integrators(draw: st.DrawFn, field: Field) -> Plain:
     """Leapfrog for fields of second order and for them alone; verlet for separable ones."""
     if field.second_order:
         return {"integrator": draw(member(Integrator, [Leapfrog.kind]))}
-    others = [k for k in Integrator.members() if k not in (Leapfrog.kind, Verlet.kind)]
-    kinds = [*others, *[Verlet.kind] * 3] if field.separable else others
-    kind = draw(st.sampled_from(kinds))
-    if kind == others[0] and not draw(rarely()):
-        return {}
-    return {"integrator": draw(member(Integrator, [kind]))}
+    others = [k for k in Integrator.members() if k not in (*NOT_DRAWN, "leapfrog", "verlet")]
+    kind = draw(st.sampled_from([*others, *[Verlet.kind] * 3] if field.separable else others))
+    named = kind != others[0] or draw(rarely())
+    return {"integrator": draw(member(Integrator, [kind]))} if named else {}
 
 
 @st.composite

@@ -16,7 +16,7 @@ import annotated_types as bounds
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from wellposed.spec import data, initializers, model, readouts, training, vector_fields
+from wellposed.spec import data, generated, initializers, model, readouts, training, vector_fields
 from wellposed.spec.node import Family, Node
 
 Plain = dict[str, Any]
@@ -52,7 +52,8 @@ KEYS: dict[tuple[type[Node], str], Strategy] = {
     (initializers.Normal, "std"): st.sampled_from((0.5, 0.1, 1.0)),
     (initializers.Uniform, "low"): st.sampled_from((-0.5, 0.0, -1.0)),
     (initializers.Uniform, "high"): st.sampled_from((0.5, 1.0, 0.0)),
-    (data.Ellipses, "train"): st.integers(1, 30),
+    (generated.Ellipses, "train"): st.integers(1, 30),
+    (generated.NestedSpheres, "radii"): st.sampled_from(([0.5, 1.0, 1.5], [1, 2, 4])),
     (data.Digits, "validation"): st.sampled_from((0, 100)),
 }
 """Values of single keys, where the annotation alone would allow what blows up or does not fit."""
@@ -65,7 +66,8 @@ def node(cls: type[Node], without: tuple[str, ...] = ()) -> st.SearchStrategy[Pl
     optional: dict[str, Strategy] = {}
     for name, field in cls.model_fields.items():
         if name not in without:
-            (required if field.is_required() else optional)[name] = value(cls, name, field)
+            is_required = field.is_required() or (cls, name) == (model.Time, "steps")
+            (required if is_required else optional)[name] = value(cls, name, field)
     return _mapping(required, optional).map(lambda found: _repaired(cls, found))
 
 

@@ -354,6 +354,7 @@ RULES: dict[str, Callable[[Case], Cause]] = {
     q.REGULARIZER: _regularizer,
     q.LOSS: _rule_of("loss"),
     q.GRADIENT: _gradient,
+    q.MODE: lambda case: Cause(case.rung.quantity, loc=("model", "gradient")),
     q.AWKWARD: _awkward,
     q.PASSES: lambda case: _of_passes(case) or Cause("pass", note=case.rung.reason),
     q.OPTIMIZER: lambda case: _setting(case, "optimizer"),

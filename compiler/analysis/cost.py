@@ -3,7 +3,8 @@
 A fold over the module: what the expressions of a function cost, what it calls, a scan as often as
 it has steps. A product of matrices counts two operations per entry and column, every other
 operation one per component, a function (tanh, …) too; what all examples share is not counted. The
-backward pass is counted as two forward passes.
+backward pass is counted as two forward passes. How many steps an adaptive solver takes nobody knows
+before: each of its solves is counted as one step.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from math import prod
 from typing import Any
 
 from ..ir.expr import Expr, walk
-from ..ir.module import Call, Function, Module, Role, Scan
+from ..ir.module import Call, Function, Let, Module, Pull, Role, Scan, Solve, calls, solve_of
 from ..ir.operations import LEAVES, OPERATIONS
 from ..passes.segments import FINAL_STATE
 
@@ -36,6 +37,8 @@ class Cost:
     weights: int
     weight_bytes: int
     """Numbers that are trained, and what they take in the spec's dtype."""
+    is_of_one_step: bool = False
+    """Does a solver choose how many steps it takes, of which one in each solve is counted?"""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,39 +51,61 @@ def cost(module: Module) -> Cost:
     size = BYTES[module.dtype]
     count = sum(w.count for w in module.weights)
     return Cost(
-        field_evaluations=max(fold(module, whole, _calls(f)) for f in module.of_role(Role.FIELD)),
+        field_evaluations=max(_entries(module, whole, f) for f in module.of_role(Role.FIELD)),
         forward_flops=forward,
         gradient_flops=3 * forward + _again(module),
         activation_bytes=_activations(module) * size,
         weights=count,
         weight_bytes=count * size,
+        is_of_one_step=solve_of(module) is not None,
     )
 
 
 def _activations(module: Module) -> int:
     """Numbers that a gradient keeps on the way to y(T): all that steps give; of what is computed
-    again the states before, and at one time all that is within."""
-    kept, within = 0, 0
-    for scan, step in _scans(module):
-        if step.recomputed:
-            kept += scan.length.value * sum(prod(e.shape) for e in scan.init)
+    again the states before, of steps that are undone the last states, and at one time all that is
+    within. Of an adjoint it is what a solve begins with."""
+    solve, kept, within = solve_of(module), 0, 0
+    if solve is not None and solve.adjoint is not None:
+        return sum(
+            scan.length.value * _size(scan.init) for _, scan, _ in _scans(module, FINAL_STATE)
+        )
+    for let in module.functions[FINAL_STATE].body:
+        if isinstance(let.value, Solve):
+            kept += let.value.by.stages * fold(module, let.value.field, _kept)
+    for owner, scan, step in _scans(module, FINAL_STATE):
+        if owner.derivative or step.recomputed:
+            times = 1 if owner.derivative else scan.length.value
+            kept += times * _size(scan.init)
             within = max(within, fold(module, step.name, _kept))
         else:
             kept += scan.length.value * fold(module, step.name, _kept)
     return kept + within
 
 
+def _size(states: tuple[Expr, ...]) -> int:
+    return sum(prod(e.shape) for e in states)
+
+
 def _again(module: Module) -> int:
-    """Operations that a gradient does a second time."""
-    scans = ((scan, step) for scan, step in _scans(module) if step.recomputed)
-    return sum(scan.length.value * fold(module, step.name, _flops) for scan, step in scans)
+    """Operations that a gradient does besides the forward pass and the derivatives: segments and
+    steps a second time, and steps that are undone."""
+    total = 0
+    for owner, scan, step in _scans(module, FINAL_STATE):
+        if owner.derivative:
+            total += fold(module, owner.derivative, _flops)
+        elif step.recomputed:
+            total += scan.length.value * fold(module, step.name, _flops)
+    return total
 
 
-def _scans(module: Module) -> Iterator[tuple[Scan, Function]]:
-    """The scans on the way to y(T), each with its step."""
-    for let in module.functions[FINAL_STATE].body:
+def _scans(module: Module, name: str) -> Iterator[tuple[Function, Scan, Function]]:
+    """The scans on the way to y(T), each with the function that it stands in and its step."""
+    for let in module.functions[name].body:
         if isinstance(let.value, Scan):
-            yield let.value, module.functions[let.value.step]
+            yield module.functions[name], let.value, module.functions[let.value.step]
+        elif isinstance(let.value, Call) and module.functions[let.value.function].derivative:
+            yield from _scans(module, let.value.function)
 
 
 def largest_operation(module: Module, batch: int) -> int:
@@ -116,21 +141,44 @@ def _of_function(function: Function, measure: Measure, below: Callable[[str], in
     total = _of_expressions(function.values, measure, below)
     for let in function.body:
         total += _of_expressions(let.operands, measure, below)
-        if isinstance(let.value, Scan):
-            total += let.value.length.value * below(let.value.step)
-        elif isinstance(let.value, Call):
-            total += below(let.value.function)
+        total += sum(times * below(name) for name, times in _entered(let))
     return total
+
+
+def _entered(let: Let) -> Iterator[tuple[str, int]]:
+    """The functions that a statement as such calls, and how often."""
+    match let.value:
+        case Call() | Pull():
+            yield let.value.function, 1
+        case Scan():
+            yield let.value.step, let.value.length.value
+        case Solve():
+            yield let.value.field, let.value.by.stages
+        case Expr():
+            pass
+
+
+def _entries(module: Module, whole: str, field: Function) -> int:
+    """How often a right-hand side is evaluated."""
+
+    @cache
+    def of_function(name: str) -> int:
+        if name == field.name:
+            return 1
+        function = module.functions[name]
+        total = sum(map(of_function, calls(*function.values)))
+        for let in function.body:
+            total += sum(map(of_function, calls(*let.operands)))
+            total += sum(times * of_function(name) for name, times in _entered(let))
+        return total
+
+    return of_function(whole)
 
 
 def _of_expressions(roots: tuple[Expr, ...], measure: Measure, below: Callable[[str], int]) -> int:
     nodes = list(walk(*roots))
     called = sum(below(node.name) for node in nodes if node.op == "call")
     return called + sum(map(measure, nodes))
-
-
-def _calls(rhs: Function) -> Measure:
-    return lambda e: int(e.op == "call" and e.name == rhs.name)
 
 
 def _kept(e: Expr) -> int:

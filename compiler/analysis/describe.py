@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...spec.adaptive import Adaptive
 from ...spec.initializers import (
     Constant,
     Identity,
@@ -15,7 +16,7 @@ from ...spec.initializers import (
     Values,
 )
 from ...spec.integrators import RungeKutta
-from ..builders.network import gradient_mode, in_time
+from ..builders.network import adaptive_steps, gradient_mode, in_time, tolerances
 from ..builders.path import initial_blocks
 from ..ir.compiled import Compiled
 from ..ir.module import Function
@@ -24,6 +25,7 @@ from ..ir.text import definition, equations, mathematics, number
 from ..reference.initial import deviation
 from .cost import Cost, cost
 from .findings import Finding
+from .flow import limits
 from .seen import Seen
 from .spectrum import in_text
 from .stability import analyse
@@ -57,6 +59,9 @@ class Description:
     integrator: list[str]
     cost: Cost
     findings: tuple[Finding, ...]
+    """On stability."""
+    limits: tuple[Finding, ...]
+    """What a flow cannot do."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -66,12 +71,13 @@ class Description:
             "integrator": self.integrator,
             "cost": self.cost.to_json(),
             "findings": [f.to_json() for f in self.findings],
+            "limits": [f.to_json() for f in self.limits],
         }
 
 
 def describe(compiled: Compiled, given: Seen | None = None) -> Description:
-    """Equations, weights, plan, cost and stability findings by what is `given` to look at. Imports
-    no framework."""
+    """Equations, weights, plan, cost, stability findings by what is `given` to look at, and what
+    the flow cannot do. Imports no framework."""
     problem = compiled.problem
     return Description(
         name=problem.name,
@@ -80,6 +86,7 @@ def describe(compiled: Compiled, given: Seen | None = None) -> Description:
         integrator=_plan(compiled),
         cost=cost(compiled.written),
         findings=analyse(compiled, given),
+        limits=limits(problem),
     )
 
 
@@ -112,6 +119,8 @@ def _plan(compiled: Compiled) -> list[str]:
     time = problem.spec.model.time
     integrator = problem.integrator
     kind = f"{integrator.name}, {problem.accuracy}"
+    if isinstance(integrator, Adaptive):
+        return _adaptive_plan(problem, integrator)
     if isinstance(integrator, RungeKutta):
         stages = len(integrator.tableau.b)
         kind += f", {stages} stage{'s' if stages > 1 else ''}"
@@ -125,6 +134,16 @@ def _plan(compiled: Compiled) -> list[str]:
         lines.append(f"before the first step: {start.name} = {mathematics(start.value)}")
     lines += [f"gradient: {text}" for text in gradient_mode(problem)]
     return lines + _lines(compiled.module.functions["step"])
+
+
+def _adaptive_plan(problem: Problem, integrator: Adaptive) -> list[str]:
+    return [
+        f"{integrator.name}, {problem.accuracy}, {integrator.stages} evaluations a step",
+        tolerances(integrator),
+        f"T = {number(problem.spec.model.time.horizon)}, {adaptive_steps(problem)}",
+        f"weights: {in_time(problem, WEIGHTS_IN_TIME)}",
+        *(f"gradient: {text}" for text in gradient_mode(problem)),
+    ]
 
 
 def _lines(step: Function) -> list[str]:

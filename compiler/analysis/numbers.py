@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.sources import counted
+from ...spec.adaptive import Adaptive
+from ..builders.adaptive import is_adaptive
 from ..ir.compiled import Compiled
 from ..ir.problem import Problem
 from ..reference.walk import states_before
-from .budget import Budget
+from .budget import Budget, budget
 from .jacobian import Array, Linearized, States, eigenvalues_of, evenly, jacobians, of_first_order
 from .outermost import outermost
 from .seen import Seen
@@ -73,6 +75,8 @@ def numbers_of(compiled: Compiled, given: Seen) -> Numbers:
     """Eigenvalues along the trajectories of the rows that are looked at."""
     problem, plan = compiled.problem, given.budget
     assert plan is not None  # of what costs too much nothing is asked
+    if is_adaptive(problem) and problem.is_shared:  # as many times as are looked at
+        plan = budget(problem) or plan
     steps = evenly(plan.reach, plan.steps)
     with np.errstate(all="ignore"):
         states = states_before(compiled, given.weights, given.x, steps.tolist())
@@ -88,7 +92,7 @@ def numbers_of(compiled: Compiled, given: Seen) -> Numbers:
         count = int(is_known.sum()) * found.shape[2]
         if not count:
             known = np.zeros((*is_known.shape, 1), complex)
-        by = problem.integrator.amplification(problem.h * known)
+        by = _growths(problem, known)
         growth = float(np.exp(plan.reach * np.log(np.maximum(by.max(axis=(1, 2)), 1)).mean()))
     return Numbers(
         lower=float(np.real(known).min()),
@@ -104,6 +108,13 @@ def numbers_of(compiled: Compiled, given: Seen) -> Numbers:
         steps=plan.reach,
         is_whole=not plan.products,
     )
+
+
+def _growths(problem: Problem, known: NDArray[np.complex128]) -> Array:
+    """|R(h λ)|; a solver that chooses its steps takes none that would amplify."""
+    if isinstance(problem.integrator, Adaptive):
+        return np.ones(known.shape)
+    return problem.integrator.amplification(problem.h * known)
 
 
 def _eigenvalues(

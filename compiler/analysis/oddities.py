@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data.dataset import Dataset
 from ...data.preprocessing import Floats
+from ...spec.adaptive import Adaptive
 from ...spec.data import File
 from ...spec.diagnostics import Diagnostic, quote
 from ...spec.model import Spec
@@ -28,6 +29,7 @@ SHOWN = 4
 def oddities(compiled: Compiled, dataset: Dataset | None = None) -> list[Diagnostic]:
     """Of the network and, where they are given, of its data."""
     found = [*_unused(compiled), *_at_rest(compiled), *_nothing_to_learn(compiled.spec)]
+    found += _too_fine(compiled.spec)
     if dataset is not None and len(dataset.train):
         found += [*_scales(compiled.spec, dataset), *_empty_classes(compiled.spec, dataset)]
     return found
@@ -54,6 +56,17 @@ def _unused(compiled: Compiled) -> Iterator[Diagnostic]:
         if weight.is_custom and not is_of_network and weight.variable not in used:
             message = f"no equation uses the weight {weight.name}"
             yield _warning("W301", message, compiled.spec, *weight.loc)
+
+
+def _too_fine(spec: Spec) -> Iterator[Diagnostic]:
+    """A tolerance that rounding does not reach: steps are rejected for nothing."""
+    integrator, least = spec.model.integrator, 10 * float(np.finfo(spec.dtype).eps)
+    if isinstance(integrator, Adaptive) and integrator.rtol < least:
+        message = (
+            f"rtol {integrator.rtol:g} is finer than {spec.dtype} resolves: 10 ε = {least:.1e}"
+        )
+        help = "a larger rtol, or dtype: float64"
+        yield _warning("W307", message, spec, "model", "integrator", help=help)
 
 
 def _at_rest(compiled: Compiled) -> Iterator[Diagnostic]:

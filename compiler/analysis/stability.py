@@ -8,9 +8,10 @@ weights; those at the initial weights say so.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import sqrt
+from math import ceil, sqrt
 
 from ...data.sources import counted
+from ...spec.adaptive import Adaptive
 from ...spec.diagnostics import Span
 from ...spec.initializers import Random
 from ...spec.integrators import RK4, Euler, RungeKutta
@@ -18,6 +19,7 @@ from ...spec.parametrizations import Free
 from ..ir.compiled import Compiled
 from ..ir.problem import Problem
 from ..ir.text import number
+from .closely import closely
 from .findings import Finding, Level
 from .jacobian import Array
 from .numbers import NEGLIGIBLE, Lost, Numbers, numbers_of
@@ -39,6 +41,7 @@ CURE_FOR_OSCILLATIONS = (
 def analyse(compiled: Compiled, given: Seen | None = None) -> tuple[Finding, ...]:
     """Findings on the field, then on the method, by what is `given` to look at. Imports no
     framework."""
+    compiled = closely(compiled)
     problem = compiled.problem
     known = spectrum(problem)
     given = given or look_at(problem)
@@ -59,9 +62,11 @@ def in_a_line(compiled: Compiled, given: Seen) -> str:
     or none are finite."""
     if given.budget is None:
         return ""
-    numbers = numbers_of(compiled, given)
+    numbers = numbers_of(closely(compiled), given)
     if not numbers.count:
         return ""
+    if isinstance(compiled.problem.integrator, Adaptive):
+        return f"{numbers.where}: {numbers.range}"
     return f"{numbers.where}: {numbers.range}; {_outside(numbers)}"
 
 
@@ -170,7 +175,9 @@ def _unknown_because(problem: Problem) -> str:
 
 
 def _of_method(problem: Problem, known: Spectrum | None, numbers: Numbers) -> Iterator[Finding]:
-    if not isinstance(problem.integrator, RungeKutta):
+    if isinstance(problem.integrator, Adaptive):
+        yield _adaptive(problem, problem.integrator, numbers)
+    elif not isinstance(problem.integrator, RungeKutta):
         yield _staggered(problem, known, numbers)
     elif _is_imaginary(problem, known, numbers):
         yield _on_imaginary_axis(problem, numbers)
@@ -183,6 +190,32 @@ def _of_method(problem: Problem, known: Spectrum | None, numbers: Numbers) -> It
         elif numbers.growth > TOLERATED_GROWTH and not _field_grows(numbers) and not warned:
             found.append(_amplified(problem, numbers))
         yield from found
+
+
+def _adaptive(problem: Problem, integrator: Adaptive, numbers: Numbers) -> Finding:
+    """The solver chooses its steps by tolerances, and by stability: where a mode decays that it
+    would amplify, the error grows and steps are rejected."""
+    span = problem.spec.span("model", "integrator")
+    horizon, longest = problem.spec.model.time.horizon, limit_of(integrator, numbers)
+    fewest = ceil(horizon / longest) if longest else 1
+    evidence = f"{numbers.where}: {numbers.range}, |λ| up to {numbers.modulus:.3g}"
+    if fewest > integrator.max_steps:
+        claim = (
+            f"stability alone asks for {fewest:,} steps of {integrator.name}, "
+            f"max_steps is {integrator.max_steps:,}"
+        )
+        cure = "a larger max_steps, a field with smaller weights, or a shorter horizon"
+        return Finding("W202", "warning", claim, "Re λ < 0", evidence, cure, span)
+    claim = "the solver chooses its steps by the tolerances: no step is too long to be stable"
+    if fewest > 1:
+        claim += f"; the modes that decay ask for {fewest:,} at least"
+    return Finding("N204", "note", claim, "the initial weights", evidence, "", span)
+
+
+def limit_of(integrator: Adaptive, numbers: Numbers) -> float:
+    """The longest step that amplifies no mode as fast as the fastest that decays; 0: any is."""
+    rate = -numbers.lower
+    return integrator.limit_along(-1.0) / rate if rate > NEGLIGIBLE else 0.0
 
 
 def _beyond(problem: Problem, numbers: Numbers) -> Finding:

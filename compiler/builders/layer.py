@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from ...spec.adaptive import Adaptive
 from ...spec.integrators import RungeKutta, Splitting
 from ..ir.expr import Expr, build, constant, variable
 from ..ir.module import Group
@@ -20,6 +21,8 @@ class Entry:
     weight: LayerWeight
     stage: Fraction
     variable: Expr
+    is_raw: bool = False
+    """Is it the raw weight, of which the weight is made where it is used?"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,8 @@ def layer_of(problem: Problem) -> Layer:
     wanted = [(w, s) for s in stages for w in problem.layer if (w, s) in taken and not is_shared(w)]
     shared = [w for w in problem.layer if is_shared(w) and (w, Fraction(0)) in taken]
     several = len(stages) > 1
-    entries = [_entry(w, s, several) for w, s in wanted]
+    is_raw = isinstance(problem.integrator, Adaptive)
+    entries = [_entry(w, s, several, is_raw and w.mode == "linear") for w, s in wanted]
     groups = {e: Group(_place(e.stage), "Layer") for e in entries} if several else {}
     rest = [_entry(w, Fraction(0), several=False) for w in shared]
     if entries and rest:
@@ -78,6 +82,8 @@ def layer_of(problem: Problem) -> Layer:
 def _stages(problem: Problem) -> set[tuple[str, Fraction]]:
     """The blocks with the stages at which their right-hand sides are evaluated."""
     integrator = problem.integrator
+    if isinstance(integrator, Adaptive):  # which goes anywhere between both ends
+        return {(block, c) for block in problem.blocks for c in (Fraction(0), Fraction(1))}
     if isinstance(integrator, RungeKutta):
         return {(block, c) for block in problem.blocks for c in integrator.tableau.c}
     if isinstance(integrator, Splitting):
@@ -97,10 +103,16 @@ def moved(problem: Problem, half: str) -> list[str]:
     return [name for name in problem.blocks if (name == first) == (half == "position")]
 
 
-def _entry(weight: LayerWeight, stage: Fraction, several: bool) -> Entry:
+def _entry(weight: LayerWeight, stage: Fraction, several: bool, is_raw: bool = False) -> Entry:
     is_placed = several and weight.mode == "linear"
-    name = f"{weight.name}_{_place(stage)}" if is_placed else weight.name
-    return Entry(weight, stage, variable(name, weight.variable.type))
+    like = weight.raw if is_raw else weight
+    name = f"{like.name}_{_place(stage)}" if is_placed else like.name
+    return Entry(weight, stage, variable(name, like.variable.type), is_raw)
+
+
+def as_layer(value: Expr) -> Expr:
+    """A vector as a column."""
+    return build("column", value) if value.type.rank == 1 else value
 
 
 def _place(stage: Fraction) -> str:

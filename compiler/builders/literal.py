@@ -18,8 +18,8 @@ from ..ir.problem import Problem
 from ..ir.text import mathematics
 from ..ir.types import columns
 from ..promises.checked import Broken
-from ..promises.claims import SAME, broken, cut, relative_error
-from ..promises.samples import Array, Nodes, Values, draws, finite_size, some_function
+from ..promises.claims import SAME, broken, by_lines, cut, relative_error
+from ..promises.samples import Array, Values, draws, finite_size, some_function
 from .layer import Layer, moved
 from .names import rhs_name
 
@@ -38,7 +38,7 @@ def method_kept(step: Function, problem: Problem, layer: Layer) -> Iterator[Brok
 
 def _error(step: Function, problem: Problem, layer: Layer) -> float:
     (values,) = next(draws(*step.params))
-    found = _by_lines(step, values)
+    found = by_lines(step, values)
     names = [result.name for result in step.results]
     states = {name: values[p] for name, p in zip(names, step.params, strict=False)}
     expected = _by_formula(problem, states, _field(step, problem, layer, values))
@@ -47,15 +47,6 @@ def _error(step: Function, problem: Problem, layer: Layer) -> float:
         old, new = np.broadcast_arrays(expected[name], value)
         worst = max(worst, relative_error(old, new, np.asarray(finite_size(old))))
     return worst
-
-
-def _by_lines(step: Function, values: Values) -> list[Array]:
-    """What the statements of the step give."""
-    known = dict(values)
-    for let in step.body:
-        (target,), (value,) = let.targets, let.operands
-        known[target] = Nodes(value)(known)[value]
-    return [Nodes(e)(known)[e] for e in step.values]
 
 
 def _field(step: Function, problem: Problem, layer: Layer, values: Values) -> Field:

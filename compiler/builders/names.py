@@ -12,10 +12,14 @@ from ..ir.naming import free
 from ..ir.problem import LayerWeight, Problem
 from ..ir.types import stored
 from ..passes.adjoint import LOSS_GRADIENT
+from ..passes.reversible import ADDED
+from ..passes.segments import SEGMENT
 
-PUBLIC = ("trajectory", "vector_field", "forward", "regularizer", "loss")
+PUBLIC = ("trajectory", "solve", "vector_field", "forward", "regularizer", "loss")
 OTHERS = ("step", "layer_weights", "weights_at", "initial_state", "final_state")
-PASSES = (LOSS_GRADIENT,)
+SOLVERS = ("slopes", "integrate", "largest_rms", "adjoint_norm")
+"""What a solver is given, and the functions of a program that call it."""
+PASSES = (LOSS_GRADIENT, SEGMENT, *ADDED)
 """Functions that passes add."""
 
 
@@ -61,7 +65,13 @@ def penalty_names(problem: Problem) -> list[str]:
 
 
 def _taken(problem: Problem) -> set[str]:
-    return {*PUBLIC, *OTHERS, *PASSES, *(rhs_name(problem, block) for block in problem.blocks)}
+    return {
+        *PUBLIC,
+        *OTHERS,
+        *SOLVERS,
+        *PASSES,
+        *(rhs_name(problem, block) for block in problem.blocks),
+    }
 
 
 def _word(kind: str) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...data.sources import counted
+from ...spec.adaptive import Adaptive
+from ...spec.integrators import Splitting
+from ...spec.model import Adjoint, Reversible
 from ...spec.node import content_hash
 from ...spec.readouts import Classifier
 from ..ir.expr import walk
 from ..ir.module import Constant, Function, Header, Module, Signature
 from ..ir.problem import LETTERS, LayerWeight, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
-from ..ir.types import STEP, Size
+from ..ir.types import ENDS, STEP, Size
 from ..ir.verify import InvalidModule
-from . import field, objective, path
-from .layer import layer_of
+from . import adaptive, field, objective, path
+from .layer import Layer, layer_of
 from .names import PUBLIC
 from .step import step
 
@@ -44,7 +48,8 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         public=tuple(name for name in PUBLIC if name in functions),
         header=_header(problem, claims),
         names=problem.names,
-        sizes={STEP.name: time.steps},
+        sizes={STEP.name: time.steps, ENDS.name: 2},
+        is_staggered=isinstance(problem.integrator, Splitting) and problem.integrator.lag != 0,
     )
 
 
@@ -60,10 +65,22 @@ def _functions(problem: Problem) -> Iterator[Function]:
     layer = layer_of(problem)
     yield from field.parametrizations(problem)
     yield from field.right_hand_sides(problem)
-    yield step(problem, layer)
+    yield from _steps_of(problem, layer)
     yield from objective.penalties(problem)
     yield from path.functions(problem, layer)
     yield from objective.functions(problem)
+
+
+def _steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
+    """What a step is, and what a solver is given."""
+    if not adaptive.is_adaptive(problem):
+        yield step(problem, layer)
+        return
+    slopes = adaptive.slopes(problem, layer)
+    if slopes is not None:
+        yield slopes
+    if not problem.is_shared:
+        yield adaptive.step(problem, layer)
 
 
 # --- constants -------------------------------------------------------------------------------
@@ -82,7 +99,20 @@ def _constants(problem: Problem) -> Iterator[Constant]:
         is_classifier = problem.is_classifier
         name, what = ("CLASSES", "") if is_classifier else ("OUTPUTS", "numbers per example")
         yield Constant(name, problem.outputs, what)
+    if isinstance(problem.integrator, Adaptive):
+        yield from _tolerances(problem.integrator)
     yield from _numbers(problem)
+
+
+def _tolerances(integrator: Adaptive) -> Iterator[Constant]:
+    """What the solver is told."""
+    yield Constant("RTOL", integrator.rtol, "of a step: relative")
+    yield Constant("ATOL", integrator.atol, "and absolute")
+    yield Constant("MAX_STEPS", integrator.max_steps, "of a solve, which fails with more")
+    if integrator.first_step is not None:
+        yield Constant("FIRST_STEP", integrator.first_step, "")
+    if integrator.min_step is not None:
+        yield Constant("MIN_STEP", integrator.min_step, "accepted in any case")
 
 
 def _numbers(problem: Problem) -> Iterator[Constant]:
@@ -171,8 +201,30 @@ def _keys(weight: LayerWeight) -> str:
     )
 
 
+def tolerances(integrator: Adaptive) -> str:
+    """What the solver is told."""
+    told = [f"rtol {number(integrator.rtol)}", f"atol {number(integrator.atol)}"]
+    told.append(f"at most {integrator.max_steps:,} steps")
+    if integrator.first_step is not None:
+        told.append(f"the first of {number(integrator.first_step)}")
+    if integrator.min_step is not None:
+        told.append(f"none below {number(integrator.min_step)}")
+    return ", ".join(told)
+
+
+def adaptive_steps(problem: Problem) -> str:
+    """What N is where the solver chooses its steps."""
+    time = problem.spec.model.time
+    if problem.is_shared:
+        return f"looked at {counted(time.steps + 1, 'time')}" if time.steps > 1 else "one solve"
+    return f"{counted(time.steps, 'solve')} of h = T/N = {time.step:.6g}, one for each weight"
+
+
 def _steps(problem: Problem) -> str:
     time = problem.spec.model.time
+    if isinstance(problem.integrator, Adaptive):
+        steps = f"{adaptive_steps(problem)}; {tolerances(problem.integrator)}"
+        return f"T = {number(time.horizon)}, {steps}"
     h = f"h = T/N = {number(time.horizon)}/{time.steps} = {time.step:.6g}"
     plural = "s" if time.steps != 1 else ""
     return f"N = {time.steps} step{plural} of {h}"
@@ -194,7 +246,18 @@ def _weights(problem: Problem) -> str:
 
 def gradient_mode(problem: Problem) -> list[str]:
     """What the gradient keeps of the states, where that is not all of them."""
-    every = problem.kept_every
+    every, mode = problem.kept_every, problem.spec.model.gradient
+    if isinstance(mode, Adjoint):
+        tolerances = ", ".join(
+            f"{key} {number(getattr(mode, key) or getattr(problem.integrator, key))}"
+            for key in ("rtol", "atol")
+        )
+        return [f"the continuous adjoint, solved back from T with {tolerances}; keeps no state"]
+    if isinstance(mode, Reversible):
+        return [
+            "keeps the last state alone, whatever N: each step is undone on the way back, "
+            "exactly but for rounding"
+        ]
     if every is None or every >= problem.steps:
         return []
     return [f"keeps every {ordinal(every)} state, those between are computed again"]

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 
 from ...spec.integrators import Splitting, times_h
 from ..ir.expr import Expr, build, constant, substitute, times, variable
-from ..ir.module import Call, Function, Group, Let, Result, Role, Scan, let
+from ..ir.module import Function, Group, Let, Result, Role, Scan
 from ..ir.problem import Problem, RawWeight, slices
 from ..ir.text import definition, mathematics
 from ..ir.types import STEP, Size, Type, rows
 from ..passes.segments import FINAL_STATE
+from . import adaptive
+from .body import STATE, Body
 from .field import made, rhs
-from .layer import Layer, at_stage
+from .layer import Layer, as_layer, at_stage
 from .names import parametrization_names
-from .step import STATE, VELOCITY, carried, start
+from .step import VELOCITY, carried, start
 
 TIME = ("model", "time")
 LIFT = ("model", "lift")
@@ -25,40 +26,13 @@ STEPS = "STEPS"
 LAYER = Group("layer", "Layer")
 
 
-@dataclass
-class Body:
-    """The statements of a function while it is written."""
-
-    lets: list[Let] = field(default_factory=list)
-    groups: dict[Expr, Group] = field(default_factory=dict)
-
-    def named(self, name: str, value: Expr) -> Expr:
-        """A new variable for a value."""
-        target = variable(name, value.type)
-        self.lets.append(let(target, value))
-        return target
-
-    def call(self, function: Function, *args: Expr) -> tuple[Expr, ...]:
-        """New variables for all results of a function, in the groups that it gives them in."""
-        targets = tuple(variable(r.name, r.value.type) for r in function.results)
-        self.lets.append(Let(targets, Call(function.name, args)))
-        for target, result in zip(targets, function.results, strict=True):
-            if result.group not in (None, STATE):
-                self.groups[target] = _of_stacks(result.group, target.type)
-        return targets
-
-
-def _of_stacks(group: Group, type: Type) -> Group:
-    """Stacks of several layers are `layers`."""
-    return Group(f"{group.name}s", group.alias) if type.path else group
-
-
 def layer_weights(problem: Problem, layer: Layer) -> Function:
     """The weights of all steps, as steps take them."""
     results, names = [], parametrization_names(problem)
     for entry in layer.entries:
-        raw = at_stage(entry.weight.raw, entry.stage)
-        value = as_layer(made(names, entry.weight, raw))
+        value = at_stage(entry.weight.raw, entry.stage)
+        if not entry.is_raw:
+            value = as_layer(made(names, entry.weight, value))
         results.append(Result(entry.variable.name, value, layer.group(entry) or LAYER))
     return Function(
         name="layer_weights",
@@ -69,11 +43,6 @@ def layer_weights(problem: Problem, layer: Layer) -> Function:
         loc=TIME,
         takes_weights=True,
     )
-
-
-def as_layer(value: Expr) -> Expr:
-    """A vector as a column."""
-    return build("column", value) if value.type.rank == 1 else value
 
 
 def _weights_doc(problem: Problem) -> str:
@@ -148,13 +117,16 @@ def initial_state(problem: Problem, weights: Function | None) -> Function:
     if VELOCITY in states:
         y = found["y"] = body.named("y", found["y"])
         found[VELOCITY] = start(problem, _first_layer(problem, weights, body), y)
-    several = len(states) > 1
+    results = [Result(n, found[n], STATE if len(states) > 1 else None) for n in states]
+    if adaptive.is_adaptive(problem):  # a solver carries the stacked state
+        whole = adaptive.stack([found[name] for name in problem.blocks])
+        results = [Result(adaptive.state(problem).name, whole)]
     return Function(
         name="initial_state",
         role=Role.LIFT,
         params=(x,),
         body=tuple(body.lets),
-        results=tuple(Result(n, found[n], STATE if several else None) for n in states),
+        results=tuple(results),
         doc=(_start_doc(problem),),
         loc=LIFT,
         takes_weights=True,
@@ -205,10 +177,12 @@ def _path(problem: Problem) -> str:
     return f"{nodes}, {' and '.join(others)} by {times_h(integrator.lag)} behind"
 
 
-def final_state(problem: Problem, lift: Function, weights: Function | None) -> Function:
+def final_state(
+    problem: Problem, layer: Layer, lift: Function, weights: Function | None
+) -> Function:
     """y(T) as columns."""
     x, body = variable("x", rows((problem.features.value,))), Body()
-    after = _scanned(problem, body, lift, weights, x, path=False)
+    after = _states(problem, body, layer, lift, weights, x, path=False)
     first = problem.first.name
     return Function(
         name=FINAL_STATE,
@@ -223,12 +197,13 @@ def final_state(problem: Problem, lift: Function, weights: Function | None) -> F
     )
 
 
-def trajectory(problem: Problem, lift: Function, weights: Function | None) -> Function:
+def trajectory(
+    problem: Problem, layer: Layer, lift: Function, weights: Function | None
+) -> Function:
     """The stacked blocks at t_0 … t_N as rows."""
     x, body = variable("x", rows((problem.features.value,))), Body()
-    paths = _scanned(problem, body, lift, weights, x, path=True)
-    blocks = [paths[name] for name in problem.blocks]
-    whole = blocks[0] if len(blocks) == 1 else build("concat", *blocks)
+    paths = _states(problem, body, layer, lift, weights, x, path=True)
+    whole = adaptive.stack([paths[name] for name in problem.blocks])
     return Function(
         name="trajectory",
         role=Role.PATH,
@@ -242,29 +217,49 @@ def trajectory(problem: Problem, lift: Function, weights: Function | None) -> Fu
     )
 
 
-def _scanned(
+def _states(
     problem: Problem,
     body: Body,
+    layer: Layer,
     lift: Function,
     weights: Function | None,
     x: Expr,
     *,
     path: bool,
 ) -> dict[str, Expr]:
-    """The states after the last step, or at all nodes."""
+    """The states at T, or at all nodes."""
     init = body.call(lift, x)
     given = body.call(weights) if weights is not None else ()
+    if not adaptive.is_adaptive(problem):
+        return _scanned(problem, body, init, given, path=path)
+    if not problem.is_shared:
+        (whole,) = _scanned(problem, body, init, given, path=path).values()
+    else:
+        whole = adaptive.solved(problem, body, layer, init[0], given, path=path)
+    return adaptive.blocks_of(problem, whole)
+
+
+def _scanned(
+    problem: Problem,
+    body: Body,
+    init: tuple[Expr, ...],
+    given: tuple[Expr, ...],
+    *,
+    path: bool,
+) -> dict[str, Expr]:
+    """The states after the last step, or at all nodes."""
     length = Size(problem.steps, STEPS)
     time = () if problem.is_autonomous else (times(problem.H, length, (STEP,)),)
+    h = (problem.H,) if adaptive.is_adaptive(problem) else ()
     scan = Scan(
         step="step",
         init=init,
         xs=(*time, *(e for e in given if e.type.path)),
-        consts=tuple(e for e in given if not e.type.path),
+        consts=(*(e for e in given if not e.type.path), *h),
         length=length,
         path=path,
     )
-    names = list(carried(problem))
+    names = [e.name for e in init]
     targets = tuple(_after(n, e.type, path) for n, e in zip(names, init, strict=True))
     body.lets.append(Let(targets, scan))
     return dict(zip(names, targets, strict=True))
@@ -334,6 +329,8 @@ def functions(problem: Problem, layer: Layer) -> Iterator[Function]:
         yield at_any_time
     lift = initial_state(problem, weights)
     yield lift
-    yield final_state(problem, lift, weights)
-    yield trajectory(problem, lift, weights)
+    yield final_state(problem, layer, lift, weights)
+    yield trajectory(problem, layer, lift, weights)
+    if adaptive.is_adaptive(problem) and problem.is_shared:
+        yield adaptive.solution(problem, layer, lift, weights)
     yield vector_field(problem, at_any_time)

@@ -8,15 +8,15 @@ from math import lcm
 
 from ...spec.integrators import RungeKutta, Splitting, Tableau
 from ..ir.expr import Expr, constant, is_constant, variable
-from ..ir.module import Function, Group, Let, Result, Role, let
+from ..ir.module import Function, Let, Result, Role, let
 from ..ir.problem import Problem
 from ..passes.simplify import simplify
 from ..promises.checked import checked
+from .body import STATE
 from .field import rhs
 from .layer import Layer, moved
 from .literal import method_kept
 
-STATE = Group("state", "State")
 VELOCITY = "v"
 UNBROKEN = "\u00a0"
 """A space at which documentation is not broken into lines."""

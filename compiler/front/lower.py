@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...spec.diagnostics import Diagnostic, SpecError
 from ...spec.integrators import Integrator
-from ...spec.model import BlockLift, Checkpoint, Spec
+from ...spec.model import BlockLift, Checkpoint, Gradient, Spec
 from ...spec.parametrizations import Free, HamiltonianBlock
 from ...spec.readouts import Classifier
 from ...spec.vector_fields import Custom, Equations
@@ -147,6 +147,14 @@ def _check_gradient(spec: Spec, refusals: Refusals) -> None:
         message = f"every must be < steps, {steps}, got {mode.every}"
         label = "no state would be kept between the first and the last"
         refusals.add("E102", message, "model", "gradient", "every", label=label)
+    method = type(spec.model.integrator)
+    if not mode.takes(method) and not spec.mended("model", "integrator"):
+        methods = either(k for k, m in Integrator.members().items() if mode.takes(m))
+        modes = either(k for k, other in Gradient.members().items() if other.takes(method))
+        message = f"{mode.kind} goes with {methods}, not {method.kind}"
+        label = mode.why_not.format(method.kind)
+        help = f"use one of these methods, or gradient: {modes}"
+        refusals.add("E215", message, "model", "gradient", label=label, help=help)
 
 
 def _check_custom(field: Custom, refusals: Refusals) -> None:

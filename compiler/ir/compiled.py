@@ -9,19 +9,19 @@ from functools import cached_property
 from ...data.dataset import Dataset
 from ...data.of_spec import dataset_of
 from ...data.preprocessing import Preprocessing
-from ...spec.model import Spec
+from ...spec.model import Gradient, Spec
 from .module import Module
 from .problem import Problem
 
 
-def _as_it_is(module: Module) -> Module:
+def _as_it_is(module: Module, mode: Gradient) -> Module:
     return module
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A spec's learning problem, and the module that computes it; `lean` is the pass by which
-    programs keep less for a gradient.
+    """A spec's learning problem, and the module that computes it; `lean` are the passes by which
+    programs keep less for a gradient, by its mode.
 
     `kept` are the examples that a run has kept, which stand in the place of the spec's data.
     """
@@ -29,7 +29,7 @@ class Compiled:
     problem: Problem
     module: Module
     kept: Dataset | None = None
-    lean: Callable[[Module], Module] = _as_it_is
+    lean: Callable[[Module, Gradient], Module] = _as_it_is
 
     @property
     def spec(self) -> Spec:
@@ -56,4 +56,4 @@ class Compiled:
     @cached_property
     def written(self) -> Module:
         """The module by the gradient mode of the spec; all else computes what `module` does."""
-        return self.lean(self.module)
+        return self.lean(self.module, self.spec.model.gradient)

@@ -211,4 +211,5 @@ def variables(*roots: Expr) -> list[Expr]:
 
 def is_number(e: Expr) -> bool:
     """Is it made of numbers alone?"""
-    return not any(node.op in ("variable", "weight", "call", "times") for node in walk(e))
+    along = ("times", "interval")
+    return not any(node.op in ("variable", "weight", "call", *along) for node in walk(e))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ...data.preprocessing import Preprocessing
+from ...spec.adaptive import Adaptive
+from ...spec.model import Adjoint
 from .expr import Expr, variables, walk
 from .problem import Loc, RawWeight
 from .types import STEP, Axis, Size, Type
@@ -66,25 +68,41 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class Solve:
-    """The solution of y' = field(t, y, constants) at given times, by a named adaptive method.
+    """The solution of y' = field(t, y, constants) from the first of the times on, by an adaptive
+    method; a field that is not `timed` takes no t.
 
-    The results are the states at those times, stacked. Its printers come with adaptive solvers.
+    The results are the states at those times, stacked. Times in between only read the solution.
+    `adjoint` says that programs differentiate it by the continuous adjoint.
     """
 
     field: str
     init: tuple[Expr, ...]
     times: Expr
     consts: tuple[Expr, ...]
-    method: str
-    rtol: float
-    atol: float
+    by: Adaptive
+    adjoint: Adjoint | None = None
+    timed: bool = True
 
     @property
     def operands(self) -> tuple[Expr, ...]:
         return (*self.init, self.times, *self.consts)
 
 
-Value = Expr | Call | Scan | Solve
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """The cotangents of the arguments of a function, `bars` being those of its results, by the
+    framework's own reverse mode."""
+
+    function: str
+    args: tuple[Expr, ...]
+    bars: tuple[Expr, ...]
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        return (*self.args, *self.bars)
+
+
+Value = Expr | Call | Scan | Solve | Pull
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +120,7 @@ class Let:
     @property
     def called(self) -> Iterator[str]:
         """The functions that it calls."""
-        if isinstance(self.value, Call):
+        if isinstance(self.value, Call | Pull):
             yield self.value.function
         elif isinstance(self.value, Scan):
             yield self.value.step
@@ -167,6 +185,10 @@ class Function:
     generic: bool = False
     recomputed: bool = False
     """Is nothing kept of it for the way back, on which it is computed again?"""
+    derivative: str = ""
+    """The function that programs take its cotangents by, where that is one of its own: it takes
+    the results, the parameters behind as many, the cotangents of the results, and gives those of
+    all parameters."""
     pullback_of: str = ""
     """The function whose cotangents it computes, where it does that."""
     cotangents: Mapping[Expr, str] = field(default_factory=dict)
@@ -196,6 +218,7 @@ class Function:
     def called(self) -> list[str]:
         """The functions that it calls, each once."""
         found = [*(name for let in self.body for name in let.called), *calls(*self.values)]
+        found += [self.derivative] * bool(self.derivative)
         return list(dict.fromkeys(found))
 
     @property
@@ -271,6 +294,8 @@ class Module:
     sizes: Mapping[str, int] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     """How rows of the data become features, where its programs are to do it."""
+    is_staggered: bool = False
+    """Does the momentum of a state lie behind its position in time?"""
     weights_name: str = ""
     """The file that a program run alone loads, where it is not called like the program."""
 
@@ -305,6 +330,12 @@ class Module:
 
     def weight(self, name: str) -> RawWeight:
         return next(w for w in self.weights if w.name == name)
+
+
+def solve_of(module: Module) -> Solve | None:
+    """One of a module's solves, which are all by the same method."""
+    found = (let.value for f in module.functions.values() for let in f.body)
+    return next((value for value in found if isinstance(value, Solve)), None)
 
 
 def used_weights(module: Module, function: Function) -> set[str]:

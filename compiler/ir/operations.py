@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .elementary import FUNCTIONS
-from .types import BATCH, NODE, SCALAR, STEP, Axis, Layout, ShapeError, Type, joined
+from .types import BATCH, ENDS, NODE, SCALAR, STEP, Axis, Layout, ShapeError, Type, joined
 
 Attributes = tuple[Any, ...]
 Rule = Callable[..., Type]
@@ -298,6 +298,8 @@ OPERATIONS: dict[str, Operation] = {
     "scalar": _moving(_scalar),
     # the step that a time belongs to
     "step_of": _moving(_scalar),
+    # the times at which a solve starts and stops
+    "interval": _moving(lambda _, start, stop: Type((), (ENDS,))),
     # layouts
     "column": _moving(_column, cheap=True),
     "uncolumn": _moving(_uncolumn, cheap=True),

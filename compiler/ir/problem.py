@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from math import ceil, prod, sqrt
+from math import prod
 
 from ...spec.initializers import Initializer
 from ...spec.integrators import Integrator
-from ...spec.model import Checkpoint, Spec
+from ...spec.model import Adjoint, Checkpoint, Spec
 from ...spec.parametrizations import Parametrization
 from ...spec.regularizers import Regularizer
 from .expr import Expr, constant, variables, weight
@@ -241,9 +241,12 @@ class Problem:
     def kept_every(self) -> int | None:
         """Of the states every k-th is kept for the gradient; None where all are."""
         mode = self.spec.model.gradient
-        if not isinstance(mode, Checkpoint):
-            return None
-        return mode.every or ceil(sqrt(self.steps))
+        return mode.spacing(self.steps) if isinstance(mode, Checkpoint) else None
+
+    @property
+    def is_adjoint(self) -> bool:
+        """Is the gradient that of the continuous adjoint?"""
+        return isinstance(self.spec.model.gradient, Adjoint)
 
     @property
     def H(self) -> Expr:

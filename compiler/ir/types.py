@@ -37,7 +37,9 @@ BATCH = Axis("s")
 STEP = Axis("N")
 NODE = STEP.longer()
 OBSERVATION = Axis("L")
-"""The times at which data is observed. No value has it yet: it comes with time series."""
+"""The times that somebody asks for."""
+ENDS = Axis("ends")
+"""Where a solve starts and where it stops."""
 Sizes = Mapping[str, int]
 """The length of every axis by its name."""
 

@@ -2,7 +2,8 @@
 
 Every variable is bound once, before it is used; callees stand before callers and get arguments of
 the types of their parameters; a scan carries values of one type from step to step, along the whole
-of its axis; a solver's field gives the slopes of the states. The name of a constant or a size
+of its axis; a solver's field gives the slopes of the states; a derivative takes and gives what
+fits its function. The name of a constant or a size
 stands for one number in the whole module.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .expr import Expr, substitute, variables, walk
-from .module import Call, Function, Let, Module, Scan, Solve
+from .module import Call, Function, Let, Module, Pull, Scan, Solve
 from .named import ambiguous
 from .types import SCALAR, ShapeError, Sizes, Type, length
 
@@ -28,6 +29,9 @@ def verify(module: Module) -> Module:
             raise InvalidModule(f"{function.name} stands under the name {name}")
         _Check(function, known, {w.name: w.stack for w in module.weights}, module.sizes).run()
         known[name] = function
+    for function in known.values():
+        if function.derivative:
+            _check_derivative(function, known)
     clash = ambiguous(module)
     if clash:
         raise InvalidModule(clash)
@@ -35,6 +39,15 @@ def verify(module: Module) -> Module:
     if missing:
         raise InvalidModule(f"there is no function {missing[0]}")
     return module
+
+
+def _check_derivative(function: Function, known: Mapping[str, Function]) -> None:
+    """It takes the results in the place of the states, then cotangents of the results."""
+    back, n = known.get(function.derivative), len(function.results)
+    given = tuple(p.type for p in function.params)
+    wanted = (*function.types, *given[n:], *function.types)
+    if back is None or tuple(p.type for p in back.params) != wanted or back.types != given:
+        raise InvalidModule(f"{function.name}: {function.derivative} is not its derivative")
 
 
 def result_types(callee: Function, args: Sequence[Expr]) -> tuple[Type, ...]:
@@ -113,6 +126,8 @@ class _Check:
                 return self._scanned(let.value)
             case Solve():
                 return self._solved(let.value)
+            case Pull():
+                return self._pulled(let.value)
 
     def _called(self, name: str, args: Sequence[Expr]) -> tuple[Type, ...]:
         """The types of what a function gives, its arguments checked."""
@@ -158,11 +173,18 @@ class _Check:
         """The states along the times; the field takes (t, states, constants)."""
         field, states = self._callee(solve.field), tuple(e.type for e in solve.init)
         self._require(bool(solve.times.type.path), f"{solve.field} at {solve.times.type}")
-        given = [SCALAR, *states, *(e.type for e in solve.consts)]
+        given = [*[SCALAR] * solve.timed, *states, *(e.type for e in solve.consts)]
         self._require(len(given) == len(field.params), f"{solve.field} gets {len(given)} arguments")
         self._fits(solve.field, field.params, given)
         self._require(field.types == states, f"{solve.field} gives {field.types} for {states}")
         return tuple(type.along(solve.times.type.path[0]) for type in states)
+
+    def _pulled(self, pull: Pull) -> tuple[Type, ...]:
+        """The cotangents of arguments are like them, those of results like these."""
+        given = tuple(arg.type for arg in pull.args)
+        bars, results = tuple(bar.type for bar in pull.bars), self._called(pull.function, pull.args)
+        self._require(bars == results, f"{pull.function} gives {results}, pulled back are {bars}")
+        return given
 
     def _require(self, holds: bool, message: str) -> None:
         if not holds:

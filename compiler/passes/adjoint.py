@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ..ir.expr import Expr, build, rewrite, substitute, variable, variables
-from ..ir.module import Call, Function, Let, Module, Result, Scan, let, used_weights
+from ..ir.module import Call, Function, Let, Module, Pull, Result, Scan, Solve, let, used_weights
 from ..ir.naming import numbered
 from ..promises import claims
 from ..promises.checked import checked
 from .derive import by_use, sum_of
 from .prune import without_dead_statements
 from .reversed_scan import Keep, ReversedScan, bar_name, name_of
+from .reversed_solve import ReversedSolve
 
 LOSS_GRADIENT = "loss_and_gradient"
 
@@ -52,8 +53,11 @@ class Adjoint:
     keep: Keep
     made: dict[str, Function] = field(default_factory=dict)
     names: dict[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
-    backs: dict[tuple[str, str, bool], str] = field(default_factory=dict)
-    """Steps back that are made: by step, pullback, and whether cotangents come in at every node."""
+    backs: dict[tuple[str, tuple[int, ...], bool], str] = field(default_factory=dict)
+    """Steps back that are made: by step, what of its parameters cotangents are for, and whether
+    they come in at every node."""
+    left: frozenset[str] = frozenset()
+    """Functions whose cotangents the framework is left to take."""
 
     def pullback(self, name: str, wanted: tuple[int, ...]) -> Function:
         """The pullback of a function for the parameters at `wanted`."""
@@ -64,6 +68,22 @@ class Adjoint:
             self.names[key] = own
             self.made[own] = without_dead_statements(function)
         return self.made[self.names[key]]
+
+    def back(
+        self,
+        targets: tuple[Expr, ...],
+        name: str,
+        wanted: tuple[int, ...],
+        args: tuple[Expr, ...],
+        bars: tuple[Expr, ...],
+    ) -> Let:
+        """The statement that gives `targets`, the cotangents of the arguments at `wanted`."""
+        if name not in self.left:
+            return Let(targets, Call(self.pullback(name, wanted).name, (*args, *bars)))
+        known = dict(zip(wanted, targets, strict=True))
+        own = (variable(bar_name(p.name), p.type) for p in self.function(name).params)
+        every = tuple(known.get(i, unused) for i, unused in enumerate(own))
+        return Let(every, Pull(name, args, bars))
 
     def function(self, name: str) -> Function:
         """A function of the module, or one that was made on the way."""
@@ -150,8 +170,8 @@ class _Pullback:
                     self._record(Let(statement.targets, Call(statement.value.function, args)))
                 case Scan():
                     self._scan(statement, statement.value)
-                case _:
-                    raise TypeError(f"no adjoint of a {type(statement.value).__name__}")
+                case Solve():
+                    self._solve(statement, statement.value)
         return self.primal.results
 
     def _record(self, statement: Let) -> None:
@@ -208,6 +228,10 @@ class _Pullback:
         self.body[-1] = Let((*paths, *targets[n:]), replace(scan, path=True))
         self.body += [let(t, build("last", p)) for t, p in zip(targets, paths, strict=False)]
 
+    def _solve(self, statement: Let, solve: Solve) -> None:
+        init, consts = (tuple(map(self._leaf, e)) for e in (solve.init, solve.consts))
+        self._record(Let(statement.targets, replace(solve, init=init, consts=consts)))
+
     # --- backward ------------------------------------------------------------------------------
 
     def _back(self, statement: Let) -> None:
@@ -221,6 +245,8 @@ class _Pullback:
                 self._back_through_call(statement, statement.value)
             case Scan():
                 self._back_through_scan(statement, statement.value)
+            case Solve():
+                self._back_through_solve(statement, statement.value)
 
     def _pull(self, outputs: list[tuple[Expr, Expr]]) -> None:
         """The cotangents of what expressions are made of, given their own."""
@@ -269,6 +295,13 @@ class _Pullback:
         for e, target in zip(back.of, found.targets[-len(back.of) :], strict=True):
             self.bars.setdefault(e, []).append(target)
             self.cotangents[target] = name_of(e)
+
+    def _back_through_solve(self, statement: Let, solve: Solve) -> None:
+        back = ReversedSolve(self.adjoint, statement, solve, self.active)
+        lets, found = back.statements(self._bar(statement.targets[0]))
+        self.body += lets
+        for e, cotangent in zip(back.of, found, strict=True):
+            self.bars.setdefault(e, []).append(cotangent)
 
 
 def _doc(primal: Function, names: Sequence[str]) -> str:

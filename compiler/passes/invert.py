@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ..ir.expr import Expr, substitute, variable, variables
 from ..ir.module import Function, Let, Result, let
+from ..promises import claims
+from ..promises.checked import checked
 
 
 class NotInvertible(Exception):
     """A step with a line that cannot be undone."""
 
 
+@checked("inverse", claims.step_undone)
 def inverse(step: Function, carried: int, name: str) -> Function:
     """The function that gives the states before a step from those behind it.
 
@@ -27,7 +30,8 @@ def inverse(step: Function, carried: int, name: str) -> Function:
         undone = variable(before.name, before.type)
         body.append(let(undone, value - change if sign == "add" else value + change))
         known[before] = undone
-    results = tuple(Result(p.name, known[p]) for p in step.params[:carried])
+    pairs = zip(step.params[:carried], step.results, strict=False)
+    results = tuple(Result(p.name, known[p], result.group) for p, result in pairs)
     return Function(
         name=name,
         role=step.role,
@@ -36,6 +40,7 @@ def inverse(step: Function, carried: int, name: str) -> Function:
         body=tuple(body),
         doc=(f"The states before `{step.name}`, from those behind it.",),
         loc=step.loc,
+        groups={known[p]: group for p, group in step.groups.items()},
     )
 
 

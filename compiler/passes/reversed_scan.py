@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,10 @@ from .invert import inverse
 
 if TYPE_CHECKING:
     from .adjoint import Adjoint
+
+
+UNDO, BACK = "un{}", "{}_back"
+"""What the inverse of a step and a step back are called."""
 
 
 class Keep(Enum):
@@ -35,8 +38,9 @@ class ReversedScan:
         self.n, self.m = len(scan.init), len(scan.init) + len(scan.xs)
         self.xs = [i for i, x in enumerate(scan.xs) if x in active]
         self.consts = [i for i, c in enumerate(scan.consts) if c in active]
-        moving = (*(self.n + i for i in self.xs), *(self.m + i for i in self.consts))
-        self.pullback = adjoint.pullback(scan.step, (*range(self.n), *moving))
+        more = (*(self.n + i for i in self.xs), *(self.m + i for i in self.consts))
+        self.moving = (*range(self.n), *more)
+        self.pulled = [self.step.params[i] for i in self.moving]
         self.is_undone = adjoint.keep is Keep.NOTHING
         self.of = [
             *scan.init,
@@ -79,7 +83,7 @@ class ReversedScan:
         )
 
     def _back(self) -> str:
-        key = self.step.name, self.pullback.name, self.scan.path
+        key = self.step.name, self.moving, self.scan.path
         if key not in self.adjoint.backs:
             self.adjoint.backs[key] = self._step()
         return self.adjoint.backs[key]
@@ -99,26 +103,26 @@ class ReversedScan:
         )
         body: list[Let] = []
         before = self._undo(states, entries, consts, body) if self.is_undone else states
-        found = tuple(variable(r.name, r.value.type) for r in self.pullback.results)
-        args = (*before, *entries, *consts, *bars, *outs, *sums)
-        body.append(Let(found, Call(self.pullback.name, args)))
+        found = tuple(variable(bar_name(p.name), p.type) for p in self.pulled)
+        args, seeds = (*before, *entries, *consts), (*bars, *outs, *sums)
+        body.append(self.adjoint.back(found, step.name, self.moving, args, seeds))
         carry = [g + here for g, here in zip(found, more, strict=False)] if more else found[:n]
         first, second = ((*states, *bars), ()) if self.is_undone else (bars, states)
         undone = before if self.is_undone else ()
         results = [Result(e.name, e) for e in undone]
-        pulled = zip(self.pullback.results, (*carry, *found[n:]), strict=True)
-        results += [replace(r, value=value) for r, value in pulled]
+        pulled = zip(self.pulled, (*carry, *found[n:]), strict=True)
+        results += [Result(bar_name(p.name), value, by=p.name) for p, value in pulled]
         of = [p.name for p in step.params[:n]] * (2 if more else 1)
-        of += [r.name for r in step.results[n:]] + [r.by for r in self.pullback.results]
+        of += [r.name for r in step.results[n:]] + [p.name for p in self.pulled]
         cotangents = zip((*bars, *more, *outs, *sums, *found), of, strict=True)
         return self.adjoint.add(
             Function(
-                name=self.adjoint.fresh(f"{step.name}_back"),
+                name=self.adjoint.fresh(BACK.format(step.name)),
                 role=step.role,
                 params=(*first, *second, *entries, *more, *outs, *consts, *sums),
                 body=tuple(body),
                 results=tuple(results),
-                doc=(f"One step back through `{step.name}`.",),
+                doc=(_doc(step.name, self.is_undone),),
                 loc=step.loc,
                 pullback_of=step.name,
                 cotangents=dict(cotangents),
@@ -133,12 +137,18 @@ class ReversedScan:
         body: list[Let],
     ) -> tuple[Expr, ...]:
         """The states before a step, from those behind it."""
-        name = f"un{self.step.name}"
+        name = UNDO.format(self.step.name)
         if name not in self.adjoint.made:
             self.adjoint.add(inverse(self.step, self.n, name))
         before = _renamed(states)
         body.append(Let(before, Call(name, (*states, *entries, *consts))))
         return before
+
+
+def _doc(step: str, is_undone: bool) -> str:
+    if is_undone:
+        return f"`{step}` is undone, then cotangents are pulled back through it."
+    return f"One step back through `{step}`."
 
 
 def bar_name(name: str) -> str:

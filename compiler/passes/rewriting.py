@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..ir.expr import Expr
-from ..ir.module import Call, Function, Let, Module, Scan, Solve, Value
+from ..ir.module import Call, Function, Let, Module, Pull, Scan, Solve, Value
 
 Rule = Callable[[Expr], Expr]
 
@@ -37,3 +37,6 @@ def value_with(value: Value, rule: Rule) -> Value:
         case Solve():
             init, consts = (tuple(map(rule, e)) for e in (value.init, value.consts))
             return replace(value, init=init, times=rule(value.times), consts=consts)
+        case Pull():
+            args, bars = (tuple(map(rule, e)) for e in (value.args, value.bars))
+            return Pull(value.function, args, bars)

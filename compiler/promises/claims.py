@@ -129,6 +129,33 @@ def _module_error(before: Module, after: Module, function: Function) -> float:
     return worst
 
 
+def step_undone(result: Function, step: Function, *_: object) -> Iterator[Broken]:
+    """The function leads from the results of a step back to its states, with any field."""
+    error = broken((result, step), SAME, lambda: _undone_error(result, step))
+    if error is not None:
+        words = [cut("; ".join(map(short, f.expressions))) for f in (step, result)]
+        yield words[0], words[1], error
+
+
+def _undone_error(back: Function, step: Function) -> float:
+    (values,) = next(draws(*step.params))
+    behind, n = by_lines(step, values), len(back.results)
+    given = [*behind, *(values[p] for p in step.params[n:])]
+    found = by_lines(back, dict(zip(back.params, given, strict=True)))
+    starts = [values[p] for p in step.params[:n]]
+    scale = np.asarray(finite_size(*starts, *behind))
+    return max(relative_error(a, b, scale) for a, b in zip(starts, found, strict=True))
+
+
+def by_lines(function: Function, values: Values) -> list[Array]:
+    """What the statements of a function give whose calls are of any function."""
+    known = dict(values)
+    for let in function.body:
+        (target,), (value,) = let.targets, let.operands
+        known[target] = Nodes(value)(known)[value]
+    return [Nodes(e)(known)[e] for e in function.values]
+
+
 def slope_kept(
     result: Sequence[Sequence[Expr]], outputs: Sequence[tuple[Expr, Expr]], wrt: Sequence[Expr]
 ) -> Iterator[Broken]:

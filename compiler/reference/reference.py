@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..ir.module import Function, Module
 from ..passes.adjoint import LOSS_GRADIENT, with_loss_gradient, with_pullback
+from ..passes.reversed_scan import Keep
 from ..semantics.interpreter import Interpreter
 from .initial import initial_weights
 
@@ -19,10 +20,11 @@ Weights = Mapping[str, Array]
 
 
 class Reference:
-    """The network in NumPy; see the Model protocol for shapes."""
+    """The network in NumPy; see the Model protocol for shapes. `keep` is what its gradient keeps of
+    the states."""
 
-    def __init__(self, module: Module) -> None:
-        self.module = module
+    def __init__(self, module: Module, keep: Keep = Keep.STATES) -> None:
+        self.module, self.keep = module, keep
 
     def init(self, seed: int | None = None) -> dict[str, Array]:
         """Initial weights in the module's dtype."""
@@ -36,6 +38,10 @@ class Reference:
     def trajectory(self, weights: Weights, x: Array) -> Array:
         """The stacked state (y, z) at t_0 … t_N: (N+1, s, n)."""
         return self._run("trajectory", weights, x)
+
+    def solve(self, weights: Weights, x: Array, times: Array) -> Array:
+        """The stacked state at any times, of an adaptive method with shared weights."""
+        return self._run("solve", weights, x, times)
 
     def vector_field(self, weights: Weights, t: float, y: Array) -> Array:
         """f(t, y), rows (s, n) in and out; y'' of a second-order field."""
@@ -61,7 +67,7 @@ class Reference:
 
     @cached_property
     def _gradient(self) -> Interpreter:
-        return Interpreter(with_loss_gradient(self.module))
+        return Interpreter(with_loss_gradient(self.module, self.keep))
 
     def run(self, function: str, weights: Weights, *args: Any) -> list[Array]:
         """All results of any function of the module."""

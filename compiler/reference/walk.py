@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from ..builders.step import carried
+from ..builders.adaptive import is_adaptive
 from ..ir.compiled import Compiled
 from .reference import Array, Reference, Weights
 
@@ -23,8 +23,13 @@ def states_before(
 ) -> dict[int, Array]:
     """The stacked states (s, n) with which some of the steps 0, 1, … begin."""
     problem, reference = compiled.problem, Reference(compiled.module)
-    blocks = [list(carried(problem)).index(name) for name in problem.blocks]
     size, wanted = _at_once(compiled), set(steps)
+    if "step" not in compiled.module.functions:  # one solve gives them all
+        states = reference.trajectory(weights, x)
+        return {j: states[j] for j in sorted(wanted)}
+    names = [p.name for p in compiled.module.functions["step"].params]
+    blocks = [names.index(name) for name in problem.blocks if name in names] or [0]
+    h = (np.asarray(problem.h),) * is_adaptive(problem)
     carry = reference.run("initial_state", _of_steps(compiled, weights, 0, 1), x)
     found = {0: carry}
     for start in range(0, max(wanted), size):
@@ -33,7 +38,7 @@ def states_before(
         for j in range(start, stop):
             time = () if problem.is_autonomous else (np.asarray(problem.h * j),)
             layer = (stack[j - start] for stack in stacks)
-            carry = reference.run("step", {}, *carry, *time, *layer, *shared)
+            carry = reference.run("step", {}, *carry, *time, *layer, *shared, *h)
             if j + 1 in wanted:
                 found[j + 1] = carry
     return {j: np.concatenate([found[j][i] for i in blocks]).T for j in sorted(wanted)}

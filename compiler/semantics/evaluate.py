@@ -35,6 +35,16 @@ def rounding(size: float, rng: np.random.Generator) -> Iterator[None]:
         _rounding.reset(token)
 
 
+@contextmanager
+def exactly() -> Iterator[None]:
+    """Within it nothing is off: an adaptive solver would take noise in slopes for stiffness."""
+    token = _rounding.set(None)
+    try:
+        yield
+    finally:
+        _rounding.reset(token)
+
+
 class _Noise:
     """Factors 1 + u, |u| < size, in the order of the generator; it draws many at a time, since most
     arrays have a few entries."""

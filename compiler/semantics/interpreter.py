@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ir.expr import Expr
-from ..ir.module import Call, Function, Let, Module, Scan
+from ..ir.module import Call, Function, Let, Module, Pull, Scan, Solve
 from .evaluate import Evaluator
 from .meaning import Array
+from .solved import solved
 
 Weights = Mapping[str, Array]
 
@@ -143,7 +144,22 @@ class Interpreter:
                 return self._function(let.value.function, operands, weights)
             case Scan():
                 return self._scanned(let.value, operands, weights)
-        raise TypeError(f"{type(let.value).__name__} is not interpreted")
+            case Solve():
+                return self._solved(let.value, operands, weights)
+            case Pull():
+                raise TypeError("a framework's own reverse mode is not interpreted")
+
+    def _solved(
+        self, solve: Solve, operands: list[Array], weights: Mapping[Expr, Array]
+    ) -> list[Array]:
+        n = len(solve.init)
+        states, times, consts = operands[:n], operands[n], operands[n + 1 :]
+
+        def slopes(t: float, states: list[Array]) -> list[Array]:
+            time = [np.asarray(t)] * solve.timed
+            return self._function(solve.field, [*time, *states, *consts], weights)
+
+        return solved(slopes, states, times, solve.by, self.narrowed is not None)
 
     def _scanned(
         self, scan: Scan, operands: list[Array], weights: Mapping[Expr, Array]

@@ -279,6 +279,7 @@ MEANING: dict[str, Meaning] = {
     "last": lambda node, x: x[-1],
     "scalar": lambda node, x, like: np.asarray(x),
     "step_of": _step_of,
+    "interval": lambda node, start, stop: np.asarray([start, stop]),
     "column": _column,
     "uncolumn": _uncolumn,
     "flip": _flip,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shapes import SHAPES
+from flows import FLOWS, flow
+from shapes import SHAPES, UNDONE
 
 import wellposed
 from wellposed.backends.registry import get
@@ -20,12 +21,16 @@ from wellposed.spec.model import Spec
 GOLDEN = Path(__file__).parents[1] / "golden"
 EXAMPLES = [path.stem for path in examples()]
 BACKENDS = ("torch", "jax")
-FILES = [(name, backend) for name in (*EXAMPLES, *SHAPES) for backend in BACKENDS]
+SPECS = SHAPES | UNDONE
+FILES = [(name, backend) for name in (*EXAMPLES, *SPECS) for backend in BACKENDS]
+FILES += [(n, b) for n in FLOWS for b in BACKENDS if (n, b) != ("flow-tsit5", "torch")]
 
 
 def spec(name: str) -> Spec:
-    if name in SHAPES:
-        return Spec.model_validate(SHAPES[name] | {"name": name})
+    if name in FLOWS:
+        return flow(name)
+    if name in SPECS:
+        return Spec.model_validate(SPECS[name] | {"name": name})
     return wellposed.load(name)
 
 
@@ -37,7 +42,7 @@ def path(name: str, backend: str) -> Path:
 def test_the_emitted_text_is_the_kept_one(
     name: str, backend: str, request: pytest.FixtureRequest
 ) -> None:
-    text = get(backend).emit(compiled(spec(name)).module)
+    text = get(backend).emit(compiled(spec(name)).written)
     file = path(name, backend)
     if request.config.getoption("--update-golden"):
         file.write_bytes(text.encode())
@@ -49,4 +54,4 @@ def test_there_is_no_file_too_many() -> None:
 
 
 def test_no_shape_has_the_name_of_an_example() -> None:
-    assert not set(SHAPES) & set(EXAMPLES)
+    assert not set(SPECS) & set(EXAMPLES)

@@ -26,7 +26,8 @@ def drawn(*overrides: str, base: str = "stability-minus", out: str = "p") -> lis
     [
         ("stability-minus", (), {"features", "eigenvalues", "trajectories"}),
         ("tiny.yaml", (), {"decision", "features", "eigenvalues", "trajectories"}),
-        ("tiny.yaml", ("model.state=3",), {"decision", "features", "eigenvalues"}),
+        ("tiny.yaml", ("model.state=3",), {"decision", "features", "eigenvalues", "trajectories"}),
+        ("tiny.yaml", ("model.state=4",), {"decision", "features", "eigenvalues"}),
         ("tiny.yaml", ("data.validation=0",), {"features", "eigenvalues", "trajectories"}),
         (
             "tiny.yaml",
@@ -102,8 +103,8 @@ def test_features_are_the_block_that_the_readout_sees(
 ) -> None:
     seen: dict[str, Any] = {}
 
-    def record(y: Any, labels: Any, times: Any, path: Any, title: str, names: Any) -> None:
-        seen.update(y=y, labels=labels, times=times)
+    def record(y: Any, labels: Any, times: Any, path: Any, title: str, *_: Any, **how: Any) -> None:
+        seen.update(y=y, labels=labels, times=times, **how)
 
     monkeypatch.setattr(pictures.features, "features_through_layers", record)
     given = ("model.vector_field=hamiltonian", "model.parametrization=free")
@@ -117,3 +118,22 @@ def test_features_are_the_block_that_the_readout_sees(
         np.allclose(seen["y"][0], train.x)
         and seen["labels"].tolist() == np.asarray(train.targets).tolist()
     )
+    assert (seen["over_time"], seen["goals"]) == (False, None)
+
+
+def test_of_points_that_are_the_same_one_is_drawn_with_its_target(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the 500 numbers ±1 of the flip there are two paths."""
+    seen: dict[str, Any] = {}
+
+    def record(y: Any, *_: Any, **how: Any) -> None:
+        seen.update(y=y, **how)
+
+    monkeypatch.setattr(pictures.features, "features_through_layers", record)
+    api.draw_untrained(wellposed.load("flip-augmented"), Path("p"))
+    assert sorted(seen["y"][0, :, 0]) == [-1, 1] and seen["over_time"]
+    np.testing.assert_array_equal(seen["goals"], -seen["y"][0, :, :1])
+    spec = wellposed.load("flip-flow", {"model.readout": {"kind": "regression"}})
+    api.draw_untrained(spec, Path("p"))
+    assert seen["goals"] is None, "of the prediction Wᵀ y + μ, and not of y"

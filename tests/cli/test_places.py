@@ -25,8 +25,9 @@ def test_a_finding_is_at_the_override_of_a_part_of_what_it_is_about(cli: Cli) ->
     assert file["N201"] == ("tiny.yaml", 8)
     found = places(cli("show", "tiny.yaml", f"{GAMMA}=0.2", "--json"))
     assert found["N201"] == ("command line", 1)
-    said = cli("show", "tiny.yaml", f"{GAMMA}=0.2").out
+    said, _, flow = cli("show", "tiny.yaml", f"{GAMMA}=0.2").out.partition("\nFlow\n")
     assert f"command line:1:{len(GAMMA) + 2}: note[N201]" in said and "tiny.yaml:" not in said
+    assert "tiny.yaml:6:10: note[N207]" in flow, "what is about the state stays in the file"
 
 
 def test_other_findings_stay_in_the_file(cli: Cli, folder: Path) -> None:

@@ -67,14 +67,16 @@ def test_options_may_stand_before_the_spec(cli: Cli) -> None:
 def test_show_prints_all_of_it(cli: Cli) -> None:
     called = cli("show", "tiny.yaml")
     assert called.code == 0
-    for part in ("Equations", "Weights", "Integrator", "Cost", "Stability"):
+    for part in ("Equations", "Weights", "Integrator", "Cost", "Stability", "Flow"):
         assert f"\n{part}\n" in called.out
     assert "y' = tanh(K y + b)" in called.out
     assert "(4, 2, 2)" in called.out and "forward Euler" in called.out
     assert "tiny.yaml:8:20: note[N201]" in called.out
     for part in ("= assumes: ", "= evidence: "):
         assert part in called.out
+    assert "tiny.yaml:6:10: note[N207]" in called.out and "= cure: state: 3 with" in called.out
     assert "\x1b" not in called.out
+    assert "\nFlow\n" not in cli("show", "tiny.yaml", "model.state=3").out
 
 
 def test_show_warns_of_forward_euler_on_oscillations_and_names_a_cure(cli: Cli) -> None:

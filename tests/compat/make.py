@@ -35,15 +35,15 @@ EPOCHS = 2
 
 
 def main() -> int:
-    """Write the folder of this version."""
+    """Write what is missing from the folder of this version; what is there already is a promise."""
     folder = HERE / wellposed.__version__
-    if folder.exists():
-        print(f"{folder.name} is there already, and is a promise", file=sys.stderr)
-        return 1
-    for example in examples():
+    missing = [each for each in examples() if not (folder / each.stem).exists()]
+    for example in missing:
         write(example, folder / example.stem)
         print(example.stem)
-    return 0
+    if not missing:
+        print(f"{folder.name} is there already, and is a promise", file=sys.stderr)
+    return 0 if missing else 1
 
 
 def write(example: Path, folder: Path) -> None:

@@ -70,7 +70,7 @@ VALUES = {
     classes: np.array([2, 0, 1]),
     logs: np.array([[0.0, 5, 0], [np.log(3), 5, 0]]),
 }
-SIZES = {"s": 3, "N": 2, "L": 5}
+SIZES = {"s": 3, "N": 2, "L": 5, "ends": 2}
 CUT = (Axis("five"), Axis("segment"), Axis("inner"), Axis("left"), Size(2), Size(2))
 
 
@@ -167,6 +167,7 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     "last": [(build("last", w), [5, 6]), (build("last", p), P[-1])],
     "put": [(build("put", build("at", w, i), i, w), [[0, 0], [3, 4], [0, 0]])],
     "times": [(times(a, Size(2), (STEP,)), [0, 12])],
+    "interval": [(build("interval", constant(0.5), constant(2)), [0.5, 2])],
     "step_of": [
         (build("step_of", constant(t), constant(0.1), attributes=(Size(10),)), j)
         for t, j in ((0.0, 0), (0.05, 0), (0.1 * 3, 3), (0.299999, 2), (1.0, 9), (7.0, 9), (-1, 0))
@@ -237,6 +238,7 @@ UNCHANGED = {
 }
 """Rows that leave one array as it is where no axis, size or layout tells them more."""
 SAME: dict[str, set[str]] = {
+    "interval": {"concat"},
     "eye": {"identity_operator"},
     "identity_operator": {"eye"},
     "transpose": {"flip"},

@@ -21,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wellposed.data import Preprocessing, features, load, npz_file, read_features, text_file
-from wellposed.spec.data import Csv, Data, Ellipses, Npz
+from wellposed.spec.data import Csv, Data, Npz
 from wellposed.spec.diagnostics import Diagnostic, Span, SpecError
+from wellposed.spec.generated import Ellipses
 from wellposed.spec.node import Root
 from wellposed.spec.source import Document, read_text
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from wellposed.data import Dataset, Preprocessing, Scaling, Split, features, load, read_features
-from wellposed.spec.data import Csv, Data, Ellipses, Npz
+from wellposed.spec.data import Csv, Data, Npz
+from wellposed.spec.generated import Ellipses
 
 FLOWERS = """\
 width,height,species,price

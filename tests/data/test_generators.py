@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import wellposed
 from wellposed.data import Dataset, Split, load
 from wellposed.data.generators import peaks_surface
-from wellposed.spec.data import Data, Digits, Ellipses, Peaks, Points, SwissRoll
+from wellposed.spec.data import Data, Digits, Points
+from wellposed.spec.generated import Ellipses, Flip, NestedSpheres, Peaks, SwissRoll
 
-Generated = Ellipses | SwissRoll | Peaks | Digits
+Generated = Ellipses | SwissRoll | Peaks | NestedSpheres | Digits
 GENERATED: list[Generated] = [
     Ellipses(),
     Ellipses(train=31, validation=0, noise=0.1),
@@ -23,6 +25,8 @@ GENERATED: list[Generated] = [
     SwissRoll(train=100, validation=33, noise=0.01),
     Peaks(),
     Peaks(train=11, validation=7, classes=3),
+    NestedSpheres(),
+    NestedSpheres(train=31, validation=9, dimensions=3, radii=(1.0, 2.0, 4.0)),
     Digits(),
     Digits(validation=0),
 ]
@@ -65,7 +69,7 @@ def test_the_seed_decides(node: Data) -> None:
     assert np.array_equal(first.train.x, other.train.x) == (node in DETERMINISTIC)
 
 
-@pytest.mark.parametrize("node", GENERATED[:6], ids=repr)
+@pytest.mark.parametrize("node", GENERATED[:8], ids=repr)
 def test_classes_are_balanced(node: Data) -> None:
     data = dataset(node)
     for part in (data.train, data.validation):
@@ -90,6 +94,39 @@ def test_ellipses_lie_in_their_rings_and_fill_them() -> None:
     bound = 5 / math.sqrt(20_000)  # the mean of s uniform draws strays by 0.29 / √s
     assert abs(r.mean() - 0.5) < bound
     assert abs(np.exp(1j * angle).mean()) < bound
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 5])
+def test_nested_spheres_fill_a_ball_and_the_shell_around_it(dimensions: int) -> None:
+    """The share of a class within radius r is ((r − a)/(b − a))^d, whatever the direction."""
+    size, bounds = 20_000, ((0.0, 0.5), (1.0, 1.5))
+    data = dataset(NestedSpheres(train=size, dimensions=dimensions))
+    assert data.preprocessing.classes == ("inner", "outer")
+    for label, (low, high) in enumerate(bounds):
+        x = data.train.x[targets(data.train) == label]
+        r = np.sqrt(sum(x[:, i] ** 2 for i in range(dimensions)))
+        assert low <= r.min() and r.max() <= high
+        for share in (0.25, 0.5, 0.75):
+            within = np.mean(r <= low + share * (high - low))
+            assert abs(within - share**dimensions) < 2.5 / math.sqrt(size)  # 3.5 deviations
+        assert np.abs(np.mean(x / r[:, None], axis=0)).max() < 4 / math.sqrt(size * dimensions / 2)
+
+
+def test_radii_have_to_increase() -> None:
+    spec = "{kind: nested-spheres, radii: [1, 1, 2]}"
+    with pytest.raises(wellposed.SpecError, match="radii must increase, got 1 after 1"):
+        wellposed.load("spheres-augmented", overrides=[f"data={spec}"])
+
+
+def test_the_flip_is_minus_one_and_one_equally_often_and_its_target_is_minus_x() -> None:
+    data = dataset(Flip(train=10_000))
+    for part in (data.train, data.validation):
+        assert set(part.x.ravel().tolist()) == {-1.0, 1.0}
+        assert part.x.shape == targets(part).shape == (len(part), 1)
+        np.testing.assert_array_equal(targets(part), -part.x)
+    assert abs(data.train.x.mean()) < 0.04  # 4 deviations
+    assert (len(data.validation), data.kind, data.features) == (100, "values", 1)
+    assert not np.array_equal(data.train.x, dataset(Flip(train=10_000), seed=1).train.x)
 
 
 def test_noise_has_the_deviation_it_names() -> None:

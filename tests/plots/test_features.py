@@ -164,3 +164,29 @@ def test_fewer_times_than_panels_and_few_labelled_points(tmp_path: Path) -> None
 def test_shapes_that_do_not_fit_are_errors(tmp_path, shape, labels, times, message) -> None:
     with pytest.raises(ValueError, match=message):
         features_through_layers(np.zeros(shape), labels, np.arange(times), tmp_path / "f", "t")
+
+
+def test_of_a_number_each_component_is_drawn_over_time_with_its_goal(tmp_path: Path) -> None:
+    """The half turn that takes ±1 to ∓1: y₁ crosses in time, and y₂ says why it may."""
+    t = np.linspace(0, np.pi, 21)
+    y = np.stack([np.column_stack([s * np.cos(t), s * np.sin(t)]) for s in (1, -1)], axis=1)
+    goals = np.array([[-1.0], [1.0]])
+    given = {"over_time": True, "goals": goals}
+    figure = features_through_layers(y, None, t, tmp_path / "f.png", "flip", **given)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["$y_1$", "$y_2$"]
+    for i, axes in enumerate(figure.axes):
+        for way, values in zip(ways(axes), y[..., i].T, strict=True):
+            np.testing.assert_array_equal(way, np.column_stack([t, values]))
+        assert len({to_hex(line.get_color()) for line in axes.lines}) == 2
+    (marks,) = clouds(figure.axes[0])
+    np.testing.assert_array_equal(marks.get_offsets(), [[t[-1], -1], [t[-1], 1]])
+    colours = [to_hex(colour[:3]) for colour in marks.get_edgecolors()]
+    assert colours == [to_hex(line.get_color()) for line in figure.axes[0].lines]
+    assert clouds(figure.axes[1]) == [] and "□ target" in said(figure)
+    assert_sensible(tmp_path / "f.png")
+
+
+def test_many_components_are_not_drawn_one_by_one(tmp_path: Path) -> None:
+    y = RNG.normal(size=(5, 3, 4))
+    figure = features_through_layers(y, None, np.arange(5), tmp_path / "f.png", "t", over_time=True)
+    assert figure.axes[0].get_xlabel().startswith("PC 1")

@@ -41,6 +41,12 @@ class Tiny:
     def trajectory(self, w: Weights, x: np.ndarray) -> np.ndarray:
         return np.array([(1 + w["g"]) ** j * x for j in range(STEPS + 1)])
 
+    def solve(self, w: Weights, x: np.ndarray, times: np.ndarray) -> np.ndarray:
+        return self.trajectory(w, x)[times.astype(int)]
+
+    def statistics(self, w: Weights, x: np.ndarray) -> dict[str, int]:
+        return {"nfe": STEPS, "nfe_backward": STEPS, "accepted": STEPS, "rejected": 0}
+
     def vector_field(self, w: Weights, t: float, y: np.ndarray) -> np.ndarray:
         return w["g"] * y
 

@@ -1,0 +1,200 @@
+"""Adaptive methods: what a solver is given, and the states that it gives.
+
+Weights that all times share make one solve of [0, T]. With weights in time a step is a solve of
+[t_j, t_{j+1}]: where a right-hand side jumps or has a kink, no step of the solver lies across it.
+"""
+
+from __future__ import annotations
+
+from ...spec.adaptive import Adaptive
+from ..ir.expr import Expr, build, constant, times, variable
+from ..ir.module import Function, Let, Result, Role, Solve
+from ..ir.problem import LayerWeight, Problem, slices
+from ..ir.text import definition
+from ..ir.types import ENDS, NODE, OBSERVATION, Size, Type, columns, rows
+from .body import Body
+from .field import made, rhs
+from .layer import Layer, as_layer
+from .names import parametrization_names, rhs_name
+
+LOC = ("model", "integrator")
+SLOPES, STACKED = "slopes", "state"
+HORIZON, STEPS = "HORIZON", "STEPS"
+
+
+def is_adaptive(problem: Problem) -> bool:
+    return isinstance(problem.integrator, Adaptive)
+
+
+def state(problem: Problem) -> Expr:
+    """A new variable for the stacked state, which is what a solver carries."""
+    if len(problem.blocks) == 1:
+        return variable(problem.first.name, problem.first.variable.type)
+    return variable(STACKED, columns((problem.size,)))
+
+
+def blocks_of(problem: Problem, whole: Expr) -> dict[str, Expr]:
+    """The blocks of the stacked state."""
+    if len(problem.blocks) == 1:
+        return {problem.first.name: whole}
+    places = zip(problem.blocks, slices(problem.blocks.values()), strict=True)
+    return {n: build("slice", whole, attributes=place) for n, place in places}
+
+
+def stack(parts: list[Expr]) -> Expr:
+    return parts[0] if len(parts) == 1 else build("concat", *parts)
+
+
+# --- the field -------------------------------------------------------------------------------
+
+
+def _is_alone(problem: Problem, layer: Layer) -> bool:
+    """Is the one right-hand side itself what the solver takes: (t, y, weights)?"""
+    own = problem.depends_on(problem.first.name)
+    is_whole = len(problem.blocks) == 1 and problem.first.variable in own
+    return is_whole and all(w.mode != "linear" for w in problem.layer)
+
+
+def _takes_time(problem: Problem) -> bool:
+    return not problem.is_autonomous or "linear" in problem.modes
+
+
+def slopes(problem: Problem, layer: Layer) -> Function | None:
+    """The slopes of the stacked state as a function of (t, state, weights), where that is not the
+    right-hand side of a block itself."""
+    if _is_alone(problem, layer):
+        return None
+    t, whole, body = variable("t"), state(problem), Body()
+    t_j = variable("t_j")
+    given = {e: variable(e.variable.name, e.variable.type) for e in layer.entries}
+    names = parametrization_names(problem)
+    theta = None
+    if "linear" in problem.modes:
+        theta = body.named("theta", (t - t_j if not problem.is_autonomous else t) / problem.H)
+    values: dict[LayerWeight, Expr] = {}
+    for entry, value in given.items():
+        weight = entry.weight
+        if weight.mode != "linear":
+            values[weight] = value
+        elif entry.stage == 0:
+            end = next(v for e, v in given.items() if e.weight is weight and e.stage == 1)
+            assert theta is not None
+            raw = (1 - theta) * value + theta * end
+            values[weight] = body.named(weight.name, as_layer(made(names, weight, raw)))
+    states = blocks_of(problem, whole)
+    if len(states) > 1:
+        states = {n: body.named(n, e) for n, e in states.items()}
+    found = [
+        rhs(problem, b, t, states, [values[w] for w in problem.layer_of(b)]) for b in problem.blocks
+    ]
+    takes = (t,) if _takes_time(problem) else ()
+    since = (t_j,) if theta is not None and not problem.is_autonomous else ()
+    return Function(
+        name=SLOPES,
+        role=Role.FIELD,
+        params=(*takes, whole, *since, *given.values()),
+        body=tuple(body.lets),
+        results=(Result(f"d{whole.name}", stack(found)),),
+        doc=(_slopes_doc(problem),),
+        loc=problem.rhs_locs[problem.first.name],
+        subject=", ".join(problem.blocks),
+    )
+
+
+def _slopes_doc(problem: Problem) -> str:
+    names = ", ".join(f"{name}'" for name in problem.blocks)
+    text = names if len(problem.blocks) == 1 else f"({names}) of the stacked state"
+    if "linear" in problem.modes:
+        made_of = [
+            f"; {definition(w.name, w.raw.name, w.definition)}"
+            for w in problem.layer
+            if w.mode == "linear" and not w.is_raw
+        ]
+        text += f" at t_j + θ h, weights linear between both ends of the step{''.join(made_of)}"
+    return f"{text}."
+
+
+# --- the solves ------------------------------------------------------------------------------
+
+
+def solve(problem: Problem, layer: Layer, start: Expr, at: Expr, consts: tuple[Expr, ...]) -> Solve:
+    """The states at these times from the one at the first."""
+    integrator = problem.integrator
+    assert isinstance(integrator, Adaptive)
+    alone = _is_alone(problem, layer)
+    return Solve(
+        field=rhs_name(problem, problem.first.name) if alone else SLOPES,
+        init=(start,),
+        times=at,
+        consts=consts,
+        by=integrator,
+        timed=_takes_time(problem),
+    )
+
+
+def solved(
+    problem: Problem,
+    body: Body,
+    layer: Layer,
+    start: Expr,
+    weights: tuple[Expr, ...],
+    *,
+    path: bool,
+) -> Expr:
+    """The state at T, or at t_0 … t_N."""
+    if path:
+        axis, at = NODE, times(problem.H, Size(problem.steps, STEPS) + Size(1), (NODE,))
+    else:
+        horizon = constant(problem.spec.model.time.horizon, HORIZON)
+        axis, at = ENDS, build("interval", constant(0.0), horizon)
+    along = variable(f"{start.name}s", start.type.along(axis))
+    body.lets.append(Let((along,), solve(problem, layer, start, at, weights)))
+    return along if path else build("last", along)
+
+
+def step(problem: Problem, layer: Layer) -> Function:
+    """`step(state, t, weights of a layer, h)` → the state at t + h."""
+    before, t, h = state(problem), variable("t"), variable("h")
+    given = tuple(e.variable for e in layer.entries)
+    takes_t = not problem.is_autonomous
+    since = (t,) if takes_t and "linear" in problem.modes else ()
+    at = build("interval", constant(0.0), h)
+    at = t + at if takes_t else at
+    along = variable(f"{before.name}s", before.type.along(ENDS))
+    groups = {e.variable: group for e in layer.entries if (group := layer.group(e))}
+    return Function(
+        name="step",
+        role=Role.STEP,
+        params=(before, *(t,) * takes_t, *given, h),
+        body=(Let((along,), solve(problem, layer, before, at, (*since, *given))),),
+        results=(Result(before.name, build("last", along)),),
+        doc=(f"{problem.integrator.name} over a step, in as many of its own as it needs.",),
+        loc=LOC,
+        numbers=(h,),
+        groups=groups,
+    )
+
+
+def solution(problem: Problem, layer: Layer, lift: Function, weights: Function | None) -> Function:
+    """`solve(x, times)`: the stacked states at any times, x being that at the first."""
+    x, body = variable("x", rows((problem.features.value,))), Body()
+    at = variable("times", Type((), (OBSERVATION,)))
+    (start,) = body.call(lift, x)
+    given = body.call(weights) if weights is not None else ()
+    along = variable(f"{start.name}s", start.type.along(OBSERVATION))
+    body.lets.append(Let((along,), solve(problem, layer, start, at, given)))
+    return Function(
+        name="solve",
+        role=Role.PATH,
+        params=(x, at),
+        body=tuple(body.lets),
+        results=(Result("states", build("flip", along)),),
+        doc=(
+            f"The states at these times, x belongs to the first: (times, s, {problem.size}).",
+            "The times increase or decrease; they only read the solution.",
+        ),
+        loc=("model", "time"),
+        takes_weights=True,
+        groups=body.groups,
+        rows={x: problem.features},
+    )

@@ -1,0 +1,257 @@
+"""flow-gram: y' = tanh(K y + b),  0 ≤ t ≤ T.
+
+Vector field   layer, y ∈ ℝ³
+               K = −Cᵀ C
+Integrator     Dormand–Prince 5(4), order 5
+               T = 2, 2 solves of h = T/N = 1, one for each weight; rtol 1e-05, atol
+               1e-07, at most 4,096 steps
+Weights        linear in time between N + 1 nodes; 44 numbers
+Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
+Stability      λ(∂f/∂y) ≤ 0 for all weights and states (0 ≤ σ' ≤ 1): ∂f/∂y = D M with D
+               = diag σ' is similar to D^½ M D^½
+
+Written by wellposed 0.1.0 (JAX) from the spec flow-gram, f2688c00.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from diffrax import RESULTS, Dopri5, ODETerm, PIDController, SaveAt, diffeqsolve
+from jax import Array
+from safetensors.numpy import load_file
+
+jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
+
+Weights = dict[str, Array]
+Layer = tuple[Array, ...]
+
+FEATURES = 3  # d
+STATES = 3  # n
+CLASSES = 2
+MAX_STEPS = 4096  # of a solve, which fails with more
+HORIZON, STEPS = 2, 2  # T, N
+H = HORIZON / STEPS  # h = T/N
+RTOL = 1e-05  # of a step: relative
+ATOL = 1e-07  # and absolute
+
+
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
+def init(seed: int = 2) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "C": np.repeat(
+            rng(seed, "C").normal(0.0, STATES**-0.5, (1, STATES, STATES)),
+            STEPS + 1,
+            axis=0,
+        ),
+        "b": np.zeros((STEPS + 1, STATES)),
+        "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
+        "mu": np.zeros(CLASSES),
+    }
+    return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def check_rows(rows: Array, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {rows.shape}, not (s, {columns})")
+
+
+def check_targets(x: Array, targets: Array) -> None:
+    """Refuse what is not one class for each example, or CLASSES probabilities."""
+    check_rows(x, FEATURES, "x")
+    shape = (x.shape[0],) if targets.ndim == 1 else (x.shape[0], CLASSES)
+    if targets.shape != shape:
+        raise ValueError(f"targets are {targets.shape}, not {shape}")
+
+
+def check_weights(weights: Weights) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "C": (STEPS + 1, STATES, STATES),
+        "b": (STEPS + 1, STATES),
+        "W": (STATES, CLASSES),
+        "mu": (CLASSES,),
+    }
+    found = {name: value.shape for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
+def step_of(t: float | Array) -> Array:
+    """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
+    rounding = 1e-9 + 4 * jnp.finfo(jnp.result_type(float)).eps * t / H
+    return jnp.floor(t / H + rounding).astype(int).clip(0, STEPS - 1)
+
+
+def class_probabilities(targets: Array, dtype: jnp.dtype) -> Array:
+    """Integer classes as one-hot rows, of one that is out of range as NaN;
+    probabilities as they are.
+    """
+    if targets.ndim == 1:
+        one_hot = jax.nn.one_hot(targets, CLASSES, dtype=dtype)
+        known = (targets >= 0) & (targets < CLASSES)
+        return jnp.where(known[:, None], one_hot, jnp.nan)
+    return targets
+
+
+def largest_rms(error: Array) -> Array:
+    """The RMS over the state, of the row where it is largest: no row is solved worse
+    for others.
+    """
+    return jnp.sqrt(jnp.mean(error**2, axis=0)).max()
+
+
+def integrate(
+    field: Callable[..., Array], y: Array, times: Array, *weights: Array
+) -> Array:
+    """y at these times, y' = field(t, y, *weights), by Dormand–Prince 5(4) of
+    diffrax. NaN where it gives up.
+    """
+    solution = diffeqsolve(
+        ODETerm(lambda t, y, weights: field(t, y, *weights)),
+        Dopri5(),
+        t0=times[0],
+        t1=times[-1],
+        dt0=None,
+        y0=y,
+        args=weights,
+        saveat=SaveAt(ts=times),
+        stepsize_controller=PIDController(rtol=RTOL, atol=ATOL, norm=largest_rms),
+        max_steps=MAX_STEPS,
+        throw=False,
+    )
+    return jnp.where(solution.result == RESULTS.successful, solution.ys, jnp.nan)
+
+
+def negative_gram(C: Array) -> Array:
+    """−Cᵀ C, of one matrix or of a stack of them."""
+    return -C.mT @ C
+
+
+def dy_dt(y: Array, K: Array, b: Array) -> Array:
+    """y' = tanh(K y + b)."""
+    return jnp.tanh(K @ y + b)
+
+
+def slopes(
+    t: Array, y: Array, C_start: Array, b_start: Array, C_end: Array, b_end: Array
+) -> Array:
+    """y' at t_j + θ h, weights linear between both ends of the step; K = −Cᵀ C."""
+    theta = t / H
+    K = negative_gram((1 - theta) * C_start + theta * C_end)
+    b = ((1 - theta) * b_start + theta * b_end)[:, None]
+    return dy_dt(y, K, b)
+
+
+def step(y: Array, start: Layer, end: Layer, h: float) -> Array:
+    """Dormand–Prince 5(4) over a step, in as many of its own as it needs."""
+    ys = integrate(slopes, y, jnp.array([0.0, h], y.dtype), *start, *end)
+    return ys[-1]
+
+
+def layer_weights(weights: Weights) -> tuple[Layer, Layer]:
+    """The weights of all steps; K = −Cᵀ C; vectors as columns."""
+    check_weights(weights)
+    start = (weights["C"][:-1], weights["b"][:-1])
+    end = (weights["C"][1:], weights["b"][1:])
+    return start, end
+
+
+def weights_at(weights: Weights, t: float) -> Layer:
+    """Weights interpolated at t."""
+    j = step_of(t)
+    theta = t / H - j
+    return (
+        negative_gram((1 - theta) * weights["C"][j] + theta * weights["C"][j + 1]),
+        ((1 - theta) * weights["b"][j] + theta * weights["b"][j + 1])[:, None],
+    )
+
+
+def initial_state(weights: Weights, x: Array) -> Array:
+    """y(0) = x; one column per example."""
+    check_rows(x, FEATURES, "x")
+    return x.T
+
+
+def final_state(weights: Weights, x: Array) -> Array:
+    """y(T), one column per example."""
+    y = initial_state(weights, x)
+    starts, ends = layer_weights(weights)
+
+    def advance(y: Array, layer: tuple[Layer, Layer]) -> tuple[Array, None]:
+        return step(y, *layer, H), None
+
+    y, _ = jax.lax.scan(advance, y, (starts, ends))
+    return y
+
+
+def trajectory(weights: Weights, x: Array) -> Array:
+    """y at t_0, …, t_N: (N + 1, s, 3)."""
+    y = initial_state(weights, x)
+    starts, ends = layer_weights(weights)
+
+    def advance(y: Array, layer: tuple[Layer, Layer]) -> tuple[Array, Array]:
+        y = step(y, *layer, H)
+        return y, y
+
+    _, ys = jax.lax.scan(advance, y, (starts, ends))
+    ys = jnp.concatenate([y[None], ys])
+    return ys.mT
+
+
+def vector_field(weights: Weights, t: float, y: Array) -> Array:
+    """f(t, y), rows (s, 3) in and out, with weights interpolated at t."""
+    check_rows(y, STATES, "y")
+    layer = weights_at(weights, t)
+    y = y.T
+    return dy_dt(y, *layer).T
+
+
+def forward(weights: Weights, x: Array) -> Array:
+    """Logits Wᵀ y(T) + μ, one row per example: (s, 2)."""
+    y = final_state(weights, x)
+    logits = weights["W"].T @ y + weights["mu"][:, None]
+    return logits.T
+
+
+def loss(weights: Weights, x: Array, targets: Array) -> Array:
+    """Mean over the examples of −Σ (C ⊙ log softmax(u)), u the logits; targets C are
+    classes (s,) or their probabilities (s, classes).
+    """
+    check_targets(x, targets)
+    logits = forward(weights, x).T
+    C = class_probabilities(targets, x.dtype).T
+    losses = -(C * jax.nn.log_softmax(logits, axis=0)).sum(axis=0)
+    return losses.mean()
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    print(__doc__)
+    file = Path(__file__).with_name("flow_gram.safetensors")
+    arrays = load_file(file) if file.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    origin = file.name if file.exists() else f"init(), as there is no {file.name} here"
+    print(f"{count:,} weights of {origin}:", {n: v.shape for n, v in arrays.items()})
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    targets = np.arange(8) % CLASSES
+    weights = {name: jnp.asarray(value) for name, value in arrays.items()}
+    value, gradient = jax.value_and_grad(loss)(
+        weights, jnp.asarray(x), jnp.asarray(targets)
+    )
+    norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5
+    print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")
+
+
+if __name__ == "__main__":
+    main()
