@@ -39,15 +39,17 @@ def layer_weights(problem: Problem, layer: Layer) -> Function:
         role=Role.PATH,
         params=(),
         results=tuple(results),
-        doc=(_weights_doc(problem),),
+        doc=(_weights_doc(problem, layer),),
         loc=TIME,
         takes_weights=True,
     )
 
 
-def _weights_doc(problem: Problem) -> str:
-    found = [definition(w.name, w.raw.name, w.definition) for w in problem.layer if not w.is_raw]
-    if any(w.variable.type.rank == 1 for w in problem.layer):
+def _weights_doc(problem: Problem, layer: Layer) -> str:
+    raw = {e.weight for e in layer.entries if e.is_raw}
+    made = [w for w in problem.layer if w not in raw]
+    found = [definition(w.name, w.raw.name, w.definition) for w in made if not w.is_raw]
+    if any(w.variable.type.rank == 1 for w in made):
         found.append("vectors as columns")
     whose = "The one layer's weights" if problem.is_shared else "The weights of all steps"
     return f"{'; '.join([whose, *found])}."

@@ -159,7 +159,7 @@ def step(y: Array, start: Layer, end: Layer, h: float) -> Array:
 
 
 def layer_weights(weights: Weights) -> tuple[Layer, Layer]:
-    """The weights of all steps; K = −Cᵀ C; vectors as columns."""
+    """The weights of all steps."""
     check_weights(weights)
     start = (weights["C"][:-1], weights["b"][:-1])
     end = (weights["C"][1:], weights["b"][1:])

@@ -164,7 +164,7 @@ class Network(nn.Module):
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
     def layer_weights(self) -> tuple[Layer, Layer]:
-        """The weights of all steps; K = −Cᵀ C; vectors as columns."""
+        """The weights of all steps."""
         start = (self.C[:-1], self.b[:-1])
         end = (self.C[1:], self.b[1:])
         return start, end

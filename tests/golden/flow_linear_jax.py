@@ -171,7 +171,7 @@ def step(y: Array, t: Array, start: Layer, end: Layer, h: float) -> Array:
 
 
 def layer_weights(weights: Weights) -> tuple[Layer, Layer]:
-    """The weights of all steps; vectors as columns."""
+    """The weights of all steps."""
     check_weights(weights)
     start = (
         weights["W1"][:-1],

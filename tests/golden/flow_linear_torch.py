@@ -184,7 +184,7 @@ class Network(nn.Module):
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
     def layer_weights(self) -> tuple[Layer, Layer]:
-        """The weights of all steps; vectors as columns."""
+        """The weights of all steps."""
         start = (self.W1[:-1], self.b1[:-1], self.W2[:-1], self.b2[:-1])
         end = (self.W1[1:], self.b1[1:], self.W2[1:], self.b2[1:])
         return start, end
