@@ -186,6 +186,8 @@ def final_state(
     x, body = variable("x", rows((problem.features.value,))), Body()
     after = _states(problem, body, layer, lift, weights, x, path=False)
     first = problem.first.name
+    if adaptive.is_adaptive(problem):
+        after = adaptive.blocks_of(problem, *after.values())
     return Function(
         name=FINAL_STATE,
         role=Role.PATH,
@@ -205,7 +207,8 @@ def trajectory(
     """The stacked blocks at t_0 … t_N as rows."""
     x, body = variable("x", rows((problem.features.value,))), Body()
     paths = _states(problem, body, layer, lift, weights, x, path=True)
-    whole = adaptive.stack([paths[name] for name in problem.blocks])
+    is_whole = adaptive.is_adaptive(problem)
+    whole = adaptive.stack([paths[n] for n in (paths if is_whole else problem.blocks)])
     return Function(
         name="trajectory",
         role=Role.PATH,
@@ -229,16 +232,13 @@ def _states(
     *,
     path: bool,
 ) -> dict[str, Expr]:
-    """The states at T, or at all nodes."""
+    """What a step carries, at T or at all nodes: the blocks, or the stacked state of a solver."""
     init = body.call(lift, x)
     given = body.call(weights) if weights is not None else ()
-    if not adaptive.is_adaptive(problem):
-        return _scanned(problem, body, init, given, path=path)
-    if not problem.is_shared:
-        (whole,) = _scanned(problem, body, init, given, path=path).values()
-    else:
+    if adaptive.is_adaptive(problem) and problem.is_shared:
         whole = adaptive.solved(problem, body, layer, init[0], given, path=path)
-    return adaptive.blocks_of(problem, whole)
+        return {init[0].name: whole}
+    return _scanned(problem, body, init, given, path=path)
 
 
 def _scanned(
