@@ -53,7 +53,7 @@ def some(spec: Spec, rows: int = 6) -> tuple[dict[str, Array], Array]:
     return random_weights(problem), x
 
 
-IN_JAX = ("flow-tsit5", "flow-blocks")
+IN_JAX = ("flow-tsit5",)
 """What is climbed in JAX too where not all grids are."""
 
 
@@ -122,7 +122,8 @@ def test_a_planted_bug_is_found(name: str, tmp_path: Path):
     path = tmp_path / "program.py"
     path.write_text(replaced(get(backend).emit(compiled(spec).program), old, new))
     given = {"programs": {backend: path}, "dtypes": ("float64",), "run": run_fast}
-    assert not check(spec, rungs=RUNGS, **given).passed
+    rungs = RUNGS if backend == "torch" else ("L2",)  # XLA compiles every function for seconds
+    assert not check(spec, rungs=rungs, **given).passed
 
 
 def test_no_row_is_solved_worse_for_its_neighbours():
