@@ -122,7 +122,7 @@ def test_a_planted_bug_is_found(name: str, tmp_path: Path):
     path = tmp_path / "program.py"
     path.write_text(replaced(get(backend).emit(compiled(spec).program), old, new))
     given = {"programs": {backend: path}, "dtypes": ("float64",), "run": run_fast}
-    rungs = RUNGS if backend == "torch" else ("L2",)  # XLA compiles every function for seconds
+    rungs = RUNGS if backend == "torch" else RUNGS[1:3]  # XLA compiles every solve for seconds
     assert not check(spec, rungs=rungs, **given).passed
 
 
