@@ -117,7 +117,7 @@ class FunctionPrinter:
     def run(self) -> list[str]:
         """`def name(parameters) -> results:`, documentation, statements, return."""
         f = self.function
-        self._parameters()
+        self.parameters()
         for line in self.program.guards(self):
             self.write("", line)
         for self.at, let in enumerate(f.body):
@@ -126,7 +126,7 @@ class FunctionPrinter:
         self._return()
         return self.lines
 
-    def _parameters(self) -> None:
+    def parameters(self) -> None:
         f = self.function
         given: list[Doc] = list(self.program.first_parameters(f))
         unpacked: list[tuple[str, list[str]]] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..compiler.ir.module import Solve
-from .document import INDENT, Doc, bracket, docstring, laid_out
+from .document import INDENT, WIDTH, Doc, bracket, docstring, laid_out
 from .expressions import NotPrinted
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 INTEGRATE, NORM, ADJOINT_NORM = "integrate", "largest_rms", "adjoint_norm"
 NAMES = (NORM, ADJOINT_NORM, INTEGRATE)
-CALLABLE = "from collections.abc import Callable"
+CALLABLE, CAST = "from collections.abc import Callable", "from typing import cast"
 TORCH_METHODS = {"dopri5": "dopri5"}
 JAX_SOLVERS = {"dopri5": "Dopri5", "tsit5": "Tsit5"}
 LOC = ("model", "integrator")
@@ -86,7 +86,8 @@ def torch_sections(program: ProgramPrinter, solve: Solve) -> list[Section]:
             _head(program),
             docstring([_doc(solve, "torchdiffeq")]),
             _line("options = ", bracket("{", entries, "}")),
-            _line("return ", bracket(f"{_torch_function(solve)}(", arguments, ")")),
+            _line("ys = ", bracket(f"{_torch_function(solve)}(", arguments, ")")),
+            "    return cast(Tensor, ys)",
         ],
     ]
 
@@ -99,7 +100,9 @@ def jax_import(solve: Solve) -> str:
     names += [JAX_SOLVERS[solve.by.kind], "ODETerm", "PIDController", "SaveAt", "diffeqsolve"]
     names.sort(key=lambda name: (not name.isupper(), name[0].islower(), name))
     line = f"from diffrax import {', '.join(names)}"
-    return line if len(line) <= 100 else laid_out(bracket("from diffrax import (", [*names], ")"))
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join(["from diffrax import (", *(f"    {name}," for name in names), ")"])
 
 
 def jax_sections(program: ProgramPrinter, solve: Solve) -> list[Section]:
@@ -132,14 +135,14 @@ def jax_sections(program: ProgramPrinter, solve: Solve) -> list[Section]:
         arguments.insert(-2, _backsolve(program, rest))
         sections.append(_adjoint_norm(program))
     doc = f"{_doc(solve, 'diffrax')} NaN where it gives up."
-    done = "jnp.where(solution.result == RESULTS.successful, solution.ys, jnp.nan)"
     return [
         *sections,
         [
             _head(program),
             docstring([doc]),
             _line("solution = ", bracket("diffeqsolve(", arguments, ")")),
-            f"    return {done}",
+            "    ys = cast(Array, solution.ys)",
+            "    return jnp.where(solution.result == RESULTS.successful, ys, jnp.nan)",
         ],
     ]
 

@@ -32,5 +32,5 @@ JAX = Dialect(
         "put": Row("jnp.zeros_like({2}).at[{1}].set({0})"),
     },
     others=(KEPT,),
-    reserved=frozenset({"jax", "jnp", "Array", "Weights", "Callable"}) | DIFFRAX,
+    reserved=frozenset({"jax", "jnp", "Array", "Weights", "Callable", "cast"}) | DIFFRAX,
 )

@@ -86,6 +86,7 @@ class JaxProgram(ProgramPrinter):
             *sorted(self.needs.imports),
             *[integrate.CALLABLE] * len(solver),
             "from pathlib import Path",
+            *[integrate.CAST] * len(solver),
             "",
             "import jax",
             "import jax.numpy as jnp",
@@ -168,7 +169,7 @@ class _Scan:
         self.name = p.fresh("advance")
         array = self.program.dialect.array
         state, kind, star = self._state()
-        entry, entry_kind, given = self._entry(items, bool(consts))
+        entry, entry_kind, given = self._entry(items, len(consts) > len(self.step.numbers))
         read = {state, entry, "carry", *(w for doc in consts for w in WORD.findall(flat(doc)))}
         totals = p.within([v.name for v in self.sums], read)
         carried = f"tuple[{', '.join([kind, *[array] * len(totals)])}]" if totals else kind

@@ -28,7 +28,7 @@ def load_module(source: str, name: str) -> ModuleType:
     _make_known(module.__name__, filename)
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     sys.modules[module.__name__] = module
-    exec(compile(source, filename, "exec"), module.__dict__)
+    exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
     return module
 
 

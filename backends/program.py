@@ -97,6 +97,12 @@ class ProgramPrinter(ABC):
         """The annotation of a parameter: a time that a caller gives is a number of Python."""
         return "float" if variable in function.numbers else self.dialect.array
 
+    def number_names(self, function: Function) -> list[str]:
+        """What a function calls its parameters that are numbers."""
+        printer = FunctionPrinter(self, function, 0)
+        printer.parameters()
+        return [printer.names[e] for e in function.numbers]
+
     def result_type(self, function: Function) -> str:
         """The annotation of what a function returns."""
         array, results = self.dialect.array, function.results

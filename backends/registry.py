@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from ..compiler.ir.module import Module
+from ..compiler.ir.module import Module, solve_of
 from ..spec.diagnostics import Error, did_you_mean
 from ..spec.model import Task
 from .model import Model
@@ -30,8 +30,8 @@ class NoDevice(BackendError):
 class Backend:
     """`emit` gives the text of a module ('' for the reference); `runtime` is what has
     `load(module, source, device, dtype) -> Model`, imported when a program is loaded. An `eager`
-    framework can also be told to compile (`model.Compilable`). The reference runs the module itself
-    and has no program."""
+    framework can also be told to compile (`model.Compilable`). Programs of adaptive methods call a
+    `solver`, a library of its own. The reference runs the module itself and has no program."""
 
     name: str
     emit: Callable[[Module], str]
@@ -39,12 +39,16 @@ class Backend:
     framework: str = ""
     eager: bool = False
     is_reference: bool = False
+    solver: str = ""
 
     def load(self, module: Module, source: str, device: str = "cpu", dtype: str = "") -> Model:
-        """The model that runs this text. Raises BackendError without the framework."""
-        if self.framework and find_spec(self.framework) is None:
-            help = f"pip install 'wellposed[{self.name}]'"
-            raise BackendError(f"{self.framework} is not installed: {help}")
+        """The model that runs this text. Raises BackendError without the framework, or without the
+        solver that an adaptive method needs."""
+        needed = [self.framework, self.solver if solve_of(module) is not None else ""]
+        for package in filter(None, needed):
+            if find_spec(package) is None:
+                help = f"pip install 'wellposed[{self.name}]'"
+                raise BackendError(f"{package} is not installed: {help}")
         runtime: Any = import_module(self.runtime, __package__)
         return runtime.load(module, source, device, dtype or module.dtype)
 
@@ -83,6 +87,6 @@ def _emit_jax(module: Module) -> str:
     return emit(module)
 
 
-register(Backend("torch", _emit_torch, ".run_torch", "torch", eager=True))
-register(Backend("jax", _emit_jax, ".run_jax", "jax"))
+register(Backend("torch", _emit_torch, ".run_torch", "torch", eager=True, solver="torchdiffeq"))
+register(Backend("jax", _emit_jax, ".run_jax", "jax", solver="diffrax"))
 register(Backend("numpy", lambda module: "", ".run_numpy", is_reference=True))

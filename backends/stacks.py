@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 
 def constants_of(printer: FunctionPrinter, scan: Scan, step: Function) -> list[Doc]:
-    """What every call of the step is given as it is, grouped as the step takes it."""
+    """What every call of the step is given as it is, grouped as the step takes it; numbers by name,
+    as nobody knows how many arrays a layer before them is."""
     first = len(step.params) - len(scan.consts)
-    return printer.handed(step, step.params[first:], scan.consts)
+    last = len(scan.consts) - len(step.numbers)
+    numbers = zip(printer.program.number_names(step), scan.consts[last:], strict=True)
+    return [
+        *printer.handed(step, step.params[first:][:last], scan.consts[:last]),
+        *((f"{name}=", printer.inline(e)) for name, e in numbers),
+    ]
 
 
 def entries(printer: FunctionPrinter, scan: Scan, step: Function) -> list[tuple[Doc, int]]:

@@ -98,5 +98,5 @@ TORCH = Dialect(
     },
     others=(PULL_BACK, PROPAGATE),
     reserved=frozenset({"torch", "F", "Tensor", "nn", "checkpoint", "Any", "Callable", "Sequence"})
-    | {"odeint", "odeint_adjoint"},
+    | {"odeint", "odeint_adjoint", "cast"},
 )

@@ -142,8 +142,10 @@ class TorchProgram(ProgramPrinter):
         solver = [] if self.solve is None else [integrate.torch_import(self.solve)]
         return [
             *[line for line in (MATH, ABC) if line in needed],
+            *[integrate.CALLABLE] * len(solver),
             "from pathlib import Path",
             *[ANY] * (ANY in needed),
+            *[integrate.CAST] * len(solver),
             "",
             "import numpy as np",
             "import torch",

@@ -125,20 +125,21 @@ def horizon(leaves: Leaves) -> int | None:
     return int(np.argmax(beyond)) + 1 if beyond.any() else None
 
 
-def in_words(answers: Mapping[str, Leaves]) -> str:
-    """How far training can be compared, from the answers of all backends that trained."""
+def in_words(answers: Mapping[str, Leaves], move: str = "one ulp") -> str:
+    """How far training can be compared, from the answers of all backends that trained; `move` is
+    what they were moved by at the start."""
     horizons = [h for h in map(horizon, answers.values()) if h is not None]
     if horizons:
         return (
             f"Training is ill-posed: after update {min(horizons)} no backend agrees with itself, "
-            f"started one ulp away, to {LIMIT:g}."
+            f"started {move} away, to {LIMIT:g}."
         )
     updates = min(len(leaves[DRIFT]) for leaves in answers.values())
     drifts = max(float(np.max(leaves[DRIFT])) for leaves in answers.values())
     apart = max(_apart(a, b) for a, b in combinations(answers.values(), 2))
     return (
         f"Training: the backends agree to {apart:.1e} for all of the {updates} updates; "
-        f"one ulp at the start grows to {drifts:.1e}."
+        f"{move} at the start grows to {drifts:.1e}."
     )
 
 

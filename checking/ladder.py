@@ -111,7 +111,7 @@ def check(
         outcomes |= _witness(jobs, run)
         found = _rungs(case, planned, outcomes, expected, is_single)
     found = (*passes, *found)
-    words = [_training_in_words(outcomes, found)] if probes.training is not None else []
+    words = [_training_in_words(case, outcomes, found)] if probes.training is not None else []
     return _report(case, device, backends, texts, files, found, [*notes, *words])
 
 
@@ -154,12 +154,17 @@ def _witness(jobs: Mapping[str, Job], run: Telling) -> dict[str, Outcome]:
     return {WITNESS: run(asked, OWN_LIMIT, untold)} if keys else {}
 
 
-def _training_in_words(outcomes: Mapping[str, Outcome], rungs: Sequence[Rung]) -> str:
+def _training_in_words(
+    case: Compiled, outcomes: Mapping[str, Outcome], rungs: Sequence[Rung]
+) -> str:
     key = Key("float64", TRAINING)
     answers = {n: o.answers[key].leaves for n, o in outcomes.items() if key in o.answers}
     trained = {name: leaves for name, leaves in answers.items() if leaves}
     compared = all(rung.worst is not None for rung in rungs if rung.quantity == TRAINING)
-    return drift.in_words(trained) if len(trained) > 1 and compared else ""
+    if len(trained) < 2 or not compared:
+        return ""
+    move = f"{solver.RTOL:g} of a weight" if is_adaptive(case.problem) else "one ulp"
+    return drift.in_words(trained, move)
 
 
 class NoProgram(SpecError):

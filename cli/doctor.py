@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from .._version import __version__, installed
+from ..backends.registry import get
 from .output import pairs, say, section
 
 REQUIRED = (
@@ -40,6 +41,9 @@ def _backend(name: str, look: Callable[[], Lines]) -> Lines:
     try:
         yield name, str(installed(name))
         yield from look()
+        solver = get(name).solver
+        missing = f"missing: pip install 'wellposed[{name}]'"
+        yield "", f"adaptive methods by {solver}: {installed(solver) or missing}"
     except Exception as error:  # a broken installation may raise anything
         yield "", f"cannot be used: {type(error).__name__}: {error}"
 

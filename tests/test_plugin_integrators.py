@@ -185,6 +185,7 @@ def test_a_splitting_takes_separable_fields_alone(tmp_path: Path) -> None:
     message, help = refused(Case("coupled-H", integrator="strang").plain(), tmp_path)
     assert message.startswith("E202 strang takes a field y' = f(t, z), z' = g(t, y)")
     methods = "euler, midpoint, heun, rk4, ralston, ralston-3, kutta-3 or three-eighths"
+    methods += " dopri5, tsit5"
     assert sorted(words(help)) == sorted(words(f"use {methods}"))
 
 

@@ -16,7 +16,7 @@ from ..compiler.analysis.stability import analyse
 from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
-from ..compiler.reference.failed_solve import failed_solve
+from ..compiler.reference.failed_solve import FailedSolve, failed_solve
 from ..compiler.reference.first_bad import BadNumber, Largest, first_bad
 from ..compiler.reference.reference import Reference
 from ..compiler.reference.trace import Place
@@ -42,14 +42,19 @@ def diagnose(
 ) -> Divergence:
     """What the reference finds in the dtype of the model; weights and state before the update."""
     problem, batch = compiled.problem, dataset.train.rows(update.rows)
+    failure = None
     if is_adaptive(problem):
-        return _of_solve(compiled, model, batch, update, weights)
+        failure = failed_solve(compiled, weights, np.asarray(batch.x, np.float64))
+        if failure.row is not None:
+            return _of_solve(compiled, model, failure, update)
     found, gradient = _replay(compiled.module, weights, batch, model.dtype)
     if isinstance(found, Largest):
         train = problem.spec.train
         optimizer = "optimizer" if train is None else f"optimizer {train.optimizer.kind}"
         made = _in_update(model, rule, update, weights, state, gradient, optimizer)
         found = made or found
+        if made is None and failure is not None:
+            return _of_solve(compiled, model, failure, update)
     row = found.row if isinstance(found, BadNumber) else None
     stands_in_step = isinstance(found, BadNumber) and found.place.is_in_step
     return Divergence(
@@ -68,10 +73,8 @@ def diagnose(
     )
 
 
-def _of_solve(
-    compiled: Compiled, model: Model, batch: Split, update: Update, weights: Arrays
-) -> Divergence:
-    found = failed_solve(compiled, weights, np.asarray(batch.x, np.float64))
+def _of_solve(compiled: Compiled, model: Model, found: FailedSolve, update: Update) -> Divergence:
+    """The solve that fails is why."""
     return Divergence(
         epoch=update.epoch,
         step=update.number,

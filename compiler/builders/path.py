@@ -39,15 +39,17 @@ def layer_weights(problem: Problem, layer: Layer) -> Function:
         role=Role.PATH,
         params=(),
         results=tuple(results),
-        doc=(_weights_doc(problem),),
+        doc=(_weights_doc(problem, layer),),
         loc=TIME,
         takes_weights=True,
     )
 
 
-def _weights_doc(problem: Problem) -> str:
-    found = [definition(w.name, w.raw.name, w.definition) for w in problem.layer if not w.is_raw]
-    if any(w.variable.type.rank == 1 for w in problem.layer):
+def _weights_doc(problem: Problem, layer: Layer) -> str:
+    raw = {e.weight for e in layer.entries if e.is_raw}
+    made = [w for w in problem.layer if w not in raw]
+    found = [definition(w.name, w.raw.name, w.definition) for w in made if not w.is_raw]
+    if any(w.variable.type.rank == 1 for w in made):
         found.append("vectors as columns")
     whose = "The one layer's weights" if problem.is_shared else "The weights of all steps"
     return f"{'; '.join([whose, *found])}."
@@ -184,6 +186,8 @@ def final_state(
     x, body = variable("x", rows((problem.features.value,))), Body()
     after = _states(problem, body, layer, lift, weights, x, path=False)
     first = problem.first.name
+    if adaptive.is_adaptive(problem):
+        after = adaptive.blocks_of(problem, *after.values())
     return Function(
         name=FINAL_STATE,
         role=Role.PATH,
@@ -203,7 +207,8 @@ def trajectory(
     """The stacked blocks at t_0 … t_N as rows."""
     x, body = variable("x", rows((problem.features.value,))), Body()
     paths = _states(problem, body, layer, lift, weights, x, path=True)
-    whole = adaptive.stack([paths[name] for name in problem.blocks])
+    is_whole = adaptive.is_adaptive(problem)
+    whole = adaptive.stack([paths[n] for n in (paths if is_whole else problem.blocks)])
     return Function(
         name="trajectory",
         role=Role.PATH,
@@ -227,16 +232,13 @@ def _states(
     *,
     path: bool,
 ) -> dict[str, Expr]:
-    """The states at T, or at all nodes."""
+    """What a step carries, at T or at all nodes: the blocks, or the stacked state of a solver."""
     init = body.call(lift, x)
     given = body.call(weights) if weights is not None else ()
-    if not adaptive.is_adaptive(problem):
-        return _scanned(problem, body, init, given, path=path)
-    if not problem.is_shared:
-        (whole,) = _scanned(problem, body, init, given, path=path).values()
-    else:
+    if adaptive.is_adaptive(problem) and problem.is_shared:
         whole = adaptive.solved(problem, body, layer, init[0], given, path=path)
-    return adaptive.blocks_of(problem, whole)
+        return {init[0].name: whole}
+    return _scanned(problem, body, init, given, path=path)
 
 
 def _scanned(

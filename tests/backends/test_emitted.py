@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flows import FLOWS, flow
 from safetensors.numpy import save_file
 from specs import MODES, Case, Plain, batch, regularizers
 
@@ -19,6 +20,7 @@ import wellposed
 from wellposed import compile
 from wellposed.backends import jax_program, torch_program
 from wellposed.backends.document import WIDTH
+from wellposed.backends.registry import get
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.initial import initial_weights
 from wellposed.spec.model import Spec
@@ -133,6 +135,7 @@ SPECS: dict[str, Plain] = {
         }
     ),
 }
+SPECS |= {name: flow(name).to_plain() for name in FLOWS if name != "flow-tsit5"}
 FILES = [(name, backend) for name in SPECS for backend in EMITTERS]
 
 
@@ -225,6 +228,7 @@ def test_a_program_imports_nothing_of_ours_and_not_the_other_framework(name: str
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").split(".")[0])
     others = {backend, "numpy", "safetensors", *sys.stdlib_module_names}
+    others |= {get(backend).solver} if name in FLOWS else set()
     assert imported <= others
     assert not imported & (FOREIGN[backend] | {"wellposed"})
 

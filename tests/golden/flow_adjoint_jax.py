@@ -15,11 +15,20 @@ It imports nothing of wellposed: change the spec and compile again, or own this 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from diffrax import RESULTS, BacksolveAdjoint, Dopri5, ODETerm, PIDController, SaveAt, diffeqsolve
+from diffrax import (
+    RESULTS,
+    BacksolveAdjoint,
+    Dopri5,
+    ODETerm,
+    PIDController,
+    SaveAt,
+    diffeqsolve,
+)
 from jax import Array
 from safetensors.numpy import load_file
 
@@ -137,7 +146,8 @@ def integrate(
         max_steps=MAX_STEPS,
         throw=False,
     )
-    return jnp.where(solution.result == RESULTS.successful, solution.ys, jnp.nan)
+    ys = cast(Array, solution.ys)
+    return jnp.where(solution.result == RESULTS.successful, ys, jnp.nan)
 
 
 def dy_dt(t: Array, y: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Array:

@@ -13,7 +13,9 @@ Written by wellposed 0.1.0 (PyTorch) from the spec flow-adjoint, 291bd947.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -108,7 +110,7 @@ def integrate(
         "max_num_steps": MAX_STEPS,
         "step_t": times[[0, -1]],
     }
-    return odeint_adjoint(
+    ys = odeint_adjoint(
         lambda t, y: field(t, y, *weights),
         y,
         times,
@@ -120,6 +122,7 @@ def integrate(
         adjoint_atol=ADJOINT_ATOL,
         adjoint_params=weights,
     )
+    return cast(Tensor, ys)
 
 
 def dy_dt(

@@ -14,6 +14,7 @@ It imports nothing of wellposed: change the spec and compile again, or own this 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -115,7 +116,8 @@ def integrate(
         max_steps=MAX_STEPS,
         throw=False,
     )
-    return jnp.where(solution.result == RESULTS.successful, solution.ys, jnp.nan)
+    ys = cast(Array, solution.ys)
+    return jnp.where(solution.result == RESULTS.successful, ys, jnp.nan)
 
 
 def dy_dt(z: Array, K: Array) -> Array:
@@ -160,7 +162,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
     state = initial_state(weights, x)
     layer = layer_weights(weights)
     states = integrate(slopes, state, H * jnp.arange(STEPS + 1, dtype=x.dtype), layer)
-    return jnp.concatenate([states[..., :STATES, :], states[..., STATES:, :]], axis=1).mT
+    return states.mT
 
 
 def solve(weights: Weights, x: Array, times: Array) -> Array:

@@ -12,7 +12,9 @@ Written by wellposed 0.1.0 (PyTorch) from the spec flow-blocks, d439c0d3.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -98,7 +100,7 @@ def integrate(
         "max_num_steps": MAX_STEPS,
         "step_t": times[[0, -1]],
     }
-    return odeint(
+    ys = odeint(
         lambda t, y: field(t, y, *weights),
         y,
         times,
@@ -107,6 +109,7 @@ def integrate(
         method="dopri5",
         options=options,
     )
+    return cast(Tensor, ys)
 
 
 def dy_dt(z: Tensor, K: Tensor) -> Tensor:
@@ -168,7 +171,7 @@ class Network(nn.Module):
             H * torch.arange(STEPS + 1, dtype=x.dtype, device=x.device),
             layer,
         )
-        return torch.cat([states[..., :STATES, :], states[..., STATES:, :]], dim=1).mT
+        return states.mT
 
     def solve(self, x: Tensor, times: Tensor) -> Tensor:
         """The states at these times, x belongs to the first: (times, s, 5).

@@ -16,6 +16,7 @@ It imports nothing of wellposed: change the spec and compile again, or own this 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -129,7 +130,8 @@ def integrate(
         max_steps=MAX_STEPS,
         throw=False,
     )
-    return jnp.where(solution.result == RESULTS.successful, solution.ys, jnp.nan)
+    ys = cast(Array, solution.ys)
+    return jnp.where(solution.result == RESULTS.successful, ys, jnp.nan)
 
 
 def negative_gram(C: Array) -> Array:
@@ -159,7 +161,7 @@ def step(y: Array, start: Layer, end: Layer, h: float) -> Array:
 
 
 def layer_weights(weights: Weights) -> tuple[Layer, Layer]:
-    """The weights of all steps; K = −Cᵀ C; vectors as columns."""
+    """The weights of all steps."""
     check_weights(weights)
     start = (weights["C"][:-1], weights["b"][:-1])
     end = (weights["C"][1:], weights["b"][1:])
@@ -188,7 +190,7 @@ def final_state(weights: Weights, x: Array) -> Array:
     starts, ends = layer_weights(weights)
 
     def advance(y: Array, layer: tuple[Layer, Layer]) -> tuple[Array, None]:
-        return step(y, *layer, H), None
+        return step(y, *layer, h=H), None
 
     y, _ = jax.lax.scan(advance, y, (starts, ends))
     return y
@@ -200,7 +202,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
     starts, ends = layer_weights(weights)
 
     def advance(y: Array, layer: tuple[Layer, Layer]) -> tuple[Array, Array]:
-        y = step(y, *layer, H)
+        y = step(y, *layer, h=H)
         return y, y
 
     _, ys = jax.lax.scan(advance, y, (starts, ends))

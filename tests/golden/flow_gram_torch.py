@@ -14,7 +14,9 @@ Written by wellposed 0.1.0 (PyTorch) from the spec flow-gram, f2688c00.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -112,7 +114,7 @@ def integrate(
         "max_num_steps": MAX_STEPS,
         "step_t": times[[0, -1]],
     }
-    return odeint(
+    ys = odeint(
         lambda t, y: field(t, y, *weights),
         y,
         times,
@@ -121,6 +123,7 @@ def integrate(
         method="dopri5",
         options=options,
     )
+    return cast(Tensor, ys)
 
 
 def negative_gram(C: Tensor) -> Tensor:
@@ -164,7 +167,7 @@ class Network(nn.Module):
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
     def layer_weights(self) -> tuple[Layer, Layer]:
-        """The weights of all steps; K = −Cᵀ C; vectors as columns."""
+        """The weights of all steps."""
         start = (self.C[:-1], self.b[:-1])
         end = (self.C[1:], self.b[1:])
         return start, end
@@ -189,7 +192,7 @@ class Network(nn.Module):
         starts, ends = self.layer_weights()
         stages = [zip(*stage, strict=True) for stage in (starts, ends)]
         for layer in zip(*stages, strict=True):
-            y = step(y, *layer, H)
+            y = step(y, *layer, h=H)
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
@@ -199,7 +202,7 @@ class Network(nn.Module):
         ys = [y]
         stages = [zip(*stage, strict=True) for stage in (starts, ends)]
         for layer in zip(*stages, strict=True):
-            y = step(y, *layer, H)
+            y = step(y, *layer, h=H)
             ys.append(y)
         return torch.stack(ys).mT
 

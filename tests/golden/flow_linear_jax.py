@@ -14,6 +14,7 @@ It imports nothing of wellposed: change the spec and compile again, or own this 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -133,7 +134,8 @@ def integrate(
         max_steps=MAX_STEPS,
         throw=False,
     )
-    return jnp.where(solution.result == RESULTS.successful, solution.ys, jnp.nan)
+    ys = cast(Array, solution.ys)
+    return jnp.where(solution.result == RESULTS.successful, ys, jnp.nan)
 
 
 def dy_dt(t: Array, y: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Array:
@@ -171,7 +173,7 @@ def step(y: Array, t: Array, start: Layer, end: Layer, h: float) -> Array:
 
 
 def layer_weights(weights: Weights) -> tuple[Layer, Layer]:
-    """The weights of all steps; vectors as columns."""
+    """The weights of all steps."""
     check_weights(weights)
     start = (
         weights["W1"][:-1],
@@ -207,7 +209,7 @@ def final_state(weights: Weights, x: Array) -> Array:
     starts, ends = layer_weights(weights)
 
     def advance(y: Array, layer: tuple[Array, Layer, Layer]) -> tuple[Array, None]:
-        return step(y, *layer, H), None
+        return step(y, *layer, h=H), None
 
     y, _ = jax.lax.scan(
         advance, y, (H * jnp.arange(STEPS, dtype=x.dtype), starts, ends)
@@ -221,7 +223,7 @@ def trajectory(weights: Weights, x: Array) -> Array:
     starts, ends = layer_weights(weights)
 
     def advance(y: Array, layer: tuple[Array, Layer, Layer]) -> tuple[Array, Array]:
-        y = step(y, *layer, H)
+        y = step(y, *layer, h=H)
         return y, y
 
     _, ys = jax.lax.scan(

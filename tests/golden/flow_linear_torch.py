@@ -12,7 +12,9 @@ Written by wellposed 0.1.0 (PyTorch) from the spec flow-linear, 0c0b0458.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -116,7 +118,7 @@ def integrate(
         "max_num_steps": MAX_STEPS,
         "step_t": times[[0, -1]],
     }
-    return odeint(
+    ys = odeint(
         lambda t, y: field(t, y, *weights),
         y,
         times,
@@ -125,6 +127,7 @@ def integrate(
         method="dopri5",
         options=options,
     )
+    return cast(Tensor, ys)
 
 
 def dy_dt(
@@ -184,7 +187,7 @@ class Network(nn.Module):
         self.mu = nn.Parameter(torch.tensor(weights["mu"]))  # (classes,)
 
     def layer_weights(self) -> tuple[Layer, Layer]:
-        """The weights of all steps; vectors as columns."""
+        """The weights of all steps."""
         start = (self.W1[:-1], self.b1[:-1], self.W2[:-1], self.b2[:-1])
         end = (self.W1[1:], self.b1[1:], self.W2[1:], self.b2[1:])
         return start, end
@@ -215,7 +218,7 @@ class Network(nn.Module):
             *stages,
             strict=True,
         ):
-            y = step(y, *layer, H)
+            y = step(y, *layer, h=H)
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
@@ -229,7 +232,7 @@ class Network(nn.Module):
             *stages,
             strict=True,
         ):
-            y = step(y, *layer, H)
+            y = step(y, *layer, h=H)
             ys.append(y)
         return torch.stack(ys).mT
 

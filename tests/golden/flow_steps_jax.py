@@ -14,6 +14,7 @@ It imports nothing of wellposed: change the spec and compile again, or own this 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -125,7 +126,8 @@ def integrate(
         max_steps=MAX_STEPS,
         throw=False,
     )
-    return jnp.where(solution.result == RESULTS.successful, solution.ys, jnp.nan)
+    ys = cast(Array, solution.ys)
+    return jnp.where(solution.result == RESULTS.successful, ys, jnp.nan)
 
 
 def dy_dt(y: Array, K: Array, b: Array) -> Array:
@@ -162,8 +164,8 @@ def final_state(weights: Weights, x: Array) -> Array:
     y = initial_state(weights, x)
     layers = layer_weights(weights)
 
-    def advance(y: Array, layer: tuple[Array, Array]) -> tuple[Array, None]:
-        return step(y, *layer, H), None
+    def advance(y: Array, layer: Layer) -> tuple[Array, None]:
+        return step(y, *layer, h=H), None
 
     y, _ = jax.lax.scan(advance, y, layers)
     return y
@@ -174,8 +176,8 @@ def trajectory(weights: Weights, x: Array) -> Array:
     y = initial_state(weights, x)
     layers = layer_weights(weights)
 
-    def advance(y: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
-        y = step(y, *layer, H)
+    def advance(y: Array, layer: Layer) -> tuple[Array, Array]:
+        y = step(y, *layer, h=H)
         return y, y
 
     _, ys = jax.lax.scan(advance, y, layers)

@@ -12,7 +12,9 @@ Written by wellposed 0.1.0 (PyTorch) from the spec flow-steps, a478a3cd.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -108,7 +110,7 @@ def integrate(
         "max_num_steps": MAX_STEPS,
         "step_t": times[[0, -1]],
     }
-    return odeint(
+    ys = odeint(
         lambda t, y: field(y, *weights),
         y,
         times,
@@ -117,6 +119,7 @@ def integrate(
         method="dopri5",
         options=options,
     )
+    return cast(Tensor, ys)
 
 
 def dy_dt(y: Tensor, K: Tensor, b: Tensor) -> Tensor:
@@ -163,7 +166,7 @@ class Network(nn.Module):
         y = self.initial_state(x)
         layers = self.layer_weights()
         for layer in zip(*layers, strict=True):
-            y = step(y, *layer, H)
+            y = step(y, *layer, h=H)
         return y
 
     def trajectory(self, x: Tensor) -> Tensor:
@@ -172,7 +175,7 @@ class Network(nn.Module):
         layers = self.layer_weights()
         ys = [y]
         for layer in zip(*layers, strict=True):
-            y = step(y, *layer, H)
+            y = step(y, *layer, h=H)
             ys.append(y)
         return torch.stack(ys).mT
 

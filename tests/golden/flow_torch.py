@@ -11,7 +11,9 @@ Written by wellposed 0.1.0 (PyTorch) from the spec flow, d3486c4c.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -100,7 +102,7 @@ def integrate(
         "max_num_steps": MAX_STEPS,
         "step_t": times[[0, -1]],
     }
-    return odeint(
+    ys = odeint(
         lambda t, y: field(y, *weights),
         y,
         times,
@@ -109,6 +111,7 @@ def integrate(
         method="dopri5",
         options=options,
     )
+    return cast(Tensor, ys)
 
 
 def dy_dt(y: Tensor, K: Tensor, b: Tensor) -> Tensor:

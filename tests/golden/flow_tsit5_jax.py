@@ -14,6 +14,7 @@ It imports nothing of wellposed: change the spec and compile again, or own this 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -121,7 +122,8 @@ def integrate(
         max_steps=MAX_STEPS,
         throw=False,
     )
-    return jnp.where(solution.result == RESULTS.successful, solution.ys, jnp.nan)
+    ys = cast(Array, solution.ys)
+    return jnp.where(solution.result == RESULTS.successful, ys, jnp.nan)
 
 
 def dy_dt(y: Array, K: Array, b: Array) -> Array:
