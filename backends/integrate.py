@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INTEGRATE, NORM, ADJOINT_NORM = "integrate", "largest_rms", "adjoint_norm"
 NAMES = (NORM, ADJOINT_NORM, INTEGRATE)
 CALLABLE, CAST = "from collections.abc import Callable", "from typing import cast"
-TORCH_METHODS = {"dopri5": "dopri5"}
+TORCH_METHODS = ("dopri5",)
 JAX_SOLVERS = {"dopri5": "Dopri5", "tsit5": "Tsit5"}
 LOC = ("model", "integrator")
 RMS = "The RMS over the state, of the row where it is largest: no row is solved worse for others."
@@ -72,7 +72,7 @@ def torch_sections(program: ProgramPrinter, solve: Solve) -> list[Section]:
     entries: list[Doc] = [f'"{key}": {value}' for key, value in options.items()]
     arguments: list[Doc] = [_field(solve, "t, y"), "y", "times"]
     arguments += [f"rtol={constant('RTOL')}", f"atol={constant('ATOL')}"]
-    arguments += [f'method="{TORCH_METHODS[solve.by.kind]}"', "options=options"]
+    arguments += [f'method="{solve.by.kind}"', "options=options"]
     if solve.adjoint is not None:
         arguments += [f"adjoint_rtol={constant('ADJOINT_RTOL')}"]
         arguments += [f"adjoint_atol={constant('ADJOINT_ATOL')}", "adjoint_params=weights"]

@@ -99,6 +99,8 @@ class ProgramPrinter(ABC):
 
     def number_names(self, function: Function) -> list[str]:
         """What a function calls its parameters that are numbers."""
+        if not function.numbers:
+            return []
         printer = FunctionPrinter(self, function, 0)
         printer.parameters()
         return [printer.names[e] for e in function.numbers]

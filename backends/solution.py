@@ -76,6 +76,19 @@ class _Way:
     def h(self) -> float:
         return self.module.h
 
+    def states(self) -> Array:
+        """At all times."""
+        return np.stack([self.within(j, at) if at else self.nodes[j] for j, at in self.places])
+
+    @property
+    def nodes(self) -> Mapping[int, Array] | Array:
+        """The rows of states at the beginnings of steps that are asked for."""
+        raise NotImplementedError
+
+    def within(self, j: int, at: float) -> Array:
+        """Those a part `at` of a step behind its beginning."""
+        raise NotImplementedError
+
     @cached_property
     def places(self) -> list[tuple[int, float]]:
         """The step of every time, and which part of it lies before the time."""
@@ -124,17 +137,11 @@ class _Shared(_Way):
         last = self.places[-1][0] + 1
         if last > MOST_STEPS:
             raise ArgumentError(f"{last:,} steps of h = {self.h:.3g}: at most {MOST_STEPS:,}")
-        wanted = {i for j, at in self.places for i in ((j, j + 1) if at else (j,))}
-        nodes = self._nodes(wanted)
-        found = []
-        for j, at in self.places:
-            ends = [nodes[i] for i in ((j, j + 1) if at else (j,))]
-            slopes = [self._slope(j + i, y) for i, y in enumerate(ends)] if at else []
-            found.append(self.between(*ends, tuple(slopes), at) if at else ends[0])  # pyright: ignore[reportArgumentType, reportCallIssue]
-        return np.stack(found)
+        return super().states()
 
-    def _nodes(self, wanted: set[int]) -> dict[int, Array]:
-        """The rows of states behind so many steps."""
+    @cached_property
+    def nodes(self) -> dict[int, Array]:
+        wanted = {i for j, at in self.places for i in ((j, j + 1) if at else (j,))}
         steps = self if self.h > 0 else replace(self, model=_backwards(self.model))
         carry, found = self.called("initial_state", self.x), {}
         for i in range(max(wanted) + 1):
@@ -144,6 +151,10 @@ class _Shared(_Way):
                 time = [self.times[0] + i * self.h] * self.takes_time
                 carry = steps.called("step", *carry, *time, *self.layer(0))
         return found
+
+    def within(self, j: int, at: float) -> Array:
+        left, right = self.nodes[j], self.nodes[j + 1]
+        return self.between(left, right, (self._slope(j, left), self._slope(j + 1, right)), at)
 
     def _slope(self, i: int, y: Array) -> Array:
         return self.model.vector_field(self.weights, self.times[0] + i * self.h, y)
@@ -171,23 +182,25 @@ def _with_steps_back(module: Module) -> Module:
 class _InTime(_Way):
     """The trajectory, and from its nodes on the weights of their steps."""
 
-    def states(self) -> Array:
-        path = self.model.array("trajectory", self.weights, self.x)
-        read = self._by_solver if solve_of(self.module) is not None else self._by_polynomial
-        return np.stack([read(path, j, at) if at else path[j] for j, at in self.places])
+    @cached_property
+    def nodes(self) -> Array:
+        return self.model.array("trajectory", self.weights, self.x)
 
-    def _by_solver(self, path: Array, j: int, at: float) -> Array:
+    def within(self, j: int, at: float) -> Array:
+        if solve_of(self.module) is not None:
+            return self._by_solver(j, at)
+        left, right = self.nodes[j], self.nodes[j + 1]
+        slopes = (
+            self.model.vector_field(self.weights, j * self.h, left),
+            self._slope_at_end(j, right),
+        )
+        return self.between(left, right, slopes, at)
+
+    def _by_solver(self, j: int, at: float) -> Array:
         """A shorter solve from the node on."""
         time = [j * self.h] * self.takes_time
-        (state,) = self.called("step", path[j].T, *time, *self.layer(j), at * self.h)
+        (state,) = self.called("step", self.nodes[j].T, *time, *self.layer(j), at * self.h)
         return state.T
-
-    def _by_polynomial(self, path: Array, j: int, at: float) -> Array:
-        slopes = (
-            self.model.vector_field(self.weights, j * self.h, path[j]),
-            self._slope_at_end(j, path[j + 1]),
-        )
-        return self.between(path[j], path[j + 1], slopes, at)
 
     def _slope_at_end(self, j: int, y: Array) -> Array:
         """At the end of a step, by the weights of that step."""

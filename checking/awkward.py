@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from ..backends.model import Model
-from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.elementary import FUNCTIONS
 from ..compiler.ir.expr import walk
 from ..compiler.pipeline import Compiled
@@ -84,7 +83,7 @@ def _battery(case: Compiled) -> dict[str, Callable[[Model, Inputs], Answers]]:
     """Denormals are not asked of a field that jumps at 0. Rows that a solver steps for together
     are not independent: one that is not finite ends them all, in either library."""
     left_out = {DENORMALS} if _jumps(case) else set()
-    names = SOLVED if is_adaptive(case.problem) else BATTERY.keys() - left_out
+    names = SOLVED if case.problem.is_adaptive else BATTERY.keys() - left_out
     return {name: ask_it for name, ask_it in BATTERY.items() if name in names}
 
 

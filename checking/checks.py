@@ -11,7 +11,6 @@ from enum import Enum
 from types import ModuleType
 
 from ..backends.model import Model
-from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.pipeline import Compiled
 from . import awkward, drift, features, modes, optimization
 from . import quantities as q
@@ -68,7 +67,7 @@ WHERE: dict[str, Applies] = {
     "gradient": lambda case, probes: case.module.has_loss and bool(case.module.trained),
     "penalties": lambda case, probes: case.module.has_penalties,
     "training": lambda case, probes: probes.training is not None,
-    "fixed steps": lambda case, probes: not is_adaptive(case.problem),
+    "fixed steps": lambda case, probes: not case.problem.is_adaptive,
 }
 _PAPERS = "1e-13 of the formulas of the papers, computed in another form"
 _EPOCHS = "equality: every example once an epoch, in the sizes of the spec, in a new order"

@@ -17,7 +17,6 @@ from .._version import __version__, installed
 from ..backends import registry
 from ..backends.given import read_program
 from ..backends.texts import text_of
-from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.front.facts import facts_known
 from ..compiler.pipeline import Compiled, compiled
 from ..compiler.promises.claims import SAME
@@ -82,10 +81,10 @@ def check(
     texts = _texts(case, device, backends, files)
     probes, notes = _probes(case, rungs, steps, trained)
     probes = replace(probes, every_mode=modes)
-    is_single = "L7" in rungs and not is_adaptive(case.problem)
+    is_single = "L7" in rungs and not case.problem.is_adaptive
     if len(backends) == 1 and is_single:
         notes.append("L7 compares two backends: one alone does not climb it.")
-    if is_adaptive(case.problem):
+    if case.problem.is_adaptive:
         notes.append(solver.IN_WORDS.format(rtol=solver.RTOL))
     planned = {name: plan(case, probes, dtypes, rungs, given=name in files) for name in backends}
     jobs = {
@@ -163,7 +162,7 @@ def _training_in_words(
     compared = all(rung.worst is not None for rung in rungs if rung.quantity == TRAINING)
     if len(trained) < 2 or not compared:
         return ""
-    move = f"{solver.RTOL:g} of a weight" if is_adaptive(case.problem) else "one ulp"
+    move = f"{solver.RTOL:g} of a weight" if case.problem.is_adaptive else "one ulp"
     return drift.in_words(trained, move)
 
 

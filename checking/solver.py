@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from ..backends.model import Model
 from ..backends.program_model import ProgramModel
-from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.pipeline import Compiled
 from ..spec.adaptive import Adaptive
 from ..spec.model import Adjoint
@@ -40,9 +39,8 @@ IN_WORDS = (
 
 def tightened(model: Model, case: Compiled) -> Model:
     """The program with other tolerances, where it is one in float64."""
-    if not isinstance(model, ProgramModel):
-        return model
-    if model.dtype == "float64" and is_adaptive(case.problem):
+    is_asked = model.dtype == "float64" and case.problem.is_adaptive
+    if is_asked and isinstance(model, ProgramModel):
         model.set_constants({**TIGHT, "MAX_STEPS": MOST_STEPS})
     return model
 
@@ -56,5 +54,6 @@ def tolerance(case: Compiled, key: Key) -> tuple[float, float]:
         return RTOL, ATOL
     rtol, atol = integrator.rtol, integrator.atol
     if isinstance(mode, Adjoint) and key.quantity == q.GRADIENT:
-        return max(rtol, mode.rtol or 0.0), max(atol, mode.atol or 0.0)
+        back = mode.tolerances(integrator)
+        return max(rtol, back[0]), max(atol, back[1])
     return rtol, atol

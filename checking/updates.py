@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compiler.analysis.cost import cost
-from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.pipeline import Compiled
 from ..data.rng import batches
 from ..spec.diagnostics import SpecError
@@ -72,7 +71,7 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
     per_epoch = 1 if spec.train.batch is None else math.ceil(size / spec.train.batch)
     epochs, total = spec.train.epochs, per_epoch * spec.train.epochs
     evaluations = cost(case.module).field_evaluations
-    evaluations *= STEPS if is_adaptive(case.problem) else 1
+    evaluations *= STEPS if case.problem.is_adaptive else 1
     affordable = min(MOST, max(LEAST, WORK // evaluations))
     count = min(total, affordable if steps is None else steps)
     seen = range(1, math.ceil(count / per_epoch) + 1)

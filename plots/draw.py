@@ -14,14 +14,12 @@ from ..backends.model import Model
 from ..compiler.analysis.budget import WHOLE
 from ..compiler.analysis.closely import closely
 from ..compiler.analysis.jacobian import eigenvalues as along_the_depth
-from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.problem import Problem
 from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
 from ..data.rng import rng
-from ..spec.adaptive import Adaptive
-from ..spec.integrators import RungeKutta
+from ..spec.integrators import OneStep
 from . import decision, eigenvalues, features, metrics, trajectories
 from .arrays import evenly
 from .style import shown
@@ -68,7 +66,7 @@ class Subject:
     @property
     def _is_read(self) -> bool:
         """Is it the solution that is read at these times, and no steps that are taken?"""
-        return is_adaptive(self.problem) and self.problem.is_shared and self.problem.steps < READ
+        return self.problem.is_one_solve and self.problem.steps < READ
 
     def path(self, x: Array) -> Array:
         """The states (times, s, n)."""
@@ -79,7 +77,7 @@ class Subject:
     @property
     def step(self) -> tuple[float, str]:
         """h, in words too where it is the mean of what a solver took."""
-        if not is_adaptive(self.problem):
+        if not self.problem.is_adaptive:
             return self.problem.h, ""
         taken = self.model.statistics(self.weights, self.few(SAMPLES).x)
         h = self.compiled.module.horizon / max(taken["accepted"], 1)
@@ -224,10 +222,8 @@ def _eigenvalues(subject: Subject, path: Path) -> None:
     h, in_words = subject.step
     title = subject.title(f"eigenvalues of the Jacobian, {integrator.name}{in_words}")
     region: dict[str, Any] = {"interval": integrator.imaginary_limit()}
-    if isinstance(integrator, Adaptive):
+    if isinstance(integrator, OneStep):
         region = {"stability": tuple(map(float, integrator.stability_polynomial()))}
-    elif isinstance(integrator, RungeKutta):
-        region = {"stability": tuple(map(float, integrator.tableau.stability_polynomial()))}
     eigenvalues.eigenvalues(h * found, times, path, title, **region)
 
 

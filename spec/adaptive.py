@@ -8,21 +8,17 @@ Differential Equations I", II.4 and II.5.
 
 from fractions import Fraction
 from math import factorial
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from . import regions
-from .integrators import Integrator
-
-if TYPE_CHECKING:
-    from .regions import Array
+from .integrators import OneStep
 
 Tolerance = Annotated[float, Field(gt=0, le=1)]
 StepSize = Annotated[float, Field(gt=0)]
 
 
-class Adaptive(Integrator):
+class Adaptive(OneStep):
     """A step from t to t + h is accepted where its estimated error e fits the tolerances: the RMS
     over the state of e / (atol + rtol max(|y|, |y after the step|)) is ≤ 1 for every row."""
 
@@ -46,26 +42,12 @@ class Adaptive(Integrator):
 
     @classmethod
     def stability_polynomial(cls) -> tuple[Fraction, ...]:
-        """Coefficients of R(z), constant first."""
         return (*(Fraction(1, factorial(k)) for k in range(cls.order + 1)), cls.sixth)
 
     @classmethod
     def places(cls) -> tuple[Fraction, ...]:
         """Steps are tried anywhere, but none goes past a step of weights in time."""
         return ()
-
-    @classmethod
-    def amplification(cls, z: "Array") -> "Array":
-        return regions.growth_of_polynomial(cls.stability_polynomial(), z)
-
-    @classmethod
-    def imaginary_limit(cls) -> float:
-        return regions.imaginary_limit(cls.stability_polynomial())
-
-    @classmethod
-    def limit_along(cls, mode: complex) -> float:
-        """The largest r with |R(s λ/|λ|)| ≤ 1 for 0 ≤ s ≤ r, Re λ < 0."""
-        return regions.limit_along(cls.stability_polynomial(), mode / abs(mode))
 
 
 class Dopri5(Adaptive, kind="dopri5"):

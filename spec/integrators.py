@@ -169,7 +169,34 @@ class Integrator(Family, title="integrator"):
         raise NotImplementedError
 
 
-class RungeKutta(Integrator):
+class OneStep(Integrator):
+    """Methods whose step multiplies a mode by a polynomial R(z)."""
+
+    @classmethod
+    def stability_polynomial(cls) -> tuple[Fraction, ...]:
+        """Coefficients of R(z), constant first."""
+        raise NotImplementedError
+
+    @classmethod
+    def amplification(cls, z: "Array") -> "Array":
+        return regions.growth_of_polynomial(cls.stability_polynomial(), z)
+
+    @classmethod
+    def imaginary_limit(cls) -> float:
+        return regions.imaginary_limit(cls.stability_polynomial())
+
+    @classmethod
+    def limit_along(cls, mode: complex) -> float:
+        """The largest r with |R(s λ/|λ|)| ≤ 1 for 0 ≤ s ≤ r, Re λ < 0; ∞ where there is no end."""
+        return regions.limit_along(cls.stability_polynomial(), mode / abs(mode))
+
+    @classmethod
+    def leading_growth(cls) -> tuple[Fraction, int]:
+        """(c, p) of |R(iω)| = 1 + c ω^p + …, for small ω."""
+        return regions.leading_growth(cls.stability_polynomial())
+
+
+class RungeKutta(OneStep):
     """Explicit Runge–Kutta: k_i = f(t + c_i h, y + h Σ a_ij k_j), y + h Σ b_i k_i."""
 
     tableau: ClassVar[Tableau]
@@ -187,22 +214,8 @@ class RungeKutta(Integrator):
         return cls.tableau.c
 
     @classmethod
-    def amplification(cls, z: "Array") -> "Array":
-        return regions.growth_of_polynomial(cls.tableau.stability_polynomial(), z)
-
-    @classmethod
-    def imaginary_limit(cls) -> float:
-        return regions.imaginary_limit(cls.tableau.stability_polynomial())
-
-    @classmethod
-    def limit_along(cls, mode: complex) -> float:
-        """The largest r with |R(s λ/|λ|)| ≤ 1 for 0 ≤ s ≤ r, Re λ < 0; ∞ where there is no end."""
-        return regions.limit_along(cls.tableau.stability_polynomial(), mode / abs(mode))
-
-    @classmethod
-    def leading_growth(cls) -> tuple[Fraction, int]:
-        """(c, p) of |R(iω)| = 1 + c ω^p + …, for small ω."""
-        return regions.leading_growth(cls.tableau.stability_polynomial())
+    def stability_polynomial(cls) -> tuple[Fraction, ...]:
+        return cls.tableau.stability_polynomial()
 
 
 class Euler(RungeKutta, kind="euler"):

@@ -129,6 +129,10 @@ class Adjoint(Gradient, kind="adjoint"):
         """What solves forwards by tolerances solves backwards too."""
         return issubclass(method, Adaptive)
 
+    def tolerances(self, forwards: Adaptive) -> tuple[float, float]:
+        """(rtol, atol) on the way back."""
+        return self.rtol or forwards.rtol, self.atol or forwards.atol
+
 
 class Time(Node):
     """Horizon T, number of steps N (h = T/N) and how weights depend on time."""

@@ -13,7 +13,6 @@ from ..compiler.analysis.findings import Finding
 from ..compiler.analysis.modes import Modes, modes_at
 from ..compiler.analysis.seen import look_at
 from ..compiler.analysis.stability import analyse
-from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
 from ..compiler.reference.failed_solve import FailedSolve, failed_solve
@@ -43,7 +42,7 @@ def diagnose(
     """What the reference finds in the dtype of the model; weights and state before the update."""
     problem, batch = compiled.problem, dataset.train.rows(update.rows)
     failure = None
-    if is_adaptive(problem):
+    if problem.is_adaptive:
         failure = failed_solve(compiled, weights, np.asarray(batch.x, np.float64))
         if failure.row is not None:
             return _of_solve(compiled, model, failure, update)

@@ -13,7 +13,6 @@ from ..backends.model import Model
 from ..backends.optimizers import Updater, updater
 from ..backends.stepper import Stepper, trained
 from ..backends.threads import Threaded
-from ..compiler.builders.adaptive import is_adaptive
 from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset
@@ -210,7 +209,7 @@ class _Session:
         stepper = self.model.stepper(self.rule, examples.x, examples.targets)
         stepper.load(self.last.weights, self.last.state)
         measured = self.score, Objective(self.compiled)
-        counted = partial(self._counted, stepper) if is_adaptive(self.compiled.problem) else dict
+        counted = partial(self._counted, stepper) if self.compiled.problem.is_adaptive else dict
         return Loop(self.settings, self.spec.seed, stepper, self.dataset, *measured, counted)
 
     def _counted(self, stepper: Stepper) -> Row:

@@ -19,6 +19,8 @@ SAMPLES, FEW_SAMPLES, LARGE = 8, 2, 16
 """Rows that are looked at, fewer for a state above LARGE: eigenvalues cost its cube."""
 STEPS, FEW_STEPS, VERY_LARGE = 64, 8, 128
 """Steps that are looked at, fewer for a state above VERY_LARGE."""
+LOOKS = 16
+"""Times at which a flow is looked at, where the spec names fewer."""
 FEWEST = 4
 """Steps at least of which all eigenvalues are computed, or else only outermost ones."""
 WHOLE = 10**9
@@ -62,6 +64,11 @@ class Budget:
         return counted(self.steps, "step")
 
 
+def looks(problem: Problem) -> int:
+    """Steps that can be looked at: of one solve as many as one likes."""
+    return max(problem.steps, LOOKS) if problem.is_one_solve else problem.steps
+
+
 def budget(problem: Problem) -> Budget | None:
     """What is looked at; None where even that would cost too much."""
     n = problem.size
@@ -96,7 +103,7 @@ def _reach(problem: Problem) -> int:
     """Steps that can be taken to look at the states behind them."""
     passes = 1 if problem.is_shared else PASSES
     each = max(1, passes * _entries(problem))
-    return max(1, min(problem.steps, LONGEST_WALK, WALK // each))
+    return max(1, min(looks(problem), LONGEST_WALK, WALK // each))
 
 
 def _entries(problem: Problem) -> int:

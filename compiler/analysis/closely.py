@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..builders import network
-from ..builders.adaptive import is_adaptive
 from ..ir.compiled import Compiled
-
-LOOKS = 16
-"""Times at which a flow is looked at, of which the spec names fewer."""
+from .budget import looks
 
 
 def closely(compiled: Compiled) -> Compiled:
-    """The same network, for an adaptive method with shared weights at several times: there N says
-    no more than where `trajectory` looks."""
-    problem = compiled.problem
-    if not (is_adaptive(problem) and problem.is_shared) or problem.steps >= LOOKS:
+    """The same network with as many steps as are looked at."""
+    problem, steps = compiled.problem, looks(compiled.problem)
+    if problem.steps == steps:
         return compiled
-    time = problem.spec.model.time.model_copy(update={"steps": LOOKS})
+    time = problem.spec.model.time.model_copy(update={"steps": steps})
     model = problem.spec.model.model_copy(update={"time": time})
     spec = problem.spec.model_copy(update={"model": model})
     looked_at = replace(problem, spec=spec)

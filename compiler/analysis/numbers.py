@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from ...data.sources import counted
 from ...spec.adaptive import Adaptive
-from ..builders.adaptive import is_adaptive
 from ..ir.compiled import Compiled
 from ..ir.problem import Problem
 from ..reference.walk import states_before
-from .budget import Budget, budget
+from .budget import Budget
 from .jacobian import Array, Linearized, States, eigenvalues_of, evenly, jacobians, of_first_order
 from .outermost import outermost
 from .seen import Seen
@@ -75,8 +74,6 @@ def numbers_of(compiled: Compiled, given: Seen) -> Numbers:
     """Eigenvalues along the trajectories of the rows that are looked at."""
     problem, plan = compiled.problem, given.budget
     assert plan is not None  # of what costs too much nothing is asked
-    if is_adaptive(problem) and problem.is_shared:  # as many times as are looked at
-        plan = budget(problem) or plan
     steps = evenly(plan.reach, plan.steps)
     with np.errstate(all="ignore"):
         states = states_before(compiled, given.weights, given.x, steps.tolist())

@@ -6,24 +6,23 @@ Weights that all times share make one solve of [0, T]. With weights in time a st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fractions import Fraction
+
 from ...spec.adaptive import Adaptive
 from ..ir.expr import Expr, build, constant, times, variable
 from ..ir.module import Function, Let, Result, Role, Solve
-from ..ir.problem import LayerWeight, Problem, slices
+from ..ir.problem import LayerWeight, Problem
 from ..ir.text import definition
 from ..ir.types import ENDS, NODE, OBSERVATION, Size, Type, columns, rows
 from .body import Body
 from .field import made, rhs
-from .layer import Layer, as_layer
-from .names import parametrization_names, rhs_name
+from .layer import Entry, Layer, as_layer
+from .names import HORIZON, STEPS, parametrization_names, rhs_name
+from .stacked import blocks_of, stack
+from .step import LOC
 
-LOC = ("model", "integrator")
 SLOPES, STACKED = "slopes", "state"
-HORIZON, STEPS = "HORIZON", "STEPS"
-
-
-def is_adaptive(problem: Problem) -> bool:
-    return isinstance(problem.integrator, Adaptive)
 
 
 def state(problem: Problem) -> Expr:
@@ -33,54 +32,37 @@ def state(problem: Problem) -> Expr:
     return variable(STACKED, columns((problem.size,)))
 
 
-def blocks_of(problem: Problem, whole: Expr) -> dict[str, Expr]:
-    """The blocks of the stacked state."""
-    if len(problem.blocks) == 1:
-        return {problem.first.name: whole}
-    places = zip(problem.blocks, slices(problem.blocks.values()), strict=True)
-    return {n: build("slice", whole, attributes=place) for n, place in places}
-
-
-def stack(parts: list[Expr]) -> Expr:
-    return parts[0] if len(parts) == 1 else build("concat", *parts)
-
-
 # --- the field -------------------------------------------------------------------------------
 
 
-def _is_alone(problem: Problem, layer: Layer) -> bool:
+def _is_alone(problem: Problem) -> bool:
     """Is the one right-hand side itself what the solver takes: (t, y, weights)?"""
     own = problem.depends_on(problem.first.name)
     is_whole = len(problem.blocks) == 1 and problem.first.variable in own
-    return is_whole and all(w.mode != "linear" for w in problem.layer)
+    return is_whole and not _has_kinks(problem)
+
+
+def _has_kinks(problem: Problem) -> bool:
+    """Are there weights that are linear in time, between the nodes?"""
+    return "linear" in problem.modes
 
 
 def _takes_time(problem: Problem) -> bool:
-    return not problem.is_autonomous or "linear" in problem.modes
+    return not problem.is_autonomous or _has_kinks(problem)
 
 
 def slopes(problem: Problem, layer: Layer) -> Function | None:
     """The slopes of the stacked state as a function of (t, state, weights), where that is not the
     right-hand side of a block itself."""
-    if _is_alone(problem, layer):
+    if _is_alone(problem):
         return None
     t, whole, body = variable("t"), state(problem), Body()
-    t_j = variable("t_j")
+    since = (variable("t_j"),) if _has_kinks(problem) and not problem.is_autonomous else ()
     given = {e: variable(e.variable.name, e.variable.type) for e in layer.entries}
-    names = parametrization_names(problem)
-    theta = None
-    if "linear" in problem.modes:
-        theta = body.named("theta", (t - t_j if not problem.is_autonomous else t) / problem.H)
-    values: dict[LayerWeight, Expr] = {}
-    for entry, value in given.items():
-        weight = entry.weight
-        if weight.mode != "linear":
-            values[weight] = value
-        elif entry.stage == 0:
-            end = next(v for e, v in given.items() if e.weight is weight and e.stage == 1)
-            assert theta is not None
-            raw = (1 - theta) * value + theta * end
-            values[weight] = body.named(weight.name, as_layer(made(names, weight, raw)))
+    values = {e.weight: value for e, value in given.items() if not e.is_raw}
+    if _has_kinks(problem):
+        theta = body.named("theta", (t - since[0] if since else t) / problem.H)
+        values |= _between(problem, given, theta, body)
     states = blocks_of(problem, whole)
     if len(states) > 1:
         states = {n: body.named(n, e) for n, e in states.items()}
@@ -88,7 +70,6 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
         rhs(problem, b, t, states, [values[w] for w in problem.layer_of(b)]) for b in problem.blocks
     ]
     takes = (t,) if _takes_time(problem) else ()
-    since = (t_j,) if theta is not None and not problem.is_autonomous else ()
     return Function(
         name=SLOPES,
         role=Role.FIELD,
@@ -101,10 +82,22 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
     )
 
 
+def _between(
+    problem: Problem, given: Mapping[Entry, Expr], theta: Expr, body: Body
+) -> dict[LayerWeight, Expr]:
+    """The weights a part θ of a step behind its beginning, made of what lies between both ends."""
+    names, found = parametrization_names(problem), dict[LayerWeight, Expr]()
+    ends = {(e.weight, e.stage): value for e, value in given.items() if e.is_raw}
+    for weight in dict.fromkeys(w for w, _ in ends):
+        raw = (1 - theta) * ends[weight, Fraction(0)] + theta * ends[weight, Fraction(1)]
+        found[weight] = body.named(weight.name, as_layer(made(names, weight, raw)))
+    return found
+
+
 def _slopes_doc(problem: Problem) -> str:
     names = ", ".join(f"{name}'" for name in problem.blocks)
     text = names if len(problem.blocks) == 1 else f"({names}) of the stacked state"
-    if "linear" in problem.modes:
+    if _has_kinks(problem):
         made_of = [
             f"; {definition(w.name, w.raw.name, w.definition)}"
             for w in problem.layer
@@ -117,11 +110,11 @@ def _slopes_doc(problem: Problem) -> str:
 # --- the solves ------------------------------------------------------------------------------
 
 
-def solve(problem: Problem, layer: Layer, start: Expr, at: Expr, consts: tuple[Expr, ...]) -> Solve:
+def solve(problem: Problem, start: Expr, at: Expr, consts: tuple[Expr, ...]) -> Solve:
     """The states at these times from the one at the first."""
     integrator = problem.integrator
     assert isinstance(integrator, Adaptive)
-    alone = _is_alone(problem, layer)
+    alone = _is_alone(problem)
     return Solve(
         field=rhs_name(problem, problem.first.name) if alone else SLOPES,
         init=(start,),
@@ -135,7 +128,6 @@ def solve(problem: Problem, layer: Layer, start: Expr, at: Expr, consts: tuple[E
 def solved(
     problem: Problem,
     body: Body,
-    layer: Layer,
     start: Expr,
     weights: tuple[Expr, ...],
     *,
@@ -148,7 +140,7 @@ def solved(
         horizon = constant(problem.spec.model.time.horizon, HORIZON)
         axis, at = ENDS, build("interval", constant(0.0), horizon)
     along = variable(f"{start.name}s", start.type.along(axis))
-    body.lets.append(Let((along,), solve(problem, layer, start, at, weights)))
+    body.lets.append(Let((along,), solve(problem, start, at, weights)))
     return along if path else build("last", along)
 
 
@@ -157,7 +149,7 @@ def step(problem: Problem, layer: Layer) -> Function:
     before, t, h = state(problem), variable("t"), variable("h")
     given = tuple(e.variable for e in layer.entries)
     takes_t = not problem.is_autonomous
-    since = (t,) if takes_t and "linear" in problem.modes else ()
+    since = (t,) if takes_t and _has_kinks(problem) else ()
     at = build("interval", constant(0.0), h)
     at = t + at if takes_t else at
     along = variable(f"{before.name}s", before.type.along(ENDS))
@@ -166,7 +158,7 @@ def step(problem: Problem, layer: Layer) -> Function:
         name="step",
         role=Role.STEP,
         params=(before, *(t,) * takes_t, *given, h),
-        body=(Let((along,), solve(problem, layer, before, at, (*since, *given))),),
+        body=(Let((along,), solve(problem, before, at, (*since, *given))),),
         results=(Result(before.name, build("last", along)),),
         doc=(f"{problem.integrator.name} over a step, in as many of its own as it needs.",),
         loc=LOC,
@@ -175,14 +167,14 @@ def step(problem: Problem, layer: Layer) -> Function:
     )
 
 
-def solution(problem: Problem, layer: Layer, lift: Function, weights: Function | None) -> Function:
+def solution(problem: Problem, lift: Function, weights: Function | None) -> Function:
     """`solve(x, times)`: the stacked states at any times, x being that at the first."""
     x, body = variable("x", rows((problem.features.value,))), Body()
     at = variable("times", Type((), (OBSERVATION,)))
     (start,) = body.call(lift, x)
     given = body.call(weights) if weights is not None else ()
     along = variable(f"{start.name}s", start.type.along(OBSERVATION))
-    body.lets.append(Let((along,), solve(problem, layer, start, at, given)))
+    body.lets.append(Let((along,), solve(problem, start, at, given)))
     return Function(
         name="solve",
         role=Role.PATH,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ...spec.adaptive import Adaptive
 from ...spec.integrators import RungeKutta, Splitting
 from ..ir.expr import Expr, build, constant, variable
 from ..ir.module import Group
@@ -69,8 +68,7 @@ def layer_of(problem: Problem) -> Layer:
     wanted = [(w, s) for s in stages for w in problem.layer if (w, s) in taken and not is_shared(w)]
     shared = [w for w in problem.layer if is_shared(w) and (w, Fraction(0)) in taken]
     several = len(stages) > 1
-    is_raw = isinstance(problem.integrator, Adaptive)
-    entries = [_entry(w, s, several, is_raw and w.mode == "linear") for w, s in wanted]
+    entries = [_entry(w, s, several, problem.is_adaptive) for w, s in wanted]
     groups = {e: Group(_place(e.stage), "Layer") for e in entries} if several else {}
     rest = [_entry(w, Fraction(0), several=False) for w in shared]
     if entries and rest:
@@ -82,7 +80,7 @@ def layer_of(problem: Problem) -> Layer:
 def _stages(problem: Problem) -> set[tuple[str, Fraction]]:
     """The blocks with the stages at which their right-hand sides are evaluated."""
     integrator = problem.integrator
-    if isinstance(integrator, Adaptive):  # which goes anywhere between both ends
+    if problem.is_adaptive:  # which goes anywhere between both ends
         return {(block, c) for block in problem.blocks for c in (Fraction(0), Fraction(1))}
     if isinstance(integrator, RungeKutta):
         return {(block, c) for block in problem.blocks for c in integrator.tableau.c}
@@ -103,7 +101,8 @@ def moved(problem: Problem, half: str) -> list[str]:
     return [name for name in problem.blocks if (name == first) == (half == "position")]
 
 
-def _entry(weight: LayerWeight, stage: Fraction, several: bool, is_raw: bool = False) -> Entry:
+def _entry(weight: LayerWeight, stage: Fraction, several: bool, is_adaptive: bool = False) -> Entry:
+    is_raw = is_adaptive and weight.mode == "linear"
     is_placed = several and weight.mode == "linear"
     like = weight.raw if is_raw else weight
     name = f"{like.name}_{_place(stage)}" if is_placed else like.name

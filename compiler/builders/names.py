@@ -15,6 +15,8 @@ from ..passes.adjoint import LOSS_GRADIENT
 from ..passes.reversible import ADDED
 from ..passes.segments import SEGMENT
 
+STEPS, HORIZON = "STEPS", "HORIZON"
+"""Constants of every program."""
 PUBLIC = ("trajectory", "solve", "vector_field", "forward", "regularizer", "loss")
 OTHERS = ("step", "layer_weights", "weights_at", "initial_state", "final_state")
 SOLVERS = ("slopes", "integrate", "largest_rms", "adjoint_norm")

@@ -73,7 +73,7 @@ def _functions(problem: Problem) -> Iterator[Function]:
 
 def _steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
     """What a step is, and what a solver is given."""
-    if not adaptive.is_adaptive(problem):
+    if not problem.is_adaptive:
         yield step(problem, layer)
         return
     slopes = adaptive.slopes(problem, layer)
@@ -247,12 +247,10 @@ def _weights(problem: Problem) -> str:
 def gradient_mode(problem: Problem) -> list[str]:
     """What the gradient keeps of the states, where that is not all of them."""
     every, mode = problem.kept_every, problem.spec.model.gradient
-    if isinstance(mode, Adjoint):
-        tolerances = ", ".join(
-            f"{key} {number(getattr(mode, key) or getattr(problem.integrator, key))}"
-            for key in ("rtol", "atol")
-        )
-        return [f"the continuous adjoint, solved back from T with {tolerances}; keeps no state"]
+    if isinstance(mode, Adjoint) and isinstance(problem.integrator, Adaptive):
+        rtol, atol = map(number, mode.tolerances(problem.integrator))
+        told = f"rtol {rtol}, atol {atol}"
+        return [f"the continuous adjoint, solved back from T with {told}; keeps no state"]
     if isinstance(mode, Reversible):
         return [
             "keeps the last state alone, whatever N: each step is undone on the way back, "

@@ -9,7 +9,7 @@ from operator import add
 from ...spec.integrators import Splitting, times_h
 from ..ir.expr import Expr, build, constant, substitute, times, variable
 from ..ir.module import Function, Group, Let, Result, Role, Scan
-from ..ir.problem import Problem, RawWeight, slices
+from ..ir.problem import Problem, RawWeight
 from ..ir.text import definition, mathematics
 from ..ir.types import STEP, Size, Type, rows
 from ..passes.segments import FINAL_STATE
@@ -17,12 +17,12 @@ from . import adaptive
 from .body import STATE, Body
 from .field import made, rhs
 from .layer import Layer, as_layer, at_stage
-from .names import parametrization_names
+from .names import STEPS, parametrization_names
+from .stacked import blocks_of, stack
 from .step import VELOCITY, carried, start
 
 TIME = ("model", "time")
 LIFT = ("model", "lift")
-STEPS = "STEPS"
 LAYER = Group("layer", "Layer")
 
 
@@ -120,8 +120,8 @@ def initial_state(problem: Problem, weights: Function | None) -> Function:
         y = found["y"] = body.named("y", found["y"])
         found[VELOCITY] = start(problem, _first_layer(problem, weights, body), y)
     results = [Result(n, found[n], STATE if len(states) > 1 else None) for n in states]
-    if adaptive.is_adaptive(problem):  # a solver carries the stacked state
-        whole = adaptive.stack([found[name] for name in problem.blocks])
+    if problem.is_adaptive:  # a solver carries the stacked state
+        whole = stack([found[name] for name in problem.blocks])
         results = [Result(adaptive.state(problem).name, whole)]
     return Function(
         name="initial_state",
@@ -179,15 +179,13 @@ def _path(problem: Problem) -> str:
     return f"{nodes}, {' and '.join(others)} by {times_h(integrator.lag)} behind"
 
 
-def final_state(
-    problem: Problem, layer: Layer, lift: Function, weights: Function | None
-) -> Function:
+def final_state(problem: Problem, lift: Function, weights: Function | None) -> Function:
     """y(T) as columns."""
     x, body = variable("x", rows((problem.features.value,))), Body()
-    after = _states(problem, body, layer, lift, weights, x, path=False)
+    after = _states(problem, body, lift, weights, x, path=False)
     first = problem.first.name
-    if adaptive.is_adaptive(problem):
-        after = adaptive.blocks_of(problem, *after.values())
+    if problem.is_adaptive:
+        after = blocks_of(problem, *after.values())
     return Function(
         name=FINAL_STATE,
         role=Role.PATH,
@@ -201,14 +199,12 @@ def final_state(
     )
 
 
-def trajectory(
-    problem: Problem, layer: Layer, lift: Function, weights: Function | None
-) -> Function:
+def trajectory(problem: Problem, lift: Function, weights: Function | None) -> Function:
     """The stacked blocks at t_0 … t_N as rows."""
     x, body = variable("x", rows((problem.features.value,))), Body()
-    paths = _states(problem, body, layer, lift, weights, x, path=True)
-    is_whole = adaptive.is_adaptive(problem)
-    whole = adaptive.stack([paths[n] for n in (paths if is_whole else problem.blocks)])
+    paths = _states(problem, body, lift, weights, x, path=True)
+    is_whole = problem.is_adaptive
+    whole = stack([paths[n] for n in (paths if is_whole else problem.blocks)])
     return Function(
         name="trajectory",
         role=Role.PATH,
@@ -225,7 +221,6 @@ def trajectory(
 def _states(
     problem: Problem,
     body: Body,
-    layer: Layer,
     lift: Function,
     weights: Function | None,
     x: Expr,
@@ -235,8 +230,8 @@ def _states(
     """What a step carries, at T or at all nodes: the blocks, or the stacked state of a solver."""
     init = body.call(lift, x)
     given = body.call(weights) if weights is not None else ()
-    if adaptive.is_adaptive(problem) and problem.is_shared:
-        whole = adaptive.solved(problem, body, layer, init[0], given, path=path)
+    if problem.is_one_solve:
+        whole = adaptive.solved(problem, body, init[0], given, path=path)
         return {init[0].name: whole}
     return _scanned(problem, body, init, given, path=path)
 
@@ -252,7 +247,7 @@ def _scanned(
     """The states after the last step, or at all nodes."""
     length = Size(problem.steps, STEPS)
     time = () if problem.is_autonomous else (times(problem.H, length, (STEP,)),)
-    h = (problem.H,) if adaptive.is_adaptive(problem) else ()
+    h = (problem.H,) if problem.is_adaptive else ()
     scan = Scan(
         step="step",
         init=init,
@@ -286,7 +281,7 @@ def vector_field(problem: Problem, weights: Function | None) -> Function:
         rhs(problem, b, time, states, [given[w.name] for w in problem.layer_of(b)])
         for b in problem.blocks
     ]
-    whole = slopes[0] if len(slopes) == 1 else build("concat", *slopes)
+    whole = stack(slopes)
     what = "y''" if problem.order == 2 else "f(t, y)"
     return Function(
         name="vector_field",
@@ -312,12 +307,9 @@ def _rule(problem: Problem) -> str:
 
 def _split(problem: Problem, body: Body, across: Expr) -> dict[str, Expr]:
     """The blocks of the stacked state as columns."""
-    if len(problem.blocks) == 1:
-        name = problem.first.name
-        return {name: body.named(name, across)}
-    whole = body.named("columns", across)
-    places = zip(problem.blocks, slices(problem.blocks.values()), strict=True)
-    return {n: body.named(n, build("slice", whole, attributes=place)) for n, place in places}
+    if len(problem.blocks) > 1:
+        across = body.named("columns", across)
+    return {n: body.named(n, e) for n, e in blocks_of(problem, across).items()}
 
 
 def functions(problem: Problem, layer: Layer) -> Iterator[Function]:
@@ -331,8 +323,8 @@ def functions(problem: Problem, layer: Layer) -> Iterator[Function]:
         yield at_any_time
     lift = initial_state(problem, weights)
     yield lift
-    yield final_state(problem, layer, lift, weights)
-    yield trajectory(problem, layer, lift, weights)
-    if adaptive.is_adaptive(problem) and problem.is_shared:
-        yield adaptive.solution(problem, layer, lift, weights)
+    yield final_state(problem, lift, weights)
+    yield trajectory(problem, lift, weights)
+    if problem.is_one_solve:
+        yield adaptive.solution(problem, lift, weights)
     yield vector_field(problem, at_any_time)

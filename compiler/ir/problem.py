@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from math import prod
 
+from ...spec.adaptive import Adaptive
 from ...spec.initializers import Initializer
 from ...spec.integrators import Integrator
 from ...spec.model import Adjoint, Checkpoint, Spec
@@ -242,6 +243,16 @@ class Problem:
         """Of the states every k-th is kept for the gradient; None where all are."""
         mode = self.spec.model.gradient
         return mode.spacing(self.steps) if isinstance(mode, Checkpoint) else None
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Does a solver choose the steps?"""
+        return isinstance(self.integrator, Adaptive)
+
+    @property
+    def is_one_solve(self) -> bool:
+        """Is it one solve of [0, T], of which N says no more than where one looks?"""
+        return self.is_adaptive and self.is_shared
 
     @property
     def is_adjoint(self) -> bool:

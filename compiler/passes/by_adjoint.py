@@ -13,7 +13,7 @@ def by_adjoint(module: Module, mode: Adjoint) -> Module:
     solve = solve_of(module)
     if solve is None:
         raise ValueError(f"{module.name} has no solve that an adjoint could go back through")
-    rtol, atol = mode.rtol or solve.by.rtol, mode.atol or solve.by.atol
+    rtol, atol = mode.tolerances(solve.by)
     functions = {name: _with(f, mode) for name, f in module.functions.items()}
     back = (
         Constant("ADJOINT_RTOL", rtol, "on the way back: relative"),

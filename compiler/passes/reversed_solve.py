@@ -72,11 +72,9 @@ class ReversedSolve:
                 role=field.role,
                 params=(*params[:first], *states, *others, *params[first + 1 :]),
                 body=body,
-                results=tuple(
-                    Result(e.name, value)
-                    for e, value in zip(
-                        (*slopes, *bars), (*slopes, *(-e for e in bars)), strict=True
-                    )
+                results=(
+                    *(Result(e.name, e) for e in slopes),
+                    *(Result(e.name, -e) for e in bars),
                 ),
                 doc=(f"The slopes on the way back through `{field.name}`.",),
                 loc=field.loc,

@@ -46,7 +46,7 @@ def failed_solve(compiled: Compiled, weights: Mapping[str, Array], x: Array) -> 
             with as_written():
                 reference.forward(weights, x[row : row + 1])
         except SolveFailed as error:
-            cure = LONG if "more than" in error.why else STIFF
+            cure = LONG if error.is_long else STIFF
             return FailedSolve(error.why, cure, error.t, error.h, error.steps, error.until, row)
     if compiled.problem.is_adjoint:
         why = "no row fails on the way to T: the adjoint fails on its way back"

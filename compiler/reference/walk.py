@@ -10,7 +10,6 @@ from math import prod
 
 import numpy as np
 
-from ..builders.adaptive import is_adaptive
 from ..ir.compiled import Compiled
 from .reference import Array, Reference, Weights
 
@@ -29,7 +28,7 @@ def states_before(
         return {j: states[j] for j in sorted(wanted)}
     names = [p.name for p in compiled.module.functions["step"].params]
     blocks = [names.index(name) for name in problem.blocks if name in names] or [0]
-    h = (np.asarray(problem.h),) * is_adaptive(problem)
+    h = (np.asarray(problem.h),) * problem.is_adaptive
     carry = reference.run("initial_state", _of_steps(compiled, weights, 0, 1), x)
     found = {0: carry}
     for start in range(0, max(wanted), size):

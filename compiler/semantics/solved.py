@@ -49,6 +49,8 @@ class SolveFailed(Exception):
     """The step that it would take from there."""
     steps: int
     until: float
+    is_long: bool
+    """Does it take too many steps, rather than ever shorter ones?"""
 
 
 _counted: ContextVar[Solves | None] = ContextVar("counted", default=None)
@@ -170,9 +172,10 @@ def _by_tolerances(
         is_finite = bool(np.isfinite(slope).all())
         return slope
 
-    def failed(why: str) -> SolveFailed:
+    def failed(why: str, is_long: bool = False) -> SolveFailed:
         why = why if is_finite else "the slopes are not finite"
-        return SolveFailed(why, solver.t, solver.h_abs, tried, float(times[-1]))
+        until = float(times[-1])
+        return SolveFailed(why, solver.t, solver.h_abs, tried, until, is_long and is_finite)
 
     tried = 0
     with np.errstate(all="ignore"):
@@ -185,5 +188,5 @@ def _by_tolerances(
             if solver.status == "failed":
                 raise failed("the step underflows")
             if tried > by.max_steps:
-                raise failed(f"it takes more than {by.max_steps:,} steps")
+                raise failed(f"it takes more than {by.max_steps:,} steps", is_long=True)
     return solver.y
