@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from .._version import __version__, installed
-from ..backends.registry import get
 from .output import pairs, say, section
 
 REQUIRED = (
@@ -38,6 +37,8 @@ def _backend(name: str, look: Callable[[], Lines]) -> Lines:
     if find_spec(name) is None:
         yield name, f"missing: pip install 'wellposed[{name}]'"
         return
+    from ..backends.registry import get
+
     try:
         yield name, str(installed(name))
         yield from look()
