@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..compiler.ir.module import Module, solve_of
+from ..compiler.reference.chance import base, probes
 from .counting import Counts, Statistics, of_fixed_steps
 from .model import (
+    ArgumentError,
     Array,
     Targets,
     Weights,
     checked_rows,
+    checked_seed,
     checked_targets,
     checked_time,
     checked_times,
@@ -35,8 +38,32 @@ class CheckedModel(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.module.name}, {self.dtype}, {self.device})"
 
-    def forward(self, weights: Weights, x: Array, /) -> Array:
+    def forward(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
         return self.array("forward", weights, self._rows(x))
+
+    def log_density(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+        x = self._rows(x)
+        return self._of_flow("log_density", weights, x, *self._probes(x, draw))
+
+    def divergence(self, weights: Weights, t: float, y: Array, /, draw: int = 0) -> Array:
+        y = checked_rows(y, self.module.signature.size, "y", self.dtype)
+        return self._of_flow("divergence", weights, checked_time(t), y, *self._probes(y, draw))
+
+    def sample(self, weights: Weights, count: int, seed: int, /) -> Array:
+        if not isinstance(count, int | np.integer) or count < 1:
+            raise ArgumentError(f"a sample has at least one row, not {count!r}")
+        rows = base(self.module, int(count), checked_seed(seed) or 0)
+        return self._of_flow("sample", weights, rows.astype(self.dtype))
+
+    def _of_flow(self, function: str, weights: Weights, *arguments: Any) -> Array:
+        if not self.module.is_density:
+            raise ArgumentError(f"this network is no flow: {function} is of task: density")
+        return self.array(function, weights, *arguments)
+
+    def _probes(self, rows: Array, draw: int) -> list[Array]:
+        if not isinstance(draw, int | np.integer) or draw < 0:
+            raise ArgumentError(f"a draw is an integer from 0 on, got {draw!r}")
+        return probes(self.module, len(rows), int(draw), self.dtype)
 
     def trajectory(self, weights: Weights, x: Array, /) -> Array:
         return self.array("trajectory", weights, self._rows(x))
@@ -54,23 +81,26 @@ class CheckedModel(ABC):
             return of_fixed_steps(self.module)
         return self._count(*given).statistics(self.module.has_loss)
 
-    def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float:
-        x = self._rows(x)
-        return float(self.array("loss", weights, x, self._targets(targets, x)))
+    def loss(self, weights: Weights, x: Array, targets: Targets = None, /, draw: int = 0) -> float:
+        return float(self.array("loss", weights, *self.loss_arguments(x, targets, draw)))
 
-    def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
-        x = self._rows(x)
-        given = self._weights(weights), x, self._targets(targets, x)
+    def gradient(
+        self, weights: Weights, x: Array, targets: Targets = None, /, draw: int = 0
+    ) -> dict[str, Array]:
+        given = self._weights(weights), *self.loss_arguments(x, targets, draw)
         return self._gradient(*given) if self.module.trained else {}
+
+    def loss_arguments(self, x: Array, targets: Targets, draw: int) -> list[Array]:
+        """What the loss takes besides the weights: rows with targets, or with random vectors."""
+        x = self._rows(x)
+        checked = checked_targets(self.module, targets, len(x), self.dtype)
+        return [x, *self._probes(x, draw)] if self.module.is_density else [x, checked]
 
     def _weights(self, weights: Weights) -> dict[str, Array]:
         return checked_weights(self.module, weights, self.dtype)
 
     def _rows(self, x: Array) -> Array:
         return checked_rows(x, self.module.signature.features, "x", self.dtype)
-
-    def _targets(self, targets: Targets, x: Array) -> Array:
-        return checked_targets(self.module, targets, len(x), self.dtype)
 
     @abstractmethod
     def array(self, function: str, weights: Weights, *arguments: Any) -> Array:
@@ -80,11 +110,15 @@ class CheckedModel(ABC):
     def _count(self, weights: dict[str, Array], x: Array) -> Counts:
         """What the solves of `forward` take, and those of a gradient."""
 
-    def some_targets(self, rows: int) -> Array:
-        """Targets of some kind: how often a field is evaluated is not theirs."""
-        k, is_classifier = self.module.signature.outputs, self.module.signature.is_classifier
-        return np.zeros(rows, np.int64) if is_classifier else np.zeros((rows, k), self.dtype)
+    def with_some_targets(self, x: Array) -> list[Array]:
+        """What a loss takes, with targets of some kind: how often a field is evaluated is not
+        theirs."""
+        if self.module.is_density:
+            return [x, *self._probes(x, 0)]
+        rows, k = len(x), self.module.signature.outputs
+        is_classifier = self.module.signature.is_classifier
+        return [x, np.zeros(rows, np.int64) if is_classifier else np.zeros((rows, k), self.dtype)]
 
     @abstractmethod
-    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
-        """∂ loss / ∂ θ."""
+    def _gradient(self, weights: dict[str, Array], *given: Array) -> dict[str, Array]:
+        """∂ loss / ∂ θ, of what the loss is given."""

@@ -200,6 +200,10 @@ class Expressions:
                 return f"-{self._wrapped(e.args[0], least)}", SIGN
             case "pow":
                 return self._power(e), POWER
+            case "transpose" if _is_columns_cut(e):
+                cut = self._row(e.args[0]).template(e.args[0], self.words.size)
+                ends = cut[cut.index("[") + 1 : -1]
+                return f"{self._wrapped(e.args[0].args[0].args[0], ATOM)}[:, {ends}]", ATOM
             case "transpose":
                 stacked = self.words.stacked or bool(e.type.path)
                 return f"{self._wrapped(e.args[0], ATOM)}.{'mT' if stacked else 'T'}", ATOM
@@ -230,7 +234,7 @@ class Expressions:
         return f"{left}**{right}" if simple else f"{left} ** {right}"
 
     def _row_text(self, e: Expr) -> tuple[str, int]:
-        if is_number(e) and e.op not in ("eye",):
+        if is_number(e) and not e.shape:
             return self._of_number(e), ATOM
         row = self._row(e)
         template = row.template(e, self.words.size)
@@ -333,6 +337,13 @@ def _turned(like: Expr) -> Expr:
 def _batch_axis(e: Expr) -> int:
     """Which axis of the array the batch is."""
     return len(e.type.path) + (max(1, len(e.shape)) if e.type.layout is Layout.COLUMNS else 0)
+
+
+def _is_columns_cut(e: Expr) -> bool:
+    """Are some columns taken of a matrix: rows of its transpose, transposed back?"""
+    (inner,) = e.args
+    is_slice = inner.op == "slice" and not inner.type.path
+    return is_slice and inner.args[0].op == "transpose"
 
 
 def _is_simple(text: str) -> bool:

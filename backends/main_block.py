@@ -38,10 +38,26 @@ def _batch(program: ProgramPrinter) -> list[str]:
     ]
     if not module.has_loss:
         return lines
+    if module.is_density:
+        return [*lines, *_probes(module)]
     if module.signature.is_classifier:
         return [*lines, f"    targets = np.arange(8) % {program.constant('CLASSES')}"]
     outputs = program.constant("OUTPUTS")
     return [*lines, f'    targets = random.normal(size=(8, {outputs})).astype("{module.dtype}")']
+
+
+def _probes(module: Module) -> list[str]:
+    """Random vectors of the trace, where it is estimated."""
+    if module.chance is None:
+        return []
+    count, rademacher = module.chance.probes, module.chance.law == "rademacher"
+    law = "choice((-1.0, 1.0), (" if rademacher else "normal(size=("
+    return [f'    probes = random.{law}{count}, *x.shape)).astype("{module.dtype}")']
+
+
+def _given(module: Module, put: str) -> list[str]:
+    """What the loss takes besides the weights."""
+    return [f"{put}({p.name})" for p in module.functions["loss"].params]
 
 
 def _learns(module: Module) -> bool:
@@ -61,12 +77,12 @@ def jax_main(program: ProgramPrinter) -> list[str]:
         lines.append('    print(f"y(T) = {forward(weights, jnp.asarray(x))}")')
         return [*lines, *_guard()]
     if not _learns(program.module):
-        value = bracket("value = loss(", ["weights", "jnp.asarray(x)", "jnp.asarray(targets)"], ")")
+        value = bracket("value = loss(", ["weights", *_given(program.module, "jnp.asarray")], ")")
         return [*lines, f"    {laid_out(value, 4)}", _LOSS.format("float(value)"), *_guard()]
     return [
         *lines,
         "    value, gradient = jax.value_and_grad(loss)(",
-        "        weights, jnp.asarray(x), jnp.asarray(targets)",
+        f"        {', '.join(['weights', *_given(program.module, 'jnp.asarray')])}",
         "    )",
         "    norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5",
         '    print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")',
@@ -79,7 +95,7 @@ def torch_main(program: ProgramPrinter) -> list[str]:
     if not program.module.has_loss:
         lines.append('    print(f"y(T) = {network(torch.tensor(x)).tolist()}")')
         return [*lines, *_guard()]
-    value = ["    value = network.loss(torch.tensor(x), torch.tensor(targets))"]
+    value = [f"    value = network.loss({', '.join(_given(program.module, 'torch.tensor'))})"]
     if not _learns(program.module):
         return [*lines, *value, _LOSS.format("value.item()"), *_guard()]
     return [

@@ -39,8 +39,8 @@ class Model(Protocol):
         """Initial weights in the spec's dtype, the same numbers in every backend."""
         ...
 
-    def forward(self, weights: Weights, x: Array, /) -> Array:
-        """Logits (s, k); without a readout y(T)."""
+    def forward(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+        """Logits (s, k); without a readout y(T). What is left to chance is that of the draw."""
         ...
 
     def trajectory(self, weights: Weights, x: Array, /) -> Array:
@@ -69,10 +69,26 @@ class Model(Protocol):
 
     def regularizer(self, weights: Weights, /) -> float: ...
 
-    def loss(self, weights: Weights, x: Array, targets: Targets, /) -> float: ...
+    def loss(
+        self, weights: Weights, x: Array, targets: Targets = None, /, draw: int = 0
+    ) -> float: ...
 
-    def gradient(self, weights: Weights, x: Array, targets: Targets, /) -> dict[str, Array]:
+    def gradient(
+        self, weights: Weights, x: Array, targets: Targets = None, /, draw: int = 0
+    ) -> dict[str, Array]:
         """∂ loss / ∂ θ, a dict like the weights."""
+        ...
+
+    def log_density(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+        """log p of the rows (s,). Raises ArgumentError for a network that is no flow."""
+        ...
+
+    def divergence(self, weights: Weights, t: float, y: Array, /, draw: int = 0) -> Array:
+        """tr ∂f/∂y of stacked states (s, n): (s,), as the network takes it. Likewise."""
+        ...
+
+    def sample(self, weights: Weights, count: int, seed: int, /) -> Array:
+        """Rows (count, n) of the density, the same in every backend. Likewise."""
         ...
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> Stepper:
@@ -173,7 +189,11 @@ def checked_times(times: Array) -> Array:
 def checked_targets(module: Module, targets: Targets, rows: int, dtype: str) -> Array:
     """Classes (s,) as int64 or values (s, k). Raises ArgumentError."""
     if not module.has_loss:
-        raise ArgumentError("this network has no readout, hence no loss")
+        raise ArgumentError("this network has no readout and is no density, hence no loss")
+    if module.is_density:
+        if targets is not None:
+            raise ArgumentError("a density has no targets")
+        return np.zeros((rows, 0), dtype)
     if targets is None:
         raise ArgumentError("the loss needs targets")
     found = np.asarray(targets)

@@ -178,7 +178,7 @@ class JaxModel(FrameworkModel):
 
     def _count(self, weights: dict[str, Array], x: Array) -> Counts:
         with self.settings():
-            given = _placed(weights), _placed(x), _placed(self.some_targets(len(x)))
+            given = _placed(weights), *_placed(self.with_some_targets(x))
             if x.shape not in self._counted:
                 self._counted[x.shape] = self._counting(*given)
             found, (forward, gradient) = self._counted[x.shape]
@@ -191,7 +191,7 @@ class JaxModel(FrameworkModel):
                 jax.effects_barrier()
         return replace(there, nfe_backward=found.nfe_backward)
 
-    def _counting(self, weights: Any, x: Any, targets: Any) -> tuple[Counts, tuple[Any, Any]]:
+    def _counting(self, weights: Any, x: Any, *others: Any) -> tuple[Counts, tuple[Any, Any]]:
         """`forward` and the gradient for so many rows, compiled with what counts in them."""
         counts, native = Counts(), self.native
 
@@ -204,13 +204,13 @@ class JaxModel(FrameworkModel):
         with replaced(native, "diffeqsolve", jax_solver.counting(native.diffeqsolve, counts)):
             forward, gradient = compiled(native.forward, weights, x), None
             if self.module.has_loss:
-                gradient = compiled(jax.grad(native.loss), weights, x, targets)
+                gradient = compiled(jax.grad(native.loss), weights, x, *others)
         return counts, (forward, gradient)
 
-    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
+    def _gradient(self, weights: dict[str, Array], *given: Array) -> dict[str, Array]:
         with self.settings():
             try:
-                _, gradient = self.compiled("loss", differentiated=True)(weights, x, targets)
+                _, gradient = self.compiled("loss", differentiated=True)(weights, *given)
                 return {w.name: np.asarray(gradient[w.name]) for w in self.module.trained}
             except RuntimeError as error:
                 if not jax_solver.gave_up(error):
@@ -272,9 +272,10 @@ class JaxStepper(Stepper):
         differentiated = jax.value_and_grad(self.model.native.loss)
 
         def update(
-            weights: Any, moments: Any, x: Any, targets: Any, rows: Any, rates: Any
+            weights: Any, moments: Any, x: Any, targets: Any, rows: Any, rates: Any, *drawn: Any
         ) -> tuple[Any, ...]:
-            loss, whole = differentiated(weights, x[rows], targets[rows])
+            others = drawn if self.module.is_density else (targets[rows],)
+            loss, whole = differentiated(weights, x[rows], *others)
             gradient = {w.name: whole[w.name] for w in self.model.module.trained}
             norm = global_norm(gradient)
             return loss, norm, *self.updater.apply(gradient, norm, moments, weights, rates)
@@ -285,7 +286,8 @@ class JaxStepper(Stepper):
         with self.model.settings():
             update = self.model.once(("update", self.updater), self._update)
             try:
-                found = update(self.held, self.moments, self.x, self.targets, rows, rates)
+                drawn = map(self.put, self.probes(len(rows), self.draw))
+                found = update(self.held, self.moments, self.x, self.targets, rows, rates, *drawn)
                 return Proposal(*(jax.block_until_ready(found) if self.model.can_fail else found))
             except RuntimeError as error:
                 if not jax_solver.gave_up(error):
@@ -311,9 +313,10 @@ class JaxStepper(Stepper):
     def get(self, array: Any) -> np.ndarray:
         return np.array(array)
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def outputs(self, x: np.ndarray) -> np.ndarray:
         with self.model.settings():
-            return np.asarray(self.model.compiled("forward")(self.held, self.put(x)))
+            of_rows = self.model.compiled("log_density" if self.module.is_density else "forward")
+            return np.asarray(of_rows(self.held, *map(self.put, (x, *self.probes(len(x), 0)))))
 
     def _put_targets(self, targets: Targets, rows: int) -> Any:
         checked = checked_targets(self.model.module, targets, rows, self.model.dtype)

@@ -65,12 +65,12 @@ class NumpyModel(CheckedModel):
             self.reference.forward(weights, x)
         with counted() as back:
             if self.module.has_loss:
-                self.reference.gradient(weights, x, self.some_targets(len(x)))
+                self.reference.gradient(weights, *self.with_some_targets(x))
         backward = back.evaluations - there.evaluations
         return Counts(there.evaluations, backward, there.accepted, there.rejected)
 
-    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
-        return self.reference.gradient(weights, x, targets)
+    def _gradient(self, weights: dict[str, Array], *given: Array) -> dict[str, Array]:
+        return self.reference.gradient(weights, *given)
 
 
 class NumpyStepper(Stepper):
@@ -83,8 +83,8 @@ class NumpyStepper(Stepper):
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
         batch = self.x[rows], None if self.targets is None else self.targets[rows]
         with np.errstate(all="ignore"):  # what overflows is reported as divergence, with its place
-            loss = self.model.loss(self.held, *batch)
-            gradient = self.model.gradient(self.held, *batch)
+            loss = self.model.loss(self.held, *batch, draw=self.draw)
+            gradient = self.model.gradient(self.held, *batch, draw=self.draw)
             norm = global_norm(gradient)
             updated = self.updater.apply(gradient, norm, self.moments, self.held, rates)
         return Proposal(loss, norm, *updated)
@@ -100,6 +100,7 @@ class NumpyStepper(Stepper):
     def get(self, array: np.ndarray) -> np.ndarray:
         return np.asarray(array)
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def outputs(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            return self.model.forward(self.held, x)
+            of_rows = self.model.log_density if self.module.is_density else self.model.forward
+            return of_rows(self.held, x)

@@ -145,12 +145,12 @@ class TorchModel(FrameworkModel):
             self._call("forward", weights, x)
         if self.module.has_loss:
             with replaced(self.native, name, torch_solver.counting(solver, back)):
-                self._gradient(weights, x, self.some_targets(len(x)))
+                self._gradient(weights, *self.with_some_targets(x))
         return replace(there, nfe_backward=back.nfe_backward)
 
-    def _gradient(self, weights: dict[str, Array], x: Array, targets: Array) -> dict[str, Array]:
+    def _gradient(self, weights: dict[str, Array], *given: Array) -> dict[str, Array]:
         network = self.network(weights)
-        _pull(network.loss(self._put(x), self._put(targets)), network.parameters())
+        _pull(network.loss(*self._put(given)), network.parameters())
         found = self.parameters(network).items()
         return {name: _gradient_of(w).cpu().numpy() for name, w in found}
 
@@ -271,7 +271,7 @@ class TorchStepper(Stepper):
         index = torch.from_numpy(rows).to(self.model.device)
         network = self._network()
         network.zero_grad(set_to_none=True)
-        loss = network.loss(self.x[index], self.targets[index])
+        loss = network.loss(self.x[index], *self._others(index))
         _pull(loss, network.parameters())
         found = self.model.parameters(network).items()
         gradient = {name: _gradient_of(w) for name, w in found}
@@ -291,9 +291,17 @@ class TorchStepper(Stepper):
     def get(self, array: torch.Tensor) -> np.ndarray:
         return array.detach().cpu().numpy().copy()
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def _others(self, index: torch.Tensor) -> list[torch.Tensor]:
+        """What the loss takes besides rows."""
+        if not self.module.is_density:
+            return [self.targets[index]]
+        return [*map(self.put, self.probes(len(index), self.draw))]
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return self._network()(self.put(x)).cpu().numpy()
+            network = self._network()
+            of_rows = network.log_density if self.module.is_density else network
+            return of_rows(self.put(x), *map(self.put, self.probes(len(x), 0))).cpu().numpy()
 
     def _network(self) -> Any:
         """The network with the weights held; its parameters are theirs, not copies."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..compiler.ir.module import Module
+from ..compiler.reference.chance import probes
 from .optimizers import COUNT, Array, Rates, Updater
 
 NumpyArrays = Mapping[str, np.ndarray]
@@ -52,7 +53,7 @@ def trained(module: Module, weights: NumpyArrays) -> dict[str, np.ndarray]:
 class Stepper(ABC):
     """Takes optimizer steps on one set of examples.
 
-    A subclass has `propose`, `updated`, `put`, `get`, `logits` and `loss`; it must not change
+    A subclass has `propose`, `updated`, `put`, `get`, `outputs` and `loss`; it must not change
     `self.held` or `self.moments` in place, so that a step that is not finite leaves no trace.
     """
 
@@ -82,8 +83,17 @@ class Stepper(ABC):
         """The array as NumPy's, a copy or never changed again."""
 
     @abstractmethod
-    def logits(self, x: np.ndarray) -> np.ndarray:
-        """The network's outputs (s, k) at the weights held."""
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """The network's logits (s, k) at the weights held, or the log-densities (s,) of rows."""
+
+    @property
+    def draw(self) -> int:
+        """What the next update leaves to chance: that of its number."""
+        return self.count + 1
+
+    def probes(self, rows: int, draw: int) -> list[np.ndarray]:
+        """Random vectors for so many rows, in float64."""
+        return probes(self.module, rows, draw)
 
     def load(self, weights: NumpyArrays, state: Mapping[str, Any] | None = None) -> None:
         """Take these weights and this optimizer state; without one, its initial state."""

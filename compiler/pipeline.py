@@ -26,6 +26,7 @@ Pass = Callable[[Module], Module]
 BUILDERS: Mapping[str, Builder] = {
     "classification": network.build,
     "regression": network.build,
+    "density": network.build,
 }
 """The builder of every task."""
 PASSES: tuple[Pass, ...] = (materialize, prune)

@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from .adaptive import Adaptive, Tolerance
 from .data import Data
+from .divergences import Divergence
 from .initializers import Initializer
 from .integrators import Euler, Integrator, Splitting
-from .node import Family, Node, Root, Why, refuse
+from .node import Family, Later, Node, Root, Why, refuse
 from .parametrizations import Free, Parametrization
 from .readouts import Readout
 from .regularizers import Regularizer
@@ -28,7 +29,6 @@ class Task(Family, title="task"):
     """What the network is trained for."""
 
     planned: ClassVar[dict[str, str]] = {
-        "density": "continuous normalizing flows",
         "time-series": "latent ODEs",
         "dynamics": "fitting a field to trajectories",
     }
@@ -40,6 +40,10 @@ class Classification(Task, kind="classification"):
 
 class Regression(Task, kind="regression"):
     """Features to numbers."""
+
+
+class Density(Task, kind="density"):
+    """The density of the data: y(0) is a row of it, y(T) is standard normal (Chen et al. 2018)."""
 
 
 class Lift(Family, title="lift"):
@@ -191,6 +195,14 @@ class Model(Node):
     time: Annotated[Time, Field(description="horizon, steps, weights in time")]
     integrator: Annotated[Integrator, Field(description="the method of one step")] = Euler()
     gradient: Annotated[Gradient, Field(description="how the loss is differentiated")] = Backprop()
+    divergence: Annotated[
+        Divergence | None,
+        Field(
+            description="how tr ∂f/∂y is taken, for task: density; by default in closed form "
+            "where there is one that costs less than exact"
+        ),
+        Later(),
+    ] = None
     readout: Annotated[
         Readout | None, Field(description="from y(T) to the logits; without it, forward gives y(T)")
     ] = None

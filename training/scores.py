@@ -83,7 +83,7 @@ def evaluate(
     splits = {"train": dataset.train, "validation": dataset.validation}
     x = np.concatenate([split.x for split in splits.values()])
     with np.errstate(over="ignore"):  # data beyond the range of the dtype have no score
-        logits = in_chunks(stepper.logits, x)
+        logits = in_chunks(stepper.outputs, x)
     parts, weights = np.split(logits, [len(dataset.train)]), stepper.weights()
     measured = {
         name: measure(score, objective, part, split, weights)

@@ -18,7 +18,7 @@ from ..ir.types import ENDS, NODE, OBSERVATION, Size, Type, columns, rows
 from .body import Body
 from .field import made, rhs
 from .layer import Entry, Layer, as_layer
-from .names import HORIZON, STEPS, parametrization_names, rhs_name
+from .names import HORIZON, STEPS, own_name, parametrization_names, rhs_name
 from .stacked import blocks_of, stack
 from .step import LOC
 
@@ -71,9 +71,9 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
     ]
     takes = (t,) if _takes_time(problem) else ()
     return Function(
-        name=SLOPES,
+        name=own_name(problem, SLOPES),
         role=Role.FIELD,
-        params=(*takes, whole, *since, *given.values()),
+        params=(*takes, whole, *since, *given.values(), *problem.given),
         body=tuple(body.lets),
         results=(Result(f"d{whole.name}", stack(found)),),
         doc=(_slopes_doc(problem),),
@@ -116,7 +116,7 @@ def solve(problem: Problem, start: Expr, at: Expr, consts: tuple[Expr, ...]) -> 
     assert isinstance(integrator, Adaptive)
     alone = _is_alone(problem)
     return Solve(
-        field=rhs_name(problem, problem.first.name) if alone else SLOPES,
+        field=rhs_name(problem, problem.first.name) if alone else own_name(problem, SLOPES),
         init=(start,),
         times=at,
         consts=consts,
@@ -135,32 +135,41 @@ def solved(
 ) -> Expr:
     """The state at T, or at t_0 … t_N."""
     if path:
-        axis, at = NODE, times(problem.H, Size(problem.steps, STEPS) + Size(1), (NODE,))
-    else:
-        horizon = constant(problem.spec.model.time.horizon, HORIZON)
-        axis, at = ENDS, build("interval", constant(0.0), horizon)
-    along = variable(f"{start.name}s", start.type.along(axis))
+        at = times(problem.H, Size(problem.steps, STEPS) + Size(1), (NODE,))
+        return read_at(problem, body, start, at, weights)
+    horizon = constant(problem.spec.model.time.horizon, HORIZON)
+    at = build("interval", constant(0.0), horizon)
+    return build("last", read_at(problem, body, start, at, weights))
+
+
+def read_at(problem: Problem, body: Body, start: Expr, at: Expr, weights: tuple[Expr, ...]) -> Expr:
+    """The states at these times from the one at the first."""
+    along = variable(f"{start.name}s", start.type.along(at.type.path[0]))
     body.lets.append(Let((along,), solve(problem, start, at, weights)))
-    return along if path else build("last", along)
+    return along
 
 
-def step(problem: Problem, layer: Layer) -> Function:
-    """`step(state, t, weights of a layer, h)` → the state at t + h."""
+def step(problem: Problem, layer: Layer, *, reverse: bool = False) -> Function:
+    """`step(state, t, weights of a layer, h)` → the state at t + h, from there in reverse."""
     before, t, h = state(problem), variable("t"), variable("h")
     given = tuple(e.variable for e in layer.entries)
     takes_t = not problem.is_autonomous
     since = (t,) if takes_t and _has_kinks(problem) else ()
-    at = build("interval", constant(0.0), h)
+    ends = (h, constant(0.0)) if reverse else (constant(0.0), h)
+    at = build("interval", *ends)
     at = t + at if takes_t else at
     along = variable(f"{before.name}s", before.type.along(ENDS))
     groups = {e.variable: group for e in layer.entries if (group := layer.group(e))}
     return Function(
-        name="step",
+        name=own_name(problem, "reverse_step" if reverse else "step"),
         role=Role.STEP,
-        params=(before, *(t,) * takes_t, *given, h),
-        body=(Let((along,), solve(problem, before, at, (*since, *given))),),
+        params=(before, *(t,) * takes_t, *given, *problem.given, h),
+        body=(Let((along,), solve(problem, before, at, (*since, *given, *problem.given))),),
         results=(Result(before.name, build("last", along)),),
-        doc=(f"{problem.integrator.name} over a step, in as many of its own as it needs.",),
+        doc=(
+            f"{problem.integrator.name} over a step{', from its end back' * reverse}, "
+            "in as many of its own as it needs.",
+        ),
         loc=LOC,
         numbers=(h,),
         groups=groups,

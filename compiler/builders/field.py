@@ -21,18 +21,31 @@ def right_hand_sides(problem: Problem) -> Iterator[Function]:
             role=Role.FIELD,
             params=problem.depends_on(block),
             results=(Result(f"d{block}", problem.rhs[block]),),
-            doc=(f"{text}.",),
+            doc=(f"{text if problem.blocks[block].shape else _change(problem)}.",),
             loc=problem.rhs_locs[block],
             subject=block,
         )
 
 
+def _change(problem: Problem) -> str:
+    """What the log-density changes by."""
+    assert problem.density is not None
+    return f"(log p)' = −tr ∂f/∂y, {problem.density.words}"
+
+
 def rhs(
-    problem: Problem, block: str, t: Expr, states: dict[str, Expr], weights: Sequence[Expr]
+    problem: Problem,
+    block: str,
+    t: Expr,
+    states: dict[str, Expr],
+    weights: Sequence[Expr],
+    given: Sequence[Expr] | None = None,
 ) -> Expr:
-    """A block's right-hand side at a time and states, with these weights of `layer_of(block)`."""
+    """A block's right-hand side at a time and states, with these weights of `layer_of(block)`, and
+    what else it is given by other names than the problem's own."""
     values = {problem.t: t} | {problem.blocks[name].variable: e for name, e in states.items()}
     values |= {w.variable: e for w, e in zip(problem.layer_of(block), weights, strict=True)}
+    values |= zip(problem.given, problem.given if given is None else given, strict=True)
     args = [values[parameter] for parameter in problem.depends_on(block)]
     return call(rhs_name(problem, block), args, columns(problem.blocks[block].shape))
 

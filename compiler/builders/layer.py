@@ -56,11 +56,11 @@ def _taken_at(weight: LayerWeight, stage: Fraction) -> Fraction:
     return stage if weight.mode == "linear" else Fraction(0)
 
 
-def layer_of(problem: Problem) -> Layer:
-    """The weights that a step of the problem's method takes: those of one step, stage by stage,
-    then those that all steps share."""
+def layer_of(problem: Problem, *, reverse: bool = False) -> Layer:
+    """The weights that a step of the problem's method takes, or one in reverse: those of one step,
+    stage by stage, then those that all steps share."""
     taken = {
-        (weight, _taken_at(weight, stage))
+        (weight, _taken_at(weight, 1 - stage if reverse else stage))
         for block, stage in _stages(problem)
         for weight in problem.layer_of(block)
     }

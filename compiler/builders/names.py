@@ -17,9 +17,15 @@ from ..passes.segments import SEGMENT
 
 STEPS, HORIZON = "STEPS", "HORIZON"
 """Constants of every program."""
-PUBLIC = ("trajectory", "solve", "vector_field", "forward", "regularizer", "loss")
-OTHERS = ("step", "layer_weights", "weights_at", "initial_state", "final_state")
-SOLVERS = ("slopes", "integrate", "largest_rms", "adjoint_norm")
+PUBLIC = (
+    *("trajectory", "solve", "vector_field", "forward", "regularizer"),
+    *("divergence", "log_density", "sample", "loss"),
+)
+OTHERS = (
+    *("step", "layer_weights", "weights_at", "initial_state", "final_state"),
+    *("reverse_step", "reverse_layer_weights", "density_step", "density_state"),
+)
+SOLVERS = ("slopes", "density_slopes", "integrate", "largest_rms", "adjoint_norm")
 """What a solver is given, and the functions of a program that call it."""
 PASSES = (LOSS_GRADIENT, SEGMENT, *ADDED)
 """Functions that passes add."""
@@ -28,6 +34,11 @@ PASSES = (LOSS_GRADIENT, SEGMENT, *ADDED)
 def rhs_name(problem: Problem, block: str) -> str:
     """`dy_dt`, or `d2y_dt2` for a second-order field."""
     return f"d{block}_dt" if problem.order == 1 else f"d2{block}_dt2"
+
+
+def own_name(problem: Problem, name: str) -> str:
+    """`step`, where the log-density is carried too `density_step`."""
+    return f"density_{name}" if problem.is_augmented else name
 
 
 def parametrization_names(problem: Problem) -> dict[LayerWeight, str]:

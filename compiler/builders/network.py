@@ -16,7 +16,7 @@ from ..ir.problem import LETTERS, LayerWeight, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
 from ..ir.types import ENDS, STEP, Size
 from ..ir.verify import InvalidModule
-from . import adaptive, field, objective, path
+from . import adaptive, density, field, objective, path
 from .layer import Layer, layer_of
 from .names import PUBLIC
 from .step import step
@@ -49,6 +49,7 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         header=_header(problem, claims),
         names=problem.names,
         sizes={STEP.name: time.steps, ENDS.name: 2},
+        chance=density.chance(problem),
         is_staggered=isinstance(problem.integrator, Splitting) and problem.integrator.lag != 0,
     )
 
@@ -63,12 +64,20 @@ def _by_name(functions: Iterator[Function]) -> dict[str, Function]:
 
 def _functions(problem: Problem) -> Iterator[Function]:
     layer = layer_of(problem)
+    has_density = problem.density is not None
     yield from field.parametrizations(problem)
-    yield from field.right_hand_sides(problem)
+    yield from field.right_hand_sides(density.augmented(problem) if has_density else problem)
     yield from _steps_of(problem, layer)
+    if has_density:
+        yield from density.steps_of(problem, layer)
     yield from objective.penalties(problem)
-    yield from path.functions(problem, layer)
+    known = _by_name(path.functions(problem, layer))
+    yield from known.values()
+    if has_density:
+        yield from density.functions(problem, layer, known)
     yield from objective.functions(problem)
+    if has_density:
+        yield density.loss(problem)
 
 
 def _steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
@@ -101,6 +110,8 @@ def _constants(problem: Problem) -> Iterator[Constant]:
         yield Constant(name, problem.outputs, what)
     if isinstance(problem.integrator, Adaptive):
         yield from _tolerances(problem.integrator)
+    if problem.density is not None:
+        yield from density.constants(problem)
     yield from _numbers(problem)
 
 
@@ -119,6 +130,8 @@ def _numbers(problem: Problem) -> Iterator[Constant]:
     """π, γ, α and their like, in the order in which they are used; h is defined by T and N."""
     seen = {"H"}
     roots = [(side, "", "") for side in problem.rhs.values()]
+    if problem.density is not None:
+        roots.append((problem.density.trace, "", ""))
     roots += [(w.definition, w.name, f"_{w.name}") for w in problem.layer]
     roots += [(p.value, p.regularizer.kind, "") for p in problem.penalties]
     for root, what, mark in roots:

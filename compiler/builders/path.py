@@ -17,7 +17,7 @@ from . import adaptive
 from .body import STATE, Body
 from .field import made, rhs
 from .layer import Layer, as_layer, at_stage
-from .names import STEPS, parametrization_names
+from .names import STEPS, own_name, parametrization_names
 from .stacked import blocks_of, stack
 from .step import VELOCITY, carried, start
 
@@ -26,7 +26,7 @@ LIFT = ("model", "lift")
 LAYER = Group("layer", "Layer")
 
 
-def layer_weights(problem: Problem, layer: Layer) -> Function:
+def layer_weights(problem: Problem, layer: Layer, name: str = "layer_weights") -> Function:
     """The weights of all steps, as steps take them."""
     results, names = [], parametrization_names(problem)
     for entry in layer.entries:
@@ -35,7 +35,7 @@ def layer_weights(problem: Problem, layer: Layer) -> Function:
             value = as_layer(made(names, entry.weight, value))
         results.append(Result(entry.variable.name, value, layer.group(entry) or LAYER))
     return Function(
-        name="layer_weights",
+        name=name,
         role=Role.PATH,
         params=(),
         results=tuple(results),
@@ -233,33 +233,40 @@ def _states(
     if problem.is_one_solve:
         whole = adaptive.solved(problem, body, init[0], given, path=path)
         return {init[0].name: whole}
-    return _scanned(problem, body, init, given, path=path)
+    return scanned(problem, body, init, given, path=path)
 
 
-def _scanned(
+def scanned(
     problem: Problem,
     body: Body,
     init: tuple[Expr, ...],
     given: tuple[Expr, ...],
     *,
-    path: bool,
+    path: bool = False,
+    reverse: bool = False,
 ) -> dict[str, Expr]:
-    """The states after the last step, or at all nodes."""
+    """The states after the last step, or at all nodes; in reverse from those at the last one."""
     length = Size(problem.steps, STEPS)
     time = () if problem.is_autonomous else (times(problem.H, length, (STEP,)),)
     h = (problem.H,) if problem.is_adaptive else ()
     scan = Scan(
-        step="step",
+        step=own_name(problem, "reverse_step" if reverse else "step"),
         init=init,
-        xs=(*time, *(e for e in given if e.type.path)),
-        consts=(*(e for e in given if not e.type.path), *h),
+        xs=(*time, *(e for e in given if is_along(e))),
+        consts=(*(e for e in given if not is_along(e)), *h),
         length=length,
         path=path,
+        reverse=reverse,
     )
     names = [e.name for e in init]
     targets = tuple(_after(n, e.type, path) for n, e in zip(names, init, strict=True))
     body.lets.append(Let(targets, scan))
     return dict(zip(names, targets, strict=True))
+
+
+def is_along(e: Expr) -> bool:
+    """Is there one for every step?"""
+    return e.type.path[:1] == (STEP,)
 
 
 def _after(name: str, type: Type, path: bool) -> Expr:
@@ -270,13 +277,9 @@ def vector_field(problem: Problem, weights: Function | None) -> Function:
     """f(t, y) on rows at any time."""
     t, y = variable("t"), variable("y", rows((problem.size,)))
     body = Body()
-    given: dict[str, Expr] = {}
-    if weights is not None:
-        args = (t,) if weights.params else ()
-        found = body.call(weights, *args)
-        given = dict(zip((r.name for r in weights.results), found, strict=True))
+    given = at_any_time(body, weights, t)
     time = t if problem.is_autonomous else body.named("time", build("scalar", t, y))
-    states = _split(problem, body, build("flip", y))
+    states = split(problem, body, build("flip", y))
     slopes = [
         rhs(problem, b, time, states, [given[w.name] for w in problem.layer_of(b)])
         for b in problem.blocks
@@ -298,6 +301,14 @@ def vector_field(problem: Problem, weights: Function | None) -> Function:
     )
 
 
+def at_any_time(body: Body, weights: Function | None, t: Expr) -> dict[str, Expr]:
+    """The weights of the field at a time, by name."""
+    if weights is None:
+        return {}
+    found = body.call(weights, *((t,) if weights.params else ()))
+    return dict(zip((r.name for r in weights.results), found, strict=True))
+
+
 def _rule(problem: Problem) -> str:
     """Which weights are taken at a time t."""
     words = {"per-step": "weight j for t_j ≤ t < t_{j+1}", "linear": "weights interpolated at t"}
@@ -305,7 +316,7 @@ def _rule(problem: Problem) -> str:
     return f", with {' and '.join(found)}" if found else ""
 
 
-def _split(problem: Problem, body: Body, across: Expr) -> dict[str, Expr]:
+def split(problem: Problem, body: Body, across: Expr) -> dict[str, Expr]:
     """The blocks of the stacked state as columns."""
     if len(problem.blocks) > 1:
         across = body.named("columns", across)
@@ -317,14 +328,14 @@ def functions(problem: Problem, layer: Layer) -> Iterator[Function]:
     weights = layer_weights(problem, layer) if layer.entries else None
     if weights is not None:
         yield weights
-    at_any_time = weights
+    in_time = weights
     if weights is not None and not problem.is_shared:
-        at_any_time = weights_at(problem)
-        yield at_any_time
+        in_time = weights_at(problem)
+        yield in_time
     lift = initial_state(problem, weights)
     yield lift
     yield final_state(problem, lift, weights)
     yield trajectory(problem, lift, weights)
     if problem.is_one_solve:
         yield adaptive.solution(problem, lift, weights)
-    yield vector_field(problem, at_any_time)
+    yield vector_field(problem, in_time)

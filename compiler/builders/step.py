@@ -16,6 +16,7 @@ from .body import STATE
 from .field import rhs
 from .layer import Layer, moved
 from .literal import method_kept
+from .names import own_name
 
 VELOCITY = "v"
 UNBROKEN = "\u00a0"
@@ -34,8 +35,18 @@ def carried(problem: Problem) -> dict[str, Expr]:
 @checked("step", method_kept)
 def step(problem: Problem, layer: Layer) -> Function:
     """`step(states, t, weights of a layer)` → the states at t + h."""
+    return _step(problem, layer, _Method(problem, layer), own_name(problem, "step"))
+
+
+def reverse_step(problem: Problem, layer: Layer) -> Function:
+    """`reverse_step(states, t, weights of a layer)` → from the states at t + h those at t, by the
+    same method with −h: what a stage takes at t + c h it takes here at t + h − c h."""
+    method = _ReversedMethod(problem, layer)
+    return _step(problem, layer, method, own_name(problem, "reverse_step"))
+
+
+def _step(problem: Problem, layer: Layer, method: _Method, name: str) -> Function:
     states = carried(problem)
-    method = _Method(problem, layer)
     integrator = problem.integrator
     if isinstance(integrator, RungeKutta):
         body, after = method.runge_kutta(integrator.tableau, states)
@@ -47,12 +58,12 @@ def step(problem: Problem, layer: Layer) -> Function:
     groups = {e.variable: group for e in layer.entries if (group := layer.group(e))}
     several = len(states) > 1
     return Function(
-        name="step",
+        name=name,
         role=Role.STEP,
-        params=(*states.values(), *time, *(e.variable for e in layer.entries)),
+        params=(*states.values(), *time, *(e.variable for e in layer.entries), *problem.given),
         body=tuple(body),
         results=tuple(Result(n, e, STATE if several else None) for n, e in after.items()),
-        doc=(_doc(problem),),
+        doc=(method.doc,),
         loc=LOC,
         groups=groups,
     )
@@ -79,9 +90,23 @@ class _Method:
         }
 
     def _rhs(self, block: str, stage: Fraction, states: dict[str, Expr]) -> Expr:
+        stage = self.place(stage)
         weights = self.layer.of(self.problem.layer_of(block), stage)
         blocks = {name: states[name] for name in self.problem.blocks}
         return rhs(self.problem, block, self._time(stage), blocks, weights)
+
+    @property
+    def doc(self) -> str:
+        """Name and formula."""
+        return _doc(self.problem)
+
+    def place(self, stage: Fraction) -> Fraction:
+        """Where between t and t + h a stage lies."""
+        return stage
+
+    def moved(self, y: Expr, increment: Expr | None) -> Expr:
+        """The state moved by h times a slope."""
+        return y if increment is None else y + increment
 
     def _time(self, stage: Fraction) -> Expr:
         """t + c h, as a reader would write it."""
@@ -95,7 +120,7 @@ class _Method:
         slopes: dict[str, list[Expr]] = {name: [] for name in states}
         several = len(states) > 1
         for i, (a, c) in enumerate(zip(tableau.a, tableau.c, strict=True), start=1):
-            at = {n: _moved(y, _combination(self.H, a, slopes[n])) for n, y in states.items()}
+            at = {n: self.moved(y, _combination(self.H, a, slopes[n])) for n, y in states.items()}
             if several and i > 1:
                 at = {n: self._named(f"{n}{i}", n, e, body) for n, e in at.items()}
             found = {name: self._rhs(name, c, at) for name in states}
@@ -104,7 +129,7 @@ class _Method:
                 is_alone = len(tableau.b) == 1
                 slopes[name].append(k if is_alone else _bound(label, k, body))
         return body, {
-            n: _moved(y, _combination(self.H, tableau.b, slopes[n])) for n, y in states.items()
+            n: self.moved(y, _combination(self.H, tableau.b, slopes[n])) for n, y in states.items()
         }
 
     def _named(self, name: str, block: str, value: Expr, body: list[Let]) -> Expr:
@@ -128,6 +153,21 @@ class _Method:
             return {"y": now[VELOCITY]}
         names = {"y": VELOCITY} if self.problem.order == 2 else {}
         return {names.get(b, b): self._rhs(b, at, now) for b in moved(self.problem, half)}
+
+
+class _ReversedMethod(_Method):
+    """From t + h to t."""
+
+    @property
+    def doc(self) -> str:
+        name = self.problem.integrator.name
+        return f"{name[:1].upper()}{name[1:]} from t + h to t: the step by −h."
+
+    def place(self, stage: Fraction) -> Fraction:
+        return 1 - stage
+
+    def moved(self, y: Expr, increment: Expr | None) -> Expr:
+        return y if increment is None else y - increment
 
 
 def _bound(name: str, value: Expr, body: list[Let]) -> Expr:
@@ -154,10 +194,6 @@ def _combination(H: Expr, factors: tuple[Fraction, ...], terms: list[Expr]) -> E
         part = simplify(weight * k)
         total = part if total is None else total + part
     return None if total is None else _scaled(H, Fraction(1, denominator)) * total
-
-
-def _moved(y: Expr, increment: Expr | None) -> Expr:
-    return y if increment is None else y + increment
 
 
 def _with_names(formula: str, problem: Problem) -> str:

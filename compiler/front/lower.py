@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ...spec.diagnostics import Diagnostic, SpecError
 from ...spec.integrators import Integrator
-from ...spec.model import BlockLift, Checkpoint, Gradient, Spec
+from ...spec.model import BlockLift, Checkpoint, Density, Gradient, Spec
 from ...spec.parametrizations import Free, HamiltonianBlock
 from ...spec.readouts import Classifier
 from ...spec.vector_fields import Custom, Equations
 from ..ir.expr import variable
 from ..ir.problem import Block, Loc, Problem, RawWeight
 from ..ir.types import Size, columns
+from . import density, objective, ranges, weights
 from . import equations as eqs
-from . import objective, ranges, weights
 from .blocks import blocks_of
 from .declare import FIELD, declare
 from .facts import Facts
@@ -77,6 +77,7 @@ def _lower_described(
         weights.check(all_weights, spec, refusals)
         _check_something_is_trained(all_weights, spec, refusals)
     together = {name: [d.raw.name for d in n.weights] for name, n in networks.items()}
+    log_density = density.density_of(spec, blocks, field.rhs, refusals) if complete else None
     penalties = objective.penalties(spec, all_weights, together, refusals) if complete else ()
     _check_integrator(spec, described, blocks, field, refusals)
     refusals.stop()
@@ -96,6 +97,7 @@ def _lower_described(
         lift=lifted,
         readout=readout,
         penalties=penalties,
+        density=log_density,
     )
 
 
@@ -120,7 +122,8 @@ def _features(spec: Spec, facts: Facts, blocks: dict[str, Block], refusals: Refu
         _check_classes(spec, refusals)
     refusals.extend(facts.problems)
     sizes = [block.size.value for block in blocks.values()]
-    filled = sum(sizes) if isinstance(spec.model.lift, BlockLift) else sizes[0]
+    is_whole = isinstance(spec.model.lift, BlockLift) or isinstance(spec.task, Density)
+    filled = sum(sizes) if is_whole else sizes[0]
     return Size(filled if facts.features is None else facts.features, "FEATURES")
 
 
@@ -138,6 +141,7 @@ def _check_combination(spec: Spec, refusals: Refusals) -> None:
     if isinstance(field, Custom):
         _check_custom(field, refusals)
     _check_gradient(spec, refusals)
+    density.check_combination(spec, refusals)
     _check_task(spec, refusals)
 
 
@@ -168,6 +172,8 @@ def _check_custom(field: Custom, refusals: Refusals) -> None:
 
 def _check_task(spec: Spec, refusals: Refusals) -> None:
     readout, data = spec.model.readout, spec.data
+    if isinstance(spec.task, Density):
+        return
     if readout is not None and readout.task != spec.task.kind:
         message = f"task {spec.task.kind} does not go with the readout {readout.kind}"
         refusals.add("E206", message, "model", "readout", help=f"task: {readout.task}")
@@ -190,7 +196,8 @@ def _check_classes(spec: Spec, refusals: Refusals) -> None:
 def _check_something_is_trained(
     all_weights: list[RawWeight], spec: Spec, refusals: Refusals
 ) -> None:
-    learns = spec.train is not None and (all_weights or spec.model.readout is not None)
+    has_loss = spec.model.readout is not None or isinstance(spec.task, Density)
+    learns = spec.train is not None and (all_weights or has_loss)
     if learns and not any(w.trainable for w in all_weights):
         message = "the network has no weight that is trained"
         refusals.add("E208", message, "train", key=True, label="nothing to train")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...spec.diagnostics import did_you_mean
-from ...spec.model import BlockLift, LinearLift, Spec
+from ...spec.model import BlockLift, Density, LinearLift, Spec
 from ...spec.readouts import Classifier, Regression
 from ...spec.readouts import Readout as Head
 from ...spec.regularizers import Regularizer
@@ -26,23 +26,23 @@ def lift(
 ) -> tuple[dict[str, Expr], tuple[RawWeight, ...]]:
     """What blocks start at that the features x fill: y at x with zeros appended, or at L x, or all
     blocks one after the other."""
-    if isinstance(spec.model.lift, BlockLift):
-        return _in_order(blocks, x, features, refusals), ()
+    if isinstance(spec.model.lift, BlockLift) or isinstance(spec.task, Density):
+        return _in_order(spec, blocks, x, features, refusals), ()
     y = next(iter(blocks.values()))
     start, weights = _first_block(spec, y, x, features, refusals)
     return {y.name: start}, weights
 
 
 def _in_order(
-    blocks: Mapping[str, Block], x: Expr, features: Size, refusals: Refusals
+    spec: Spec, blocks: Mapping[str, Block], x: Expr, features: Size, refusals: Refusals
 ) -> dict[str, Expr]:
     total = sum(block.size.value for block in blocks.values())
     if total != features.value:
         message = f"the data has {features.value} features, the blocks have {total} components"
-        help = "lift: blocks fills every block"
-        refusals.add(
-            "E201", message, "model", "lift", label=f"{total} ≠ {features.value}", help=help
-        )
+        key, help = "lift", "lift: blocks fills every block"
+        if isinstance(spec.task, Density):
+            key, help = "state", "a flow has as many components as the data has features"
+        refusals.add("E201", message, "model", key, label=f"{total} ≠ {features.value}", help=help)
         return {}
     if len(blocks) == 1:
         return dict.fromkeys(blocks, x)
@@ -128,7 +128,8 @@ def penalties(
 ) -> tuple[Penalty, ...]:
     """The regularizers, each one scalar of the raw weights; the name of a network stands for all of
     its weights."""
-    if spec.regularizers and spec.model.readout is None and not spec.mended(*READOUT):
+    learns = spec.model.readout is not None or isinstance(spec.task, Density)
+    if spec.regularizers and not learns and not spec.mended(*READOUT):
         refusals.add("E211", "regularizers need a readout", "regularizers", key=True)
     given = (weights, networks, refusals)
     found = (_penalty(r, i, spec, *given) for i, r in enumerate(spec.regularizers))

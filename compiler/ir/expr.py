@@ -14,7 +14,7 @@ from threading import Lock
 from weakref import WeakValueDictionary
 
 from .operations import LEAVES, OPERATIONS
-from .types import SCALAR, Shape, Size, Type, stored
+from .types import PROBE, SCALAR, Shape, Size, Type, columns, stored
 
 Number = int | float
 
@@ -120,6 +120,11 @@ def constant(value: Number, name: str = "") -> Expr:
 def eye(size: Size) -> Expr:
     """The identity as an array."""
     return _unique("eye", (), (size,), stored((size.value, size.value)))
+
+
+def units(size: Size) -> Expr:
+    """The unit vectors e₁ … eₙ as a stack of columns."""
+    return _unique("units", (), (size,), columns((size.value,), batch=False).along(PROBE))
 
 
 def identity(size: Size) -> Expr:

@@ -255,6 +255,14 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class Chance:
+    """The random vectors that a trace is estimated by: how many for a row, and of which law."""
+
+    probes: int
+    law: str
+
+
+@dataclass(frozen=True)
 class Header:
     """The head of a program: its title, rows of (label, text), and what it was written from."""
 
@@ -296,6 +304,8 @@ class Module:
     """How rows of the data become features, where its programs are to do it."""
     is_staggered: bool = False
     """Does the momentum of a state lie behind its position in time?"""
+    chance: Chance | None = None
+    """What is drawn for every row of a loss."""
     weights_name: str = ""
     """The file that a program run alone loads, where it is not called like the program."""
 
@@ -317,6 +327,11 @@ class Module:
     @property
     def has_loss(self) -> bool:
         return "loss" in self.functions
+
+    @property
+    def is_density(self) -> bool:
+        """Are densities of rows learnt, without targets?"""
+        return "log_density" in self.functions
 
     @property
     def has_penalties(self) -> bool:

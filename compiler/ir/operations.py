@@ -149,6 +149,10 @@ def _diagonal(_: Attributes, x: Type) -> Type:
     return Type(x.shape[:1], x.axes, Layout.COLUMNS)
 
 
+def _product_diagonal(_: Attributes, left: Type, right: Type) -> Type:
+    return _diagonal((), _matmul((), left, right))
+
+
 def _slice(attributes: Attributes, x: Type) -> Type:
     """Components of a vector, rows of a matrix."""
     start, stop = attributes
@@ -268,6 +272,8 @@ OPERATIONS: dict[str, Operation] = {
     "entries": _moving(_entries, cheap=True),
     # Mᵢᵢ as a column
     "diagonal": _moving(_diagonal),
+    # Σⱼ Aᵢⱼ Bⱼᵢ as a column: the diagonal of A B, which is not formed
+    "product_diagonal": Operation(_product_diagonal),
     "sum": Operation(_sum),
     "inner_sum": Operation(_inner_sum),
     "reduce": Operation(_reduce),
@@ -323,7 +329,7 @@ OPERATIONS: dict[str, Operation] = {
 
 ELEMENTWISE_FUNCTIONS = tuple(name for name, f in FUNCTIONS.items() if not f.definition)
 
-LEAVES = ("variable", "weight", "constant", "eye", "identity_operator", "times", "call")
+LEAVES = ("variable", "weight", "constant", "eye", "units", "identity_operator", "times", "call")
 """What no rule types: a leaf has its type from the start, a call from the function it calls."""
 
 

@@ -36,8 +36,8 @@ class Role(StrEnum):
     DATA = "data"
     MOMENTUM = "momentum"
     QUADRATURE = "quadrature"
-    """An integral along the path, which no right-hand side depends on. No block is one yet: they
-    come with log-densities and with penalties along the path."""
+    """An integral along the path, which no right-hand side depends on: a number of every example,
+    such as the log-density."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Block:
 
     @property
     def shape(self) -> Shape:
-        return (self.size.value,)
+        return self.variable.shape
 
 
 def slices(blocks: Iterable[Block]) -> Iterator[tuple[Size, Size]]:
@@ -166,6 +166,31 @@ class Readout:
 
 
 @dataclass(frozen=True, eq=False)
+class Density:
+    """What the log-density changes by along a flow: `trace` is tr ∂f/∂y of every example.
+
+    `kind` says how it is taken, `reason` why so; `probes` are the random vectors that an estimate
+    is a mean over, a stack of states.
+    """
+
+    trace: Expr
+    kind: str
+    reason: str
+    probes: Expr | None = None
+    count: int = 0
+    """How many vectors there are for every row."""
+
+    @property
+    def words(self) -> str:
+        """How it is taken, for readers of a program."""
+        return {
+            "closed-form": "in closed form",
+            "exact": "by products with all unit vectors",
+            "hutchinson": f"the mean of εᵀ (∂f/∂y) ε over {self.reason}",
+        }[self.kind]
+
+
+@dataclass(frozen=True, eq=False)
 class Penalty:
     """A regularizer: the sum of one number for each raw weight.
 
@@ -204,6 +229,9 @@ class Problem:
     """What blocks start at that the features x fill; the others start at 0."""
     readout: Readout | None
     penalties: tuple[Penalty, ...]
+    density: Density | None = None
+    given: tuple[Expr, ...] = ()
+    """What right-hand sides take besides t, the states and weights: random vectors."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -243,6 +271,11 @@ class Problem:
         """Of the states every k-th is kept for the gradient; None where all are."""
         mode = self.spec.model.gradient
         return mode.spacing(self.steps) if isinstance(mode, Checkpoint) else None
+
+    @property
+    def is_augmented(self) -> bool:
+        """Are there integrals along the path among its blocks?"""
+        return any(block.role is Role.QUADRATURE for block in self.blocks.values())
 
     @property
     def is_adaptive(self) -> bool:
@@ -320,9 +353,11 @@ class Problem:
         return next(w for w in self.weights if w.name == name)
 
     def depends_on(self, block: str) -> tuple[Expr, ...]:
-        """The variables that a block's right-hand side names: t, blocks, weights, in this order."""
+        """The variables that a block's right-hand side names: t, blocks, weights, what else it is
+        given, in this order."""
         used = set(variables(self.rhs[block]))
-        known = (self.t, *self.states.values(), *(w.variable for w in self.layer))
+        weights = (w.variable for w in self.layer)
+        known = (self.t, *self.states.values(), *weights, *self.given)
         return tuple(v for v in known if v in used)
 
     def layer_of(self, block: str) -> tuple[LayerWeight, ...]:

@@ -38,6 +38,8 @@ STEP = Axis("N")
 NODE = STEP.longer()
 OBSERVATION = Axis("L")
 """The times that somebody asks for."""
+PROBE = Axis("probes")
+"""The vectors that a derivative is multiplied by."""
 ENDS = Axis("ends")
 """Where a solve starts and where it stops."""
 Sizes = Mapping[str, int]

@@ -13,7 +13,7 @@ from functools import reduce
 from operator import add
 
 from ..ir.elementary import DERIVATIVES
-from ..ir.expr import Expr, build, component, constant, is_constant, walk
+from ..ir.expr import Expr, build, component, constant, eye, is_constant, walk
 from ..ir.operations import ELEMENTWISE_FUNCTIONS
 from ..ir.operators import entries
 from ..ir.types import BATCH, Layout, Size, Type
@@ -139,6 +139,27 @@ def _spread(g: Expr, x: Expr) -> Expr:
     return build("broadcast", g, attributes=tuple(map(Size, x.shape)))
 
 
+def _diagonal(node: Expr, g: Expr) -> tuple[Expr]:
+    size = Size(node.shape[0])
+    return (_rows(g, size) * eye(size),)
+
+
+def _product_diagonal(node: Expr, g: Expr) -> tuple[Expr, Expr]:
+    left, right = node.args
+    along = _rows(g, Size(left.shape[1]))
+    return along * right.T, (along * left).T
+
+
+def _rows(g: Expr, size: Size) -> Expr:
+    """Rows whose entries are all the same, g 1ᵀ."""
+    return build("outer", g, build("broadcast", constant(1), attributes=(size,)))
+
+
+def _reduce(node: Expr, g: Expr) -> tuple[Expr]:
+    """The same for all that was added up."""
+    return (g + build("zeros_like", node.args[0]),)
+
+
 def _mean(node: Expr, g: Expr) -> tuple[Expr]:
     """1/s for each of s examples: s is the sum of as many ones."""
     (x,) = node.args
@@ -149,7 +170,10 @@ def _mean(node: Expr, g: Expr) -> tuple[Expr]:
 
 def _slice(node: Expr, g: Expr) -> tuple[Expr]:
     start, _ = node.attributes
-    return (build("pad", g, attributes=(start, Size(node.args[0].shape[0]))),)
+    total = Size(node.args[0].shape[0])
+    if g.type.rank == 2:  # rows of a matrix go back among rows of zeros
+        return (build("slice", eye(total), attributes=node.attributes).T @ g,)
+    return (build("pad", g, attributes=(start, total)),)
 
 
 def _pad(node: Expr, g: Expr) -> tuple[Expr]:
@@ -213,6 +237,9 @@ RULES: dict[str, Rule] = {
     "transpose": lambda node, g: (g.T,),
     "sum": _sum,
     "inner_sum": _inner_sum,
+    "diagonal": _diagonal,
+    "product_diagonal": _product_diagonal,
+    "reduce": _reduce,
     "mean": _mean,
     "component": _component,
     "slice": _slice,

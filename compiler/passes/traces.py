@@ -71,13 +71,20 @@ def _trace_of(factors: Sequence[Factor], y: Expr) -> Expr | None:
     matrices, diagonals = turned
     match diagonals:
         case []:
-            return build("sum", build("diagonal", matrices[0]))
+            return build("inner_sum", _diagonal(matrices[0]))
         case [d]:
-            return build("inner_sum", d * build("diagonal", matrices[0]))
+            return build("inner_sum", d * _diagonal(matrices[0]))
         case [d1, d2]:
             inner = matrices[0] * matrices[1].T
             return build("inner_sum", d2 * (inner @ d1))
     return None
+
+
+def _diagonal(array: Expr) -> Expr:
+    """As a column; of a product without forming it."""
+    if array.op == "matmul":
+        return build("product_diagonal", *array.args)
+    return build("diagonal", array)
 
 
 def _between(factors: list[Factor], column: Column, y: Expr) -> Expr | None:
@@ -123,23 +130,33 @@ def _matrices_and_diagonals(
 
 
 def _array(factors: Sequence[Factor], size: int) -> Expr:
-    """The product of operators as an array."""
+    """The product of operators as an array; a part next to a matrix takes rows or columns of it."""
     product: Expr | None = None
+    rows: Part | None = None
     for factor in factors:
-        if isinstance(factor, Matrix):
-            array = entries(factor.operator)
+        if isinstance(factor, Part) and not factor.padded and product is None and rows is None:
+            rows = factor
+        elif isinstance(factor, Part) and factor.padded and product is not None:
+            product = _rows_of(factor, product.T).T
         else:
-            assert isinstance(factor, Part)
-            array = _selection(factor)
-        product = array if product is None else product @ array
+            array = _as_array(factor)
+            array, rows = array if rows is None else _rows_of(rows, array), None
+            product = array if product is None else product @ array
+    if rows is not None:
+        return _as_array(rows)
     return eye(Size(size)) if product is None else product
 
 
-def _selection(part: Part) -> Expr:
-    """The rows of the identity that a part takes, or their transpose."""
-    whole = eye(Size(part.total))
-    taken = build("slice", whole, attributes=(Size(part.start), Size(part.stop)))
-    return taken.T if part.padded else taken
+def _as_array(factor: Factor) -> Expr:
+    if isinstance(factor, Matrix):
+        return entries(factor.operator)
+    assert isinstance(factor, Part)
+    taken = _rows_of(factor, eye(Size(factor.total)))
+    return taken.T if factor.padded else taken
+
+
+def _rows_of(part: Part, array: Expr) -> Expr:
+    return build("slice", array, attributes=(Size(part.start), Size(part.stop)))
 
 
 def closed_flops(e: Expr) -> int:

@@ -47,18 +47,31 @@ class Reference:
         """f(t, y), rows (s, n) in and out; y'' of a second-order field."""
         return self._run("vector_field", weights, t, y)
 
+    def log_density(self, weights: Weights, x: Array, *probes: Array) -> Array:
+        """log p of rows (s,), of a flow."""
+        return self._run("log_density", weights, x, *probes)
+
+    def divergence(self, weights: Weights, t: float, y: Array, *probes: Array) -> Array:
+        """tr ∂f/∂y of stacked states (s,), of a flow."""
+        return self._run("divergence", weights, t, y, *probes)
+
+    def sample(self, weights: Weights, z: Array) -> Array:
+        """Rows of the base as rows of the data (s, n), of a flow."""
+        return self._run("sample", weights, z)
+
     def regularizer(self, weights: Weights) -> Any:
         """R(θ), a number; 0 without regularizers."""
         return self._run("regularizer", weights).item() if self.module.has_penalties else 0.0
 
-    def loss(self, weights: Weights, x: Array, targets: Array) -> Any:
-        """Mean loss of the examples plus the regularizers, a number."""
-        return self._run("loss", weights, x, targets).item()
+    def loss(self, weights: Weights, x: Array, *given: Array) -> Any:
+        """Mean loss of the examples plus the regularizers, a number. `given` are targets, or the
+        random vectors of an estimate."""
+        return self._run("loss", weights, x, *given).item()
 
-    def gradient(self, weights: Weights, x: Array, targets: Array) -> dict[str, Array]:
+    def gradient(self, weights: Weights, x: Array, *given: Array) -> dict[str, Array]:
         """∂ loss / ∂ θ for every raw weight that is trained, shaped like it."""
-        given = [_double(x), _double(targets), np.asarray(1.0)]
-        _, *found = self._gradient.run(LOSS_GRADIENT, given, _doubles(weights))
+        args = [*map(_double, (x, *given)), np.asarray(1.0)]
+        _, *found = self._gradient.run(LOSS_GRADIENT, args, _doubles(weights))
         return {w.name: g for w, g in zip(self.module.trained, found, strict=True)}
 
     @cached_property

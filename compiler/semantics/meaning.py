@@ -249,6 +249,7 @@ def _power(node: Expr, x: Array, exponent: Array) -> Array:
 MEANING: dict[str, Meaning] = {
     "constant": _constant,
     "eye": lambda node: np.eye(_size(node.attributes[0])),
+    "units": lambda node: np.eye(_size(node.attributes[0]))[..., None],
     "identity_operator": lambda node: np.eye(_size(node.attributes[0])),
     "times": _times,
     "add": _binary(np.add),
@@ -262,6 +263,7 @@ MEANING: dict[str, Meaning] = {
     "sum": _sum,
     "inner_sum": _inner_sum,
     "diagonal": lambda node, x: np.diagonal(x, axis1=-2, axis2=-1)[..., None],
+    "product_diagonal": lambda node, a, b: (a * np.matrix_transpose(b)).sum(-1, keepdims=True),
     "reduce": _reduce,
     "mean": _function(np.mean),
     "component": _component,

@@ -96,9 +96,9 @@ def test_evaluation_parts_the_splits_where_they_meet(
 ) -> None:
     stepper = _stepper(model, dataset)
     expected: dict[str, Any] = {
-        "train_accuracy": accuracy(stepper.logits(dataset.train.x), _targets(dataset.train)),
+        "train_accuracy": accuracy(stepper.outputs(dataset.train.x), _targets(dataset.train)),
         "validation_accuracy": accuracy(
-            stepper.logits(dataset.validation.x), _targets(dataset.validation)
+            stepper.outputs(dataset.validation.x), _targets(dataset.validation)
         ),
     }
     for name, split in (("train", dataset.train), ("validation", dataset.validation)):

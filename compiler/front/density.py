@@ -1,0 +1,108 @@
+"""tr ∂f/∂y of a flow: in closed form, by products with all unit vectors, or by random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import add
+
+from ...data.sources import counted
+from ...spec.adaptive import Adaptive
+from ...spec.divergences import ClosedForm, Hutchinson
+from ...spec.integrators import Integrator, RungeKutta
+from ...spec.model import Density as Task
+from ...spec.model import Spec
+from ..ir.expr import Expr, build, constant, units, variable
+from ..ir.problem import Block, Density, slices
+from ..ir.types import PROBE, Size, columns
+from ..passes.linearize import linearize
+from ..passes.simplify import simplify
+from ..passes.traces import closed_flops, trace
+from ..passes.words import Words, jvp, product_flops
+from .refusals import Refusals, either
+
+HERE = ("model", "divergence")
+
+
+def check_combination(spec: Spec, refusals: Refusals) -> None:
+    """What a flow has and has not: no readout, no lift, a method that goes through all blocks at
+    once; and what other tasks have not."""
+    model = spec.model
+    if not isinstance(spec.task, Task):
+        if model.divergence is not None:
+            message = "divergence is a key of task: density"
+            refusals.add("E206", message, *HERE, key=True, help="task: density")
+        return
+    if model.readout is not None:
+        message = "a density has no readout: y(T) is standard normal"
+        refusals.add("E206", message, "model", "readout", key=True)
+    if "lift" in model.model_fields_set:
+        message = "a density has no lift: the state is a row of the data"
+        refusals.add("E206", message, "model", "lift", key=True)
+    method = type(model.integrator)
+    if not issubclass(method, RungeKutta | Adaptive) and not spec.mended("model", "integrator"):
+        takes = [k for k, m in Integrator.members().items() if issubclass(m, RungeKutta | Adaptive)]
+        message = f"task density goes with {either(takes)}, not {method.kind}"
+        help = "a field of two blocks that move in turn keeps volume: its density only moves"
+        refusals.add("E202", message, "model", "integrator", help=help)
+
+
+def density_of(
+    spec: Spec, blocks: Mapping[str, Block], rhs: Mapping[str, Expr], refusals: Refusals
+) -> Density | None:
+    """How the log-density changes along the flow, for a task of densities."""
+    if not isinstance(spec.task, Task) or rhs.keys() != blocks.keys():
+        return None
+    words = {name: linearize(rhs[name], block.variable) for name, block in blocks.items()}
+    size = sum(block.size.value for block in blocks.values())
+    asked = spec.model.divergence
+    if isinstance(asked, Hutchinson):
+        probes = variable("probes", columns((size,)).along(PROBE))
+        mean = _products(words, blocks, probes) / constant(asked.probes)
+        reason = f"{counted(asked.probes, f'{asked.law} vector')} for a row and a solve"
+        return Density(simplify(mean), asked.kind, reason, probes, asked.probes)
+    closed = _closed(words, blocks)
+    exact = simplify(_products(words, blocks, units(Size(size, "STATES"))))
+    if asked is not None and not isinstance(asked, ClosedForm):
+        return Density(exact, "exact", "as the spec says")
+    by_products = size * sum(map(product_flops, words.values()))
+    if closed is None:
+        if asked is not None:
+            message = "the trace of this field has no closed form"
+            label = "a product of more than two matrices with functions between"
+            help = "divergence: exact or hutchinson"
+            refusals.add("E202", message, *HERE, label=label, help=help)
+        return Density(exact, "exact", "there is no closed form")
+    costs = f"{closed_flops(closed):,} operations against {by_products:,}"
+    if asked is None and closed_flops(closed) > by_products:
+        return Density(exact, "exact", f"{costs} backwards")
+    reason = f"{costs} of {counted(size, 'product')} with the derivative"
+    return Density(closed, "closed-form", reason)
+
+
+def _closed(words: Mapping[str, Words], blocks: Mapping[str, Block]) -> Expr | None:
+    found = [trace(of, blocks[name].variable) for name, of in words.items()]
+    known = [e for e in found if e is not None]
+    return simplify(_spread(_total(known), blocks)) if len(known) == len(found) else None
+
+
+def _products(words: Mapping[str, Words], blocks: Mapping[str, Block], vectors: Expr) -> Expr:
+    """Σ vᵀ J v over the vectors, block by block: what couples blocks is no part of the trace."""
+    found: list[Expr] = []
+    for name, place in zip(blocks, slices(blocks.values()), strict=True):
+        v = vectors if len(blocks) == 1 else build("slice", vectors, attributes=place)
+        product = jvp(words[name], v)
+        if product is not None:
+            found.append(build("inner_sum", v * product))
+    total = build("reduce", _total(found), attributes=(PROBE,)) if found else constant(0)
+    return _spread(total, blocks)
+
+
+def _total(terms: Iterable[Expr]) -> Expr:
+    return reduce(add, terms, constant(0))
+
+
+def _spread(number: Expr, blocks: Mapping[str, Block]) -> Expr:
+    """A number for every example, also where it is the same for all."""
+    like = next(iter(blocks.values())).variable
+    return number if number.type.batched else build("per_example", number, like)
