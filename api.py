@@ -26,7 +26,7 @@ from .compiler.ir.module import Module
 from .compiler.pipeline import Compiled, compiled
 from .spec.diagnostics import Diagnostic, SpecError
 from .spec.load import open_document, validate
-from .spec.model import Spec
+from .spec.model import Density, Spec
 from .training.checkpoint import RunError, naming
 from .training.origin import Origin, resolved
 from .training.progress import Progress, Quiet
@@ -53,16 +53,16 @@ def trainable(spec: Spec) -> Compiled:
 
 def _missing(spec: Spec) -> Iterator[Diagnostic]:
     """What keeps a legal spec from being trained."""
-    root = spec.span("name", key=True)
+    root, is_density = spec.span("name", key=True), isinstance(spec.task, Density)
     if spec.train is None:
         help = "such as train: {optimizer: {kind: adam, lr: 1e-2}, epochs: 100}"
         yield Diagnostic("E208", "the spec has no `train`", root, help=help)
     if spec.data is None:
         yield Diagnostic("E208", "the spec has no `data` to train on", root)
-    elif spec.data.target_kind == "none":
+    elif spec.data.target_kind == "none" and not is_density:
         message = "the data have no labels and no targets: there is nothing to learn"
         yield Diagnostic("E208", message, spec.span("data"))
-    if spec.model.readout is None:
+    if spec.model.readout is None and not is_density:
         message = "the model has no `readout`, hence no loss to train with"
         yield Diagnostic("E208", message, spec.span("model", key=True))
 

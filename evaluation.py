@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from . import api
-from .backends.model import Model
+from .backends.model import Flow, Model
 from .backends.optimizers import updater
 from .backends.threads import on_threads, threads_for
 from .compiler.pipeline import Compiled
 from .compiler.semantics.evaluate import evaluate as value_of
+from .data.dataset import Split
 from .data.files import read_examples, read_features
 from .data.preprocessing import Preprocessing
 from .spec.data import Csv, Npz
@@ -79,13 +80,18 @@ def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
     """
     run, problem = api.open_problem(folder)
     node, known = problem.spec.data, known_of(run, problem)
-    if not isinstance(node, Csv | Npz):
+    is_density = problem.module.is_density
+    if not is_density and not isinstance(node, Csv | Npz):
         kind = "the spec" if node is None else node.kind
         raise RunError(f"{data}: {kind} names no column of labels that a file could have")
-    examples = read_examples(data, node, known, problem.spec.dtype, _where(data))
+    examples = (
+        Split(read_features(data, node, known, _where(data)), None)
+        if is_density or not isinstance(node, Csv | Npz)
+        else read_examples(data, node, known, problem.spec.dtype, _where(data))
+    )
     weights = api.weights_of(run, problem.module, using.weights)
     model = api.model_of_run(run, problem, using.backend, using.device)
-    logits = _logits(model, weights, examples.x, using)
+    logits = _outputs(model, weights, examples.x, using)
     score = scores.score_of(problem.spec, known)
     found = scores.measure(score, scores.Objective(problem), logits, examples, weights)
     ran = str(folder), model.backend, model.device, api.epoch_of(run, using.weights)
@@ -102,6 +108,8 @@ def predict(folder: Path, data: Path, using: Using) -> str:
     known = known_of(run, problem)
     x = read_features(data, problem.spec.data, known, _where(data))
     values = predictions(run, problem, x, using)
+    if problem.module.is_density:
+        return _csv(["log_density"], values[:, None].tolist())
     if problem.spec.task.kind == "regression":
         return _csv(known.targets or (), values.tolist())
     return _classes(values, known.classes)
@@ -109,24 +117,29 @@ def predict(folder: Path, data: Path, using: Using) -> str:
 
 def predictions(run: Run, problem: Compiled, x: np.ndarray, using: Using) -> np.ndarray:
     """What a run makes of features (s, d) as its network takes them: probabilities of the classes
-    (s, classes), or values (s, k) in the units of the data. RunError for what is not finite."""
+    (s, classes), values (s, k) in the units of the data, or log-densities (s,) of the data as they
+    are given. RunError for what is not finite."""
     weights, known = api.weights_of(run, problem.module, using.weights), known_of(run, problem)
     model = api.model_of_run(run, problem, using.backend, using.device)
-    logits = _logits(model, weights, x, using)
+    logits = _outputs(model, weights, x, using)
     if not np.isfinite(logits).all():
-        row = int(np.argmin(np.isfinite(logits).all(axis=1)))
+        row = int(np.argmin(np.isfinite(logits.reshape(len(logits), -1)).all(axis=1)))
         raise RunError(f"the network's output for row {row + 1} is not finite")
+    if problem.module.is_density:
+        return logits if known.scaling is None else logits - np.log(known.scaling.deviation).sum()
     readout = problem.problem.readout
     assert readout is not None
     values = value_of(readout.hypothesis, {readout.u: logits.T.astype(np.float64)}).T
     return values if known.target_scaling is None else known.target_scaling.undone(values)
 
 
-def _logits(
+def _outputs(
     model: Model, weights: Mapping[str, np.ndarray], x: np.ndarray, using: Using
 ) -> np.ndarray:
     chosen = threads_for(model, min(len(x), scores.CHUNK), using.threads)
     with on_threads(model, chosen):
+        if isinstance(model, Flow) and model.module.is_density:
+            return scores.in_chunks(lambda rows: model.log_density(weights, rows), x)
         return scores.in_chunks(lambda rows: model.forward(weights, rows), x)
 
 

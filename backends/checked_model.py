@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..compiler.ir.module import Module, solve_of
-from ..compiler.reference.chance import base, probes
+from ..compiler.reference.chance import base, loss_arguments, probes
 from .counting import Counts, Statistics, of_fixed_steps
 from .model import (
     ArgumentError,
     Array,
     Targets,
     Weights,
+    checked_draw,
     checked_rows,
     checked_seed,
     checked_targets,
@@ -61,9 +63,10 @@ class CheckedModel(ABC):
         return self.array(function, weights, *arguments)
 
     def _probes(self, rows: Array, draw: int) -> list[Array]:
-        if not isinstance(draw, int | np.integer) or draw < 0:
-            raise ArgumentError(f"a draw is an integer from 0 on, got {draw!r}")
-        return probes(self.module, len(rows), int(draw), self.dtype)
+        return self._in_dtype(probes(self.module, len(rows), checked_draw(draw)))
+
+    def _in_dtype(self, arrays: Iterable[Array]) -> list[Array]:
+        return [a.astype(self.dtype) if a.dtype.kind == "f" else a for a in arrays]
 
     def trajectory(self, weights: Weights, x: Array, /) -> Array:
         return self.array("trajectory", weights, self._rows(x))
@@ -94,7 +97,7 @@ class CheckedModel(ABC):
         """What the loss takes besides the weights: rows with targets, or with random vectors."""
         x = self._rows(x)
         checked = checked_targets(self.module, targets, len(x), self.dtype)
-        return [x, *self._probes(x, draw)] if self.module.is_density else [x, checked]
+        return self._in_dtype(loss_arguments(self.module, x, checked, checked_draw(draw)))
 
     def _weights(self, weights: Weights) -> dict[str, Array]:
         return checked_weights(self.module, weights, self.dtype)

@@ -79,20 +79,25 @@ class Model(Protocol):
         """∂ loss / ∂ θ, a dict like the weights."""
         ...
 
+    def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> Stepper:
+        """The run-time half of training on these examples."""
+        ...
+
+
+@runtime_checkable
+class Flow(Protocol):
+    """A model of a density. Its methods raise ArgumentError where the network is none."""
+
     def log_density(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
-        """log p of the rows (s,). Raises ArgumentError for a network that is no flow."""
+        """log p of the rows (s,)."""
         ...
 
     def divergence(self, weights: Weights, t: float, y: Array, /, draw: int = 0) -> Array:
-        """tr ∂f/∂y of stacked states (s, n): (s,), as the network takes it. Likewise."""
+        """tr ∂f/∂y of stacked states (s, n): (s,), as the network takes it."""
         ...
 
     def sample(self, weights: Weights, count: int, seed: int, /) -> Array:
-        """Rows (count, n) of the density, the same in every backend. Likewise."""
-        ...
-
-    def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> Stepper:
-        """The run-time half of training on these examples."""
+        """Rows (count, n) of the density, the same in every backend."""
         ...
 
 
@@ -160,6 +165,13 @@ def checked_seed(seed: int | None) -> int | None:
     raise ArgumentError(f"a seed is an integer from 0 on, got {seed!r}")
 
 
+def checked_draw(draw: int) -> int:
+    """The number of a draw. Raises ArgumentError."""
+    if not isinstance(draw, int | np.integer) or draw < 0:
+        raise ArgumentError(f"a draw is an integer from 0 on, got {draw!r}")
+    return int(draw)
+
+
 def checked_time(t: float) -> float:
     """A finite number. Raises ArgumentError."""
     if not np.isfinite(t):
@@ -191,7 +203,7 @@ def checked_targets(module: Module, targets: Targets, rows: int, dtype: str) -> 
     if not module.has_loss:
         raise ArgumentError("this network has no readout and is no density, hence no loss")
     if module.is_density:
-        if targets is not None:
+        if targets is not None and np.size(targets):
             raise ArgumentError("a density has no targets")
         return np.zeros((rows, 0), dtype)
     if targets is None:

@@ -12,7 +12,7 @@ from ..compiler.reference.reference import Reference
 from ..compiler.semantics.solved import counted
 from .checked_model import CheckedModel
 from .counting import Counts
-from .model import Array, Model, Targets, Weights, checked_seed
+from .model import Array, Flow, Model, Targets, Weights, checked_seed
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
 from .stepper import Proposal, Stepper
@@ -102,5 +102,6 @@ class NumpyStepper(Stepper):
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            of_rows = self.model.log_density if self.module.is_density else self.model.forward
-            return of_rows(self.held, x)
+            if isinstance(self.model, Flow) and self.module.is_density:
+                return self.model.log_density(self.held, x)
+            return self.model.forward(self.held, x)

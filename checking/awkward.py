@@ -35,6 +35,7 @@ from .inputs import (
     forward,
     gradient,
     locked,
+    taken,
     transposed,
     vector_field,
 )
@@ -211,7 +212,7 @@ def _unchanged(model: Model, given: Inputs) -> Answers:
         if not asked[function]:
             continue
         own = given.laid_out()
-        direct(model, function, *(getattr(own, name) for name in names))
+        direct(model, function, *taken(model, function, own))
         found |= {f"{function}/{n}": _same(getattr(given, n), getattr(own, n)) for n in names}
     return found
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.checked_model import CheckedModel
 from ..backends.model import Model
 from ..backends.program_model import ProgramModel
+from ..compiler.reference.chance import loss_arguments
 from .compare import Array
 from .quantities import Answers
 
@@ -75,17 +77,27 @@ ARGUMENTS = {
 # --- calls ------------------------------------------------------------------------------------
 
 
+def taken(model: Model, function: str, given: Inputs) -> list[Any]:
+    """The arguments of a function, in the order in which it takes them."""
+    found = [getattr(given, name) for name in ARGUMENTS[function]]
+    if function == "loss" and model.module.is_density:
+        return [given.weights, *loss_arguments(model.module, given.x, given.targets)]
+    return found
+
+
 def direct(model: Model, function: str, *arguments: Any) -> Array:
     """A function of the program on these very arrays; the reference gets copies of them."""
     if isinstance(model, ProgramModel):
         return np.array(model.direct(function, *arguments), order="C")
+    if isinstance(model, CheckedModel):
+        return np.array(model.array(function, *arguments), order="C")
     return np.array(getattr(model, function)(*arguments), order="C")
 
 
 def after(model: Model, function: str, given: Inputs) -> Array:
     """What a function gives after it was called with the weights `before`."""
     own = given.laid_out()
-    arguments = [getattr(own, name) for name in ARGUMENTS[function][1:]]
+    arguments = taken(model, function, own)[1:]
     if not isinstance(model, ProgramModel):
         return direct(model, function, own.weights, *arguments)
     found = model.after(function, own.before, own.weights, *arguments)

@@ -31,6 +31,8 @@ Weights = dict[str, Array]
 
 RANDOM, INITIAL, TRAINED = "random", "initial", "trained"
 CLASSES, PROBABILITIES, VALUES = "classes", "class probabilities", "values"
+ROWS_ALONE = "rows"
+"""Targets of a density: none for every row."""
 ROWS = 7
 """Examples: one repeats another. Of data one is the mean of two; of numbers that are drawn one is
 zero, one LARGE times as large as the rest."""
@@ -219,6 +221,8 @@ def _targets(case: Compiled, rng: np.random.Generator) -> dict[str, Array]:
     outputs = case.module.signature.outputs
     if not case.module.has_loss:
         return {}
+    if case.module.is_density:
+        return {ROWS_ALONE: np.zeros((ROWS, 0))}
     if not case.module.signature.is_classifier:
         return {VALUES: rng.normal(size=(ROWS, outputs))}
     classes = (np.arange(ROWS) + rng.integers(outputs)) % outputs

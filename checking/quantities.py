@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backends.checked_model import CheckedModel
 from ..backends.model import Model
 from ..backends.program_model import ProgramModel
 from ..compiler.pipeline import Compiled
+from ..compiler.reference.chance import loss_arguments
+from ..compiler.reference.chance import probes as random_vectors
 from .compare import Array
 from .probes import PROBABILITIES, RANDOM, Probes
 
@@ -23,6 +26,7 @@ Answers = dict[str, Array]
 PROGRAM, WEIGHTS, FIELD = "program", "weights", "vector field"
 FEATURES = "features"
 TRAJECTORY, FINAL = "trajectory", "final state"
+DIVERGENCE, LOG_DENSITY, SAMPLE = "divergence", "log-density", "sample"
 LOGITS, REGULARIZER, LOSS, GRADIENT = "logits", "regularizer", "loss", "gradient"
 MODE = "mode"
 """Asked of gradients: the gap between backprop and each other mode, `mode checkpoint`."""
@@ -104,12 +108,36 @@ def regularizer(model: Model, case: Compiled, probes: Probes) -> Answers:
 
 def loss(model: Model, case: Compiled, probes: Probes) -> Answers:
     """Every kind of targets on the random weights, the first kind on all."""
+    given = {k: loss_arguments(case.module, probes.x, C) for k, C in probes.targets.items()}
     return {
-        f"{name}/{kind}": _value(model, "loss", w, probes.x, probes.targets[kind])
+        f"{name}/{kind}": _value(model, "loss", w, *given[kind])
         for name, w in probes.weights.items()
         for kind in probes.targets
         if kind != PROBABILITIES or name == RANDOM
     }
+
+
+def log_density(model: Model, case: Compiled, probes: Probes) -> Answers:
+    """log p of the rows."""
+    vectors = random_vectors(case.module, len(probes.x), 0)
+    return {
+        n: _value(model, "log_density", w, probes.x, *vectors) for n, w in probes.weights.items()
+    }
+
+
+def divergence(model: Model, case: Compiled, probes: Probes) -> Answers:
+    """tr ∂f/∂y at every probe time, as the spec takes it."""
+    vectors = random_vectors(case.module, len(probes.y), 0)
+    return {
+        f"{name}/{at}": _value(model, "divergence", w, t, probes.y, *vectors)
+        for name, w in probes.weights.items()
+        for at, t in probes.times.items()
+    }
+
+
+def sample(model: Model, case: Compiled, probes: Probes) -> Answers:
+    """The rows as rows of the base, back to the data."""
+    return {n: _value(model, "sample", w, probes.x) for n, w in probes.weights.items()}
 
 
 def gradient(model: Model, case: Compiled, probes: Probes) -> Answers:
@@ -125,7 +153,7 @@ def gradient(model: Model, case: Compiled, probes: Probes) -> Answers:
 def _value(model: Model, function: str, *arguments: Any) -> Array:
     """What the function returns: of an emitted program before any conversion to a Python number."""
     given = [cast(a, model.dtype) for a in arguments]
-    if isinstance(model, ProgramModel):
+    if isinstance(model, CheckedModel):
         return _array(model.array(function, *given), function)
     return _array(getattr(model, function)(*given), function)
 

@@ -29,7 +29,9 @@ RTOL, ATOL = 1e-10, 1e-12
 TIGHT = {"RTOL": RTOL, "ATOL": ATOL, "ADJOINT_RTOL": RTOL, "ADJOINT_ATOL": ATOL}
 MOST_STEPS = 100_000
 """In the place of `max_steps`, which would end a tighter solve early."""
-SOLVED = frozenset({q.TRAJECTORY, q.FINAL, q.LOGITS, q.LOSS, q.GRADIENT, q.AWKWARD})
+SOLVED = frozenset(
+    {q.TRAJECTORY, q.FINAL, q.SAMPLE, q.LOG_DENSITY, q.LOGITS, q.LOSS, q.GRADIENT, q.AWKWARD}
+)
 """The quantities that a solver has a part in."""
 IN_WORDS = (
     "The solvers choose their steps, so the programs agree to tolerances and never to rounding: "

@@ -13,6 +13,7 @@ from ..backends import registry
 from ..backends.run_numpy import NumpyModel
 from ..compiler.passes.reversed_scan import Keep
 from ..compiler.pipeline import Compiled
+from ..compiler.reference.chance import loss_arguments
 from ..compiler.reference.reference import Reference
 from ..spec.model import Reversible
 from .compare import Array
@@ -40,7 +41,8 @@ def undoing(case: Compiled) -> NumpyModel:
 def gradient(case: Compiled, probes: Probes, keep: Keep = Keep.NOTHING) -> dict[str, Array]:
     """The reference's gradient on the random weights."""
     targets = next(iter(probes.targets.values()))
-    return Reference(case.module, keep).gradient(probes.weights[RANDOM], probes.x, targets)
+    given = loss_arguments(case.module, probes.x, targets)
+    return Reference(case.module, keep).gradient(probes.weights[RANDOM], *given)
 
 
 def growth(case: Compiled, probes: Probes) -> float:

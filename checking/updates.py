@@ -63,11 +63,10 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
     except SpecError as error:
         return error.diagnostics[0].message
     assert dataset is not None
-    if dataset.train.targets is None:
+    if dataset.train.targets is None and not case.module.is_density:
         return None
     size = min(len(dataset.train), max(1, NUMBERS // features))
     rows = dataset.train.rows(np.arange(size))
-    assert rows.targets is not None
     per_epoch = 1 if spec.train.batch is None else math.ceil(size / spec.train.batch)
     epochs, total = spec.train.epochs, per_epoch * spec.train.epochs
     evaluations = cost(case.module).field_evaluations
@@ -79,5 +78,6 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
     clocks = [Clock(step, per_epoch, epochs) for step in range(count)]
     rates = np.array([learning_rate(spec.train, clock) for clock in clocks])
     sizes = np.array([len(b) for b in made])
-    given = rows.x, rows.targets, np.concatenate(made), sizes, rates
+    targets = np.zeros((size, 0)) if rows.targets is None else rows.targets
+    given = rows.x, targets, np.concatenate(made), sizes, rates
     return UpdatePlan(*given, per_epoch, epochs)

@@ -14,6 +14,7 @@ from .ir.module import Module
 from .passes.derive import RULES, by_use
 from .pipeline import Compiled, compiled
 from .promises.checked import PassViolation, value_checked
+from .reference.chance import loss_arguments
 from .reference.reference import Reference
 
 
@@ -72,4 +73,4 @@ def _use(module: Module) -> None:
             reference.trajectory(weights, x)
         else:
             targets = np.ones((1, module.signature.outputs))
-            reference.gradient(weights, x, targets)
+            reference.gradient(weights, *loss_arguments(module, x, targets))

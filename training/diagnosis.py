@@ -93,7 +93,8 @@ def _replay(
     """The first bad number of loss and gradient, or the largest one and the gradient."""
     largest = Largest(Place("data", ()), "", 0.0)
     gradient = {name: np.zeros(np.shape(w)) for name, w in weights.items()}
-    targets = np.asarray(batch.targets)
+    none = np.zeros((len(batch), 0))
+    targets = none if batch.targets is None else np.asarray(batch.targets)
     for start in range(0, len(batch), CHUNK):
         part = slice(start, start + CHUNK)
         found, parts = first_bad(module, weights, batch.x[part], targets[part], dtype)

@@ -1,4 +1,5 @@
-"""How good predictions are: the loss, accuracy for classes, mean squared error for numbers."""
+"""How good predictions are: the loss, accuracy for classes, mean squared error for numbers, minus
+the mean log-density for densities."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from ..compiler.reference.reference import Reference
 from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
-from ..spec.model import Spec
+from ..spec.model import Density, Spec
 
 CHUNK = 8192  # examples of one forward pass: bounds memory, and is one shape to compile for
 
@@ -27,6 +28,7 @@ class Score:
     of: Callable[[np.ndarray, np.ndarray], float]
     sign: int
     """1 where more is better, else −1."""
+    needs_targets: bool = True
 
 
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -40,12 +42,24 @@ def mean_squared_error(logits: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean((logits - targets.reshape(logits.shape)) ** 2))
 
 
+def negative_log_likelihood(log_p: np.ndarray, targets: np.ndarray) -> float:
+    """−(1/s) Σ log p of the rows, in nats."""
+    return -float(np.mean(log_p))
+
+
 ACCURACY = Score("accuracy", accuracy, 1)
 MSE = Score("mse", mean_squared_error, -1)
+NLL = Score("nll", negative_log_likelihood, -1, needs_targets=False)
 
 
 def score_of(spec: Spec, known: Preprocessing) -> Score:
-    """The measure of a spec's task, in the units of the data."""
+    """The measure of a spec's task, in the units of the data: of x = μ + σ z the density is that of
+    z over Π σ."""
+    if isinstance(spec.task, Density):
+        if known.scaling is None:
+            return NLL
+        more = float(np.log(known.scaling.deviation).sum())
+        return replace(NLL, of=lambda log_p, C: negative_log_likelihood(log_p, C) + more)
     if spec.task.kind != "regression":
         return ACCURACY
     if known.target_scaling is None:
@@ -56,7 +70,8 @@ def score_of(spec: Spec, known: Preprocessing) -> Score:
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of a spec from logits that are at hand, in float64 by its own formula."""
+    """The loss of a spec from logits (log-densities) that are at hand, in float64 by its own
+    formula."""
 
     compiled: Compiled
 
@@ -65,11 +80,13 @@ class Objective:
     ) -> float:
         """The mean over the rows, and the regularizers."""
         readout = self.compiled.problem.readout
-        assert readout is not None  # nothing is trained without a loss
+        penalty = Reference(self.compiled.module).regularizer(weights)
+        if self.compiled.module.is_density:
+            return negative_log_likelihood(np.asarray(logits, np.float64), targets) + penalty
+        assert readout is not None  # nothing else is trained without one
         C = np.eye(readout.outputs)[targets] if targets.ndim == 1 else targets
         columns = (np.asarray(rows, np.float64).T for rows in (logits, C))
         values = dict(zip((readout.u, readout.C), columns, strict=True))
-        penalty = Reference(self.compiled.module).regularizer(weights)
         return float(np.mean(value_of(readout.loss, values))) + penalty
 
 
@@ -102,6 +119,8 @@ def measure(
 ) -> dict[str, float | None]:
     """Loss and score of logits; None without rows, and for a number that is not finite."""
     targets, found = examples.targets, dict.fromkeys(("loss", score.name))
+    if targets is None and not score.needs_targets:
+        targets = np.zeros((len(examples), 0))
     if len(examples) == 0 or targets is None or not np.isfinite(logits).all():
         return found
     with np.errstate(all="ignore"):  # finite logits may have squares that are not

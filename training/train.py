@@ -16,7 +16,7 @@ from ..backends.threads import Threaded
 from ..compiler.ir.module import Module
 from ..compiler.pipeline import Compiled
 from ..data.dataset import Dataset
-from ..spec.model import Spec
+from ..spec.model import Density, Spec
 from ..spec.training import Train
 from .checkpoint import Checkpoint, RunError, Tensors, nothing_taken
 from .diagnosis import diagnose
@@ -76,7 +76,7 @@ def train(
 def _checked_rule(spec: Spec, dataset: Dataset, stop_after: int | None) -> Updater:
     if spec.train is None:
         raise RunError("the spec has no `train`: there is nothing to train")
-    if dataset.train.targets is None:
+    if dataset.train.targets is None and not isinstance(spec.task, Density):
         raise RunError("the data have no labels and no targets: there is nothing to learn from")
     if stop_after is not None and stop_after < 1:
         raise RunError(f"a training stops after at least one epoch, not after {stop_after}")

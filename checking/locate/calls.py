@@ -9,6 +9,8 @@ import numpy as np
 
 from ...compiler.ir.expr import Expr
 from ...compiler.pipeline import Compiled
+from ...compiler.reference.chance import loss_arguments
+from ...compiler.reference.chance import probes as random_vectors
 from ...compiler.semantics.interpreter import Interpreter
 from ...data.rng import rng
 from ..compare import Array
@@ -46,7 +48,12 @@ def recorded(case: Compiled, probes: Probes) -> Probes:
         for t in probes.times.values():
             run.run("vector_field", [np.asarray(t), probes.y], weights)
         for targets in probes.targets.values():
-            run.run("loss", [probes.x, targets], weights)
+            run.run("loss", loss_arguments(case.module, probes.x, targets), weights)
+        if case.module.is_density:
+            run.run("sample", [probes.x], weights)
+            for t in probes.times.values():
+                vectors = random_vectors(case.module, len(probes.y), 0)
+                run.run("divergence", [np.asarray(t), probes.y, *vectors], weights)
     calls = {
         name: _some(run.calls.get(name, ()), rng(case.module.seed, "cotangents", name))
         for name in case.module.functions

@@ -20,6 +20,7 @@ from ..passes.adjoint import LOSS_GRADIENT, with_loss_gradient
 from ..semantics.evaluate import Evaluator
 from ..semantics.interpreter import Evaluated, Interpreter
 from ..semantics.meaning import Array
+from .chance import loss_arguments
 
 Weights = Mapping[str, Array]
 
@@ -87,7 +88,7 @@ def traced(
     for stage in _data(x, targets, narrowed):
         see(stage)
     run = Interpreter(gradient, lambda e: see(_stage(gradient, e)), narrowed)
-    given = [np.asarray(x, float), targets, np.asarray(1.0)]
+    given = [*loss_arguments(module, np.asarray(x, float), targets), np.asarray(1.0)]
     held = {name: np.asarray(w, float) for name, w in weights.items()}
     with np.errstate(all="ignore"):
         _, *found = run.run(LOSS_GRADIENT, given, held)
@@ -115,6 +116,8 @@ def _data(x: Array, targets: Array, narrowed: Callable[[Array], Array] | None) -
     """Features and targets, as they are given."""
     given = {"x": np.asarray(x, float).T, "C": np.asarray(targets, float)}
     given["C"] = given["C"].T if given["C"].ndim == 2 else given["C"][None]
+    if not given["C"].size:
+        del given["C"]
     for name, value in given.items():
         leaf = variable(name, columns((len(value),)))
         evaluator = Evaluator(leaf)

@@ -31,7 +31,7 @@ class Tiny:
     device = "cpu"
     dtype = "float64"
     source = "y = (1 + g) y"
-    module: Any = SimpleNamespace(weights=())
+    module: Any = SimpleNamespace(weights=(), is_density=False, chance=None)
     alpha = 1e-3
 
     def init(self, seed: int | None = None) -> dict[str, np.ndarray]:
@@ -50,20 +50,22 @@ class Tiny:
     def vector_field(self, w: Weights, t: float, y: np.ndarray) -> np.ndarray:
         return w["g"] * y
 
-    def forward(self, w: Weights, x: np.ndarray) -> np.ndarray:
+    def forward(self, w: Weights, x: np.ndarray, draw: int = 0) -> np.ndarray:
         return self.trajectory(w, x)[-1] @ w["W"] + w["mu"]
 
     def regularizer(self, w: Weights) -> float:
         return float(self.alpha / 2 * np.sum(w["W"] ** 2))
 
-    def loss(self, w: Weights, x: np.ndarray, targets: Any) -> float:
+    def loss(self, w: Weights, x: np.ndarray, targets: Any = None, draw: int = 0) -> float:
         logits = self.forward(w, x)
         logits = logits - logits.max(axis=1, keepdims=True)
         chosen = logits[np.arange(len(x)), targets]
         data = np.mean(np.log(np.exp(logits).sum(axis=1)) - chosen)
         return float(data) + self.regularizer(w)
 
-    def gradient(self, w: Weights, x: np.ndarray, targets: Any) -> dict[str, np.ndarray]:
+    def gradient(
+        self, w: Weights, x: np.ndarray, targets: Any = None, draw: int = 0
+    ) -> dict[str, np.ndarray]:
         y = self.trajectory(w, x)[-1]
         logits = y @ w["W"] + w["mu"]
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
