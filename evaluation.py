@@ -133,6 +133,28 @@ def predictions(run: Run, problem: Compiled, x: np.ndarray, using: Using) -> np.
     return values if known.target_scaling is None else known.target_scaling.undone(values)
 
 
+def sample(folder: Path, count: int, seed: int, using: Using) -> np.ndarray:
+    """Rows (count, d) of a run's density, in the units of the data; the same in every backend, for
+    the same seed. RunError for a run of another task, and for what is not finite."""
+    run, problem = api.open_problem(folder)
+    return drawn(run, problem, count, seed, using)
+
+
+def drawn(run: Run, problem: Compiled, count: int, seed: int, using: Using) -> np.ndarray:
+    """The rows of `sample`, of a run that is open."""
+    if not problem.module.is_density:
+        raise RunError(f"{run.folder}: only a run of task: density has samples")
+    weights = api.weights_of(run, problem.module, using.weights)
+    model = api.model_of_run(run, problem, using.backend, using.device)
+    assert isinstance(model, Flow)
+    with on_threads(model, threads_for(model, min(count, scores.CHUNK), using.threads)):
+        rows = model.sample(weights, count, seed)
+    if not np.isfinite(rows).all():
+        raise RunError(f"{run.folder}: a sample of this density is not finite")
+    known = known_of(run, problem)
+    return rows if known.scaling is None else known.scaling.undone(rows)
+
+
 def _outputs(
     model: Model, weights: Mapping[str, np.ndarray], x: np.ndarray, using: Using
 ) -> np.ndarray:

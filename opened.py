@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import api
 from .backends.model import ArgumentError, Model, checked_rows
-from .evaluation import Using, evaluate, evaluate_file, known_of, predictions
+from .evaluation import Using, drawn, evaluate, evaluate_file, known_of, predictions
 from .spec.model import Spec
 from .training.results import INTERRUPTED
 from .training.run import RESULT, Row
@@ -94,13 +94,26 @@ class Run:
         backend: str | None = None,
         device: str | None = None,
     ) -> Array:
-        """Probabilities of the classes (s, classes), or values (s, k) in the units of the data, for
-        rows x (s, d) as the data have them."""
+        """Probabilities of the classes (s, classes), values (s, k) in the units of the data, or
+        log-densities (s,), for rows x (s, d) as the data have them."""
         known = known_of(self._run, self._problem)
         rows = checked_rows(np.asarray(x), len(known.features), "x", "float64")
         rows = rows if known.scaling is None else known.scaling(rows)
         using = Using(backend, device, _which(weights))
         return predictions(self._run, self._problem, rows, using)
+
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        *,
+        weights: str = "last",
+        backend: str | None = None,
+        device: str | None = None,
+    ) -> Array:
+        """Rows (count, d) of the density, in the units of the data. RunError of another task."""
+        using = Using(backend, device, _which(weights))
+        return drawn(self._run, self._problem, count, seed, using)
 
     def evaluate(
         self,

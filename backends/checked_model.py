@@ -26,6 +26,9 @@ from .model import (
 )
 from .solution import solution
 
+MOST_ROWS = 8192
+"""Of a sample that is drawn at once, which bounds memory."""
+
 
 class CheckedModel(ABC):
     """The functions of the Model protocol, of a module in a dtype. Raises ArgumentError for weights
@@ -54,8 +57,9 @@ class CheckedModel(ABC):
     def sample(self, weights: Weights, count: int, seed: int, /) -> Array:
         if not isinstance(count, int | np.integer) or count < 1:
             raise ArgumentError(f"a sample has at least one row, not {count!r}")
-        rows = base(self.module, int(count), checked_seed(seed) or 0)
-        return self._of_flow("sample", weights, rows.astype(self.dtype))
+        rows = base(self.module, int(count), checked_seed(seed) or 0).astype(self.dtype)
+        parts = np.split(rows, range(MOST_ROWS, len(rows), MOST_ROWS))
+        return np.concatenate([self._of_flow("sample", weights, part) for part in parts])
 
     def _of_flow(self, function: str, weights: Weights, *arguments: Any) -> Array:
         if not self.module.is_density:

@@ -22,6 +22,7 @@ VERBS = (
     runs.resume,
     runs.evaluate,
     runs.predict,
+    runs.sample,
     checks.check,
     runs.plot,
     specs.schema,

@@ -1,4 +1,4 @@
-"""Verbs about runs: train, resume, evaluate, predict, plot."""
+"""Verbs about runs: train, resume, evaluate, predict, sample, plot."""
 
 from __future__ import annotations
 
@@ -151,6 +151,36 @@ def predict(
         say(text.rstrip("\n"))
     else:
         write({out: text.encode()}, force=False, help="--out FILE")
+
+
+def sample(
+    run: RunFolder,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, metavar="K", help="How many rows.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The new npz file: its array x.")
+    ],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the rows of the base.")] = 0,
+    backend: BackendOfRun = None,
+    device: DeviceOfRun = None,
+    weights: Which = "last",
+    threads: ThreadCount = None,
+) -> None:
+    """Draw rows from the density of a run, in the units of its data."""
+    import io
+
+    import numpy as np
+
+    from ..evaluation import Using
+    from ..evaluation import sample as sampled
+    from .compiling import write
+    from .errors import CallError
+
+    if out.suffix != ".npz":
+        raise CallError(f"{out} is no npz file", "--out FILE.npz")
+    rows = sampled(run, count, seed, Using(backend, device, weights, threads))
+    file = io.BytesIO()
+    np.savez(file, x=rows)
+    write({out: file.getvalue()}, force=False, help="--out FILE")
 
 
 def plot(

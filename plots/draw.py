@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.model import Model
+from ..backends.model import Flow, Model
+from ..backends.reverse import noise_to_data
 from ..compiler.analysis.budget import WHOLE
 from ..compiler.analysis.closely import closely
 from ..compiler.analysis.jacobian import eigenvalues as along_the_depth
@@ -20,7 +21,7 @@ from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
 from ..data.rng import rng
 from ..spec.integrators import OneStep
-from . import decision, eigenvalues, features, metrics, trajectories
+from . import decision, densities, eigenvalues, features, metrics, trajectories
 from .arrays import evenly
 from .style import shown
 
@@ -29,6 +30,7 @@ Array = NDArray[Any]
 CHUNK = 9600  # rows of one forward pass: bounds memory, and divides the grid of decision regions
 MOST_ENTRIES = 2**25  # of a trajectory (N+1, s, n) that is drawn
 MOST_POINTS = 1200
+MOST_SAMPLES = 10_000  # of a density that is drawn
 SAMPLES = 8  # points whose eigenvalues are drawn, and that stand in for data where there are none
 MOST_EIGENVALUE_WORK = 2e7  # times n³, over all matrices
 READ = 32  # parts of [0, T] at whose ends a flow is drawn
@@ -128,6 +130,11 @@ def _pictures(subject: Subject) -> Iterator[tuple[str, Picture]]:
         yield "metrics.png", _metrics
     if _has_planar_classes(subject.dataset):
         yield "decision.png", _decision
+    if isinstance(subject.model, Flow) and subject.model.module.is_density:
+        yield "density.png", _density
+        if subject.problem.size == 2:
+            yield "flow.png", _flow
+            yield "flow.gif", _animation
     yield "features.png", _features
     if subject.problem.size**3 <= WHOLE:
         yield "eigenvalues.png", _eigenvalues
@@ -157,10 +164,50 @@ def _decision(subject: Subject, path: Path) -> None:
     decision.decision_regions(lambda x: _logits(subject, x), train, validation, path, title, *names)
 
 
+def _flow_of(subject: Subject) -> Flow:
+    assert isinstance(subject.model, Flow)
+    return subject.model
+
+
+def _density(subject: Subject, path: Path) -> None:
+    """p over its data and as many samples, as the network sees them."""
+    model, data = _flow_of(subject), None
+    if subject.dataset is not None:
+        data = np.concatenate([subject.dataset.train.x, subject.dataset.validation.x])
+    drawn = model.sample(subject.weights, MOST_SAMPLES, subject.problem.spec.seed)
+    samples = np.asarray(drawn, np.float64)
+    names = ["$x_1$", "$x_2$"]
+    if subject.dataset is not None:
+        names = list(_axes_names(subject.dataset.preprocessing))
+
+    def log_density(x: Array) -> Array:
+        parts = np.split(x, range(CHUNK, len(x), CHUNK))
+        return np.concatenate([model.log_density(subject.weights, part) for part in parts])
+
+    densities.density(log_density, data, samples, path, subject.title("density"), names)
+
+
+def _way_back(subject: Subject, parts: int) -> tuple[Array, Array]:
+    """Noise on its way to data, (K, s, n), and the times (K,) from T to 0."""
+    z = rng(subject.problem.spec.seed, "base").normal(size=(MOST_SAMPLES, subject.problem.size))
+    return noise_to_data(subject.model, subject.weights, z, parts)
+
+
+def _flow(subject: Subject, path: Path) -> None:
+    states, times = _way_back(subject, densities.PANELS)
+    densities.flow(states, times, path, subject.title("from noise to data"))
+
+
+def _animation(subject: Subject, path: Path) -> None:
+    states, times = _way_back(subject, densities.FRAMES)
+    densities.animation(states, times, path, subject.problem.name)
+
+
 def _axes_names(known: Preprocessing) -> tuple[str, str]:
     """The names of two features; x1 and x2 are the letters of the mathematics."""
     first, second = (
-        f"$x_{name[1]}$" if name in ("x1", "x2") else shown(name) for name in known.features
+        f"$x_{name[1]}$" if name in ("x1", "x2") else shown(name)
+        for name in (*known.features, "")[:2]
     )
     of = " (standardized)" if known.scaling is not None else ""
     return f"{first}{of}", f"{second}{of}"

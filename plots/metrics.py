@@ -44,6 +44,9 @@ def _pair(training: str, validation: str) -> tuple[Series, Series]:
 
 LOSS = Panel("loss", _pair("loss", "validation_loss"))
 ACCURACY = Panel("accuracy", _pair("train_accuracy", "validation_accuracy"), may_be_log=False)
+LIKELIHOOD = Panel(
+    "−log p, nats", _pair("train_nll", "validation_nll"), height=2.0, may_be_log=False
+)
 ERROR = Panel("mean squared error", _pair("train_mse", "validation_mse"))
 EVALUATIONS = Panel(
     "evaluations of the field",
@@ -61,7 +64,8 @@ def metrics(
     evaluates the field, learning rate.
 
     Read are `loss` and, where present, `validation_loss`, `train_accuracy`, `validation_accuracy`,
-    `train_mse`, `validation_mse`, `nfe`, `nfe_backward`, `lr`, over `epoch` (else 1, 2, …).
+    `train_mse`, `validation_mse`, `train_nll`, `validation_nll`, `nfe`,
+    `nfe_backward`, `lr`, over `epoch` (else 1, 2, …).
 
     A key absent or None was not measured; a `loss` of None, NaN or ±inf, and any other value not
     finite, is marked at its epoch. An axis is logarithmic when its values are positive and span a
@@ -72,7 +76,11 @@ def metrics(
     epochs = np.array([row.get("epoch", index) for index, row in enumerate(rows, 1)], dtype=float)
     panels = [
         LOSS,
-        *(panel for panel in (ACCURACY, ERROR, EVALUATIONS, RATE) if _measured(panel, rows)),
+        *(
+            panel
+            for panel in (ACCURACY, ERROR, LIKELIHOOD, EVALUATIONS, RATE)
+            if _measured(panel, rows)
+        ),
     ]
     heights = [panel.height for panel in panels]
     with picture(path, 6.4, 0.8 + 0.72 * sum(heights)) as figure:

@@ -11,6 +11,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,25 +81,48 @@ def class_colours(classes: int) -> list[tuple[float, float, float]]:
 @contextmanager
 def picture(path: str | os.PathLike[str], width: float, height: float) -> Iterator["Figure"]:
     """A figure of width × height inches, written to `path` as PNG when the block ends well."""
+    with house():
+        figure = canvas(width, height)
+        yield figure
+        write(as_png(figure), path)
+
+
+@contextmanager
+def house() -> Iterator[None]:
+    """Within it figures have the house style."""
     import matplotlib.style
+
+    with matplotlib.style.context(["default", _HOUSE]):
+        yield
+
+
+def canvas(width: float, height: float) -> "Figure":
+    """A figure of width × height inches with a canvas of its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context(["default", _HOUSE]):
-        figure = Figure(figsize=(width, height))
-        FigureCanvasAgg(figure)
-        yield figure
-        _write(figure, Path(path))
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
 
 
-def _write(figure: "Figure", path: Path) -> None:
-    """PNG through a temporary neighbour: a reader sees the old file or the new, never half."""
+def as_png(figure: "Figure", **options: Any) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    file = BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a user's name may have any characters
+        figure.savefig(file, format="png", metadata={"Software": None}, **options)
+    return file.getvalue()
+
+
+def write(data: bytes, path: str | os.PathLike[str]) -> None:
+    """Through a temporary neighbour: a reader sees the old file or the new, never half."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # a user's name may have any characters
-            figure.savefig(file, format="png", metadata={"Software": None})
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -20,7 +20,7 @@ from ..builders.network import adaptive_steps, gradient_mode, in_time, tolerance
 from ..builders.path import initial_blocks
 from ..ir.compiled import Compiled
 from ..ir.module import Function
-from ..ir.problem import Penalty, Problem, RawWeight
+from ..ir.problem import Density, Penalty, Problem, RawWeight
 from ..ir.text import definition, equations, mathematics, number
 from ..reference.initial import deviation
 from .cost import Cost, cost
@@ -106,7 +106,20 @@ def _equations(problem: Problem) -> list[str]:
         what = "logits u" if problem.readout.weights else "prediction u"
         lines.append(f"{what} = {mathematics(problem.readout.logits)}, {y} = {y}(T)")
         lines.append(f"loss = mean over the examples of {mathematics(problem.readout.loss)}")
+    if problem.density is not None:
+        lines += _density(problem, problem.density)
     return lines + [f"+ {_penalty(p)}" for p in problem.penalties]
+
+
+def _density(problem: Problem, density: Density) -> list[str]:
+    """How the log-density changes, why its trace is taken so, and the loss."""
+    names = ", ".join(f"{name}(T)" for name in problem.blocks)
+    return [
+        "(log p)' = −tr ∂f/∂y",
+        f"trace: {density.kind}, {density.reason}",
+        f"log p(x) = log N({names}; 0, I) + ∫ tr ∂f/∂y dt",
+        "loss = mean over the examples of −log p(x)",
+    ]
 
 
 def _penalty(penalty: Penalty) -> str:

@@ -282,13 +282,16 @@ def ordinal(number: int) -> str:
 
 def _objective(problem: Problem) -> list[tuple[str, str]]:
     readout = problem.spec.model.readout
+    texts = [
+        f"{r.kind} of {', '.join(r.of)}, α = {number(r.alpha)}" for r in problem.spec.regularizers
+    ]
+    if problem.density is not None:
+        text = f"log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace {problem.density.words}"
+        return [("Log-density", text), *_labelled("Regularizer", texts)]
     if readout is None or problem.readout is None:
         return []
     kind = f"{problem.outputs} outputs, least squares"
     if isinstance(readout, Classifier):
         kind = f"{readout.classes} classes, {readout.hypothesis}, {readout.loss}"
     rows = [("Readout", f"{mathematics(problem.readout.logits)}; {kind}")]
-    texts = [
-        f"{r.kind} of {', '.join(r.of)}, α = {number(r.alpha)}" for r in problem.spec.regularizers
-    ]
     return rows + _labelled("Regularizer", texts)
