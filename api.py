@@ -54,12 +54,13 @@ def trainable(spec: Spec) -> Compiled:
 def _missing(spec: Spec) -> Iterator[Diagnostic]:
     """What keeps a legal spec from being trained."""
     root, is_density = spec.span("name", key=True), isinstance(spec.task, Density)
+    is_matched = isinstance(spec.task, Density) and spec.task.target is not None
     if spec.train is None:
         help = "such as train: {optimizer: {kind: adam, lr: 1e-2}, epochs: 100}"
         yield Diagnostic("E208", "the spec has no `train`", root, help=help)
-    if spec.data is None:
+    if spec.data is None and not is_matched:
         yield Diagnostic("E208", "the spec has no `data` to train on", root)
-    elif spec.data.target_kind == "none" and not is_density:
+    elif spec.data is not None and spec.data.target_kind == "none" and not is_density:
         message = "the data have no labels and no targets: there is nothing to learn"
         yield Diagnostic("E208", message, spec.span("data"))
     if spec.model.readout is None and not is_density:

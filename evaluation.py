@@ -66,7 +66,7 @@ def evaluate(folder: Path, using: Using) -> Evaluation:
     assert problem.spec.train is not None and dataset is not None
     stepper = model.stepper(updater(problem.spec.train), dataset.train.x, dataset.train.targets)
     stepper.load(api.weights_of(run, problem.module, using.weights))
-    score = scores.score_of(problem.spec, dataset.preprocessing)
+    score = scores.score_of(problem, dataset.preprocessing)
     with on_threads(model, threads_for(model, len(dataset.train), using.threads)):
         found = scores.evaluate(score, scores.Objective(problem), stepper, dataset)
     epoch = api.epoch_of(run, using.weights)
@@ -92,7 +92,7 @@ def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
     weights = api.weights_of(run, problem.module, using.weights)
     model = api.model_of_run(run, problem, using.backend, using.device)
     logits = _outputs(model, weights, examples.x, using)
-    score = scores.score_of(problem.spec, known)
+    score = scores.score_of(problem, known)
     found = scores.measure(score, scores.Objective(problem), logits, examples, weights)
     ran = str(folder), model.backend, model.device, api.epoch_of(run, using.weights)
     return Evaluation(*ran, found, str(data), len(examples))

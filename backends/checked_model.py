@@ -50,6 +50,10 @@ class CheckedModel(ABC):
         x = self._rows(x)
         return self._of_flow("log_density", weights, x, *self._probes(x, draw))
 
+    def of_rows(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+        x = self._rows(x)
+        return self._of_flow(self.module.of_rows, weights, x, *self._probes(x, draw))
+
     def divergence(self, weights: Weights, t: float, y: Array, /, draw: int = 0) -> Array:
         y = checked_rows(y, self.module.signature.size, "y", self.dtype)
         return self._of_flow("divergence", weights, checked_time(t), y, *self._probes(y, draw))

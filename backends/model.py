@@ -96,6 +96,11 @@ class Flow(Protocol):
         """tr ∂f/∂y of stacked states (s, n): (s,), as the network takes it."""
         ...
 
+    def of_rows(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+        """What the loss is a mean of, but for its sign: log-densities (s,), or with a target the
+        free energies log q(y(0)) + U(y(0)) of rows x = y(T)."""
+        ...
+
     def sample(self, weights: Weights, count: int, seed: int, /) -> Array:
         """Rows (count, n) of the density, the same in every backend."""
         ...

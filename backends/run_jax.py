@@ -275,7 +275,7 @@ class JaxStepper(Stepper):
             weights: Any, moments: Any, x: Any, targets: Any, rows: Any, rates: Any, *drawn: Any
         ) -> tuple[Any, ...]:
             others = drawn if self.module.is_density else (targets[rows],)
-            loss, whole = differentiated(weights, x[rows], *others)
+            loss, whole = differentiated(weights, x[rows] if rows is not None else x, *others)
             gradient = {w.name: whole[w.name] for w in self.model.module.trained}
             norm = global_norm(gradient)
             return loss, norm, *self.updater.apply(gradient, norm, moments, weights, rates)
@@ -287,7 +287,10 @@ class JaxStepper(Stepper):
             update = self.model.once(("update", self.updater), self._update)
             try:
                 drawn = map(self.put, self.probes(len(rows), self.draw))
-                found = update(self.held, self.moments, self.x, self.targets, rows, rates, *drawn)
+                of_base = self.rows_of(rows)
+                of_data = self.x, self.targets, rows
+                x = of_data if of_base is None else (self.put(of_base), None, None)
+                found = update(self.held, self.moments, *x, rates, *drawn)
                 return Proposal(*(jax.block_until_ready(found) if self.model.can_fail else found))
             except RuntimeError as error:
                 if not jax_solver.gave_up(error):
@@ -315,7 +318,7 @@ class JaxStepper(Stepper):
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         with self.model.settings():
-            of_rows = self.model.compiled("log_density" if self.module.is_density else "forward")
+            of_rows = self.model.compiled(self.module.of_rows)
             return np.asarray(of_rows(self.held, *map(self.put, (x, *self.probes(len(x), 0)))))
 
     def _put_targets(self, targets: Targets, rows: int) -> Any:

@@ -81,7 +81,9 @@ class NumpyStepper(Stepper):
         self.model, self.x, self.targets = model, x, targets
 
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
-        batch = self.x[rows], None if self.targets is None else self.targets[rows]
+        drawn = self.rows_of(rows)
+        x = self.x[rows] if drawn is None else drawn
+        batch = x, None if self.targets is None else self.targets[rows]
         with np.errstate(all="ignore"):  # what overflows is reported as divergence, with its place
             loss = self.model.loss(self.held, *batch, draw=self.draw)
             gradient = self.model.gradient(self.held, *batch, draw=self.draw)
@@ -103,5 +105,5 @@ class NumpyStepper(Stepper):
     def outputs(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
             if isinstance(self.model, Flow) and self.module.is_density:
-                return self.model.log_density(self.held, x)
+                return self.model.of_rows(self.held, x)
             return self.model.forward(self.held, x)

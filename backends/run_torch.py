@@ -271,7 +271,9 @@ class TorchStepper(Stepper):
         index = torch.from_numpy(rows).to(self.model.device)
         network = self._network()
         network.zero_grad(set_to_none=True)
-        loss = network.loss(self.x[index], *self._others(index))
+        drawn = self.rows_of(rows)
+        x = self.x[index] if drawn is None else self.put(drawn)
+        loss = network.loss(x, *self._others(index))
         _pull(loss, network.parameters())
         found = self.model.parameters(network).items()
         gradient = {name: _gradient_of(w) for name, w in found}
@@ -300,7 +302,7 @@ class TorchStepper(Stepper):
     def outputs(self, x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             network = self._network()
-            of_rows = network.log_density if self.module.is_density else network
+            of_rows = getattr(network, self.module.of_rows)
             return of_rows(self.put(x), *map(self.put, self.probes(len(x), 0))).cpu().numpy()
 
     def _network(self) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..compiler.ir.module import Module
-from ..compiler.reference.chance import probes
+from ..compiler.reference.chance import base, probes
 from .optimizers import COUNT, Array, Rates, Updater
 
 NumpyArrays = Mapping[str, np.ndarray]
@@ -84,12 +84,18 @@ class Stepper(ABC):
 
     @abstractmethod
     def outputs(self, x: np.ndarray) -> np.ndarray:
-        """The network's logits (s, k) at the weights held, or the log-densities (s,) of rows."""
+        """The network's logits (s, k) at the weights held, or what a density has of rows (s,)."""
 
     @property
     def draw(self) -> int:
         """What the next update leaves to chance: that of its number."""
         return self.count + 1
+
+    def rows_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """Rows of the base, drawn for this update; None where the loss is of rows of the data."""
+        if not self.module.base_rows:
+            return None
+        return base(self.module, len(rows), self.module.seed, str(self.draw))
 
     def probes(self, rows: int, draw: int) -> list[np.ndarray]:
         """Random vectors for so many rows, in float64."""

@@ -67,6 +67,7 @@ WHERE: dict[str, Applies] = {
     "loss": lambda case, probes: case.module.has_loss,
     "gradient": lambda case, probes: case.module.has_loss and bool(case.module.trained),
     "penalties": lambda case, probes: case.module.has_penalties,
+    "batches": lambda case, probes: probes.training is not None and not case.module.base_rows,
     "training": lambda case, probes: probes.training is not None,
     "fixed steps": lambda case, probes: not case.problem.is_adaptive,
 }
@@ -118,7 +119,7 @@ CHECKS = {
         _textbook(q.OPTIMIZER, optimization.weights, optimization.expected_weights),
         _textbook(q.RATES, optimization.rates, optimization.expected_rates),
         Check(
-            *("L4", q.BATCHES, WHERE["training"], optimization.batches),
+            *("L4", q.BATCHES, WHERE["batches"], optimization.batches),
             *(optimization.expected_batches, _EPOCHS, DOUBLE),
         ),
         Check("L5", q.TRAINING, WHERE["training"], drift.ask, Expect.PEER, dtypes=DOUBLE),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from ..compiler.analysis.cost import cost
 from ..compiler.pipeline import Compiled
-from ..data.rng import batches
 from ..spec.diagnostics import SpecError
+from ..training.loop import per_epoch, rows_of
 from ..training.schedules import Clock, learning_rate
 from .compare import Array
 
@@ -56,28 +57,31 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
     None where the spec trains nothing; where its data cannot be read, the reason in words.
     """
     spec, features = case.problem.spec, case.module.signature.features
-    if spec.train is None or spec.data is None or not case.module.has_loss:
+    if spec.train is None or not case.module.has_loss:
         return None
     try:
         dataset = case.dataset
     except SpecError as error:
         return error.diagnostics[0].message
-    assert dataset is not None
+    if dataset is None:
+        return None
     if dataset.train.targets is None and not case.module.is_density:
         return None
     size = min(len(dataset.train), max(1, NUMBERS // features))
     rows = dataset.train.rows(np.arange(size))
-    per_epoch = 1 if spec.train.batch is None else math.ceil(size / spec.train.batch)
-    epochs, total = spec.train.epochs, per_epoch * spec.train.epochs
+    is_drawn = bool(case.module.base_rows)
+    each = per_epoch(spec.train, size, is_drawn)
+    epochs, total = spec.train.epochs, each * spec.train.epochs
     evaluations = cost(case.module).field_evaluations
     evaluations *= STEPS if case.problem.is_adaptive else 1
     affordable = min(MOST, max(LEAST, WORK // evaluations))
     count = min(total, affordable if steps is None else steps)
-    seen = range(1, math.ceil(count / per_epoch) + 1)
-    made = [b for epoch in seen for b in batches(spec.seed, epoch, size, spec.train.batch)][:count]
-    clocks = [Clock(step, per_epoch, epochs) for step in range(count)]
+    seen = range(1, math.ceil(count / each) + 1)
+    every = (b for e in seen for b in rows_of(spec.train, spec.seed, e, size, is_drawn))
+    made = [*islice(every, count)]
+    clocks = [Clock(step, each, epochs) for step in range(count)]
     rates = np.array([learning_rate(spec.train, clock) for clock in clocks])
     sizes = np.array([len(b) for b in made])
     targets = np.zeros((size, 0)) if rows.targets is None else rows.targets
     given = rows.x, targets, np.concatenate(made), sizes, rates
-    return UpdatePlan(*given, per_epoch, epochs)
+    return UpdatePlan(*given, each, epochs)

@@ -84,7 +84,7 @@ def _first_step(problem: Compiled, model: Model) -> tuple[Update, Divergence | N
     if not first.step.finite:
         found = diagnose(problem, model, rule, data, first, start, state)
     each = _timed(lambda: stepper.step(rows, lr))
-    measures = scores.score_of(problem.spec, data.preprocessing), scores.Objective(problem)
+    measures = scores.score_of(problem, data.preprocessing), scores.Objective(problem)
     scores.evaluate(*measures, stepper, data)
     measured = _timed(lambda: scores.evaluate(*measures, stepper, data))
     return first, found, train.epochs * (_per_epoch(problem) * each + measured)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ..spec.model import Spec
+from ..spec.model import Density, Spec
 from ..spec.readouts import Classifier
-from .dataset import Dataset
+from .dataset import Dataset, Split
 from .loading import digests, load
+from .preprocessing import Preprocessing
+from .rng import rng
 from .sources import Place
 
 
@@ -15,10 +17,23 @@ def dataset_of(spec: Spec, features: int) -> Dataset | None:
     Raises SpecError for what is wrong with it.
     """
     if spec.data is None:
-        return None
+        return _of_base(spec, features)
     readout = spec.model.readout
     classes = readout.classes if isinstance(readout, Classifier) else None
     return load(spec.data, spec.seed, spec.folder, _place(spec), features, classes, spec.dtype)
+
+
+def _of_base(spec: Spec, features: int) -> Dataset | None:
+    """Rows of the base in the place of data, for a density with a target: those that it is measured
+    on, of which none is trained on."""
+    if not isinstance(spec.task, Density) or spec.task.target is None:
+        return None
+    shape = spec.task.samples, features
+    train, validation = (
+        Split(rng(spec.seed, "base", name).normal(size=shape), None)
+        for name in ("train", "validation")
+    )
+    return Dataset(train, validation, Preprocessing(tuple(f"z{i + 1}" for i in range(features))))
 
 
 def digests_of(spec: Spec) -> dict[str, str]:

@@ -28,6 +28,12 @@ def rng(seed: int, *names: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
 
 
+def drawn(steps: int, size: int) -> Iterator[Indices]:
+    """The steps of an epoch without data: all of so many rows, which each step draws anew."""
+    for _ in range(steps):
+        yield np.arange(size)
+
+
 def batches(seed: int, epoch: int, size: int, batch: int | None) -> Iterator[Indices]:
     """The mini-batches of one epoch: index arrays that part 0..size-1, the last one shorter.
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from .adaptive import Adaptive, Tolerance
 from .data import Data
-from .divergences import Divergence
+from .density import ENERGIES, FLAT, FLAT_BOX, Box, Divergence, Target
 from .initializers import Initializer
 from .integrators import Euler, Integrator, Splitting
 from .node import Family, Later, Node, Root, Why, refuse
@@ -43,7 +43,43 @@ class Regression(Task, kind="regression"):
 
 
 class Density(Task, kind="density"):
-    """The density of the data: y(0) is a row of it, y(T) is standard normal (Chen et al. 2018)."""
+    """The density of the data, or of a target: y(0) is a row of it, y(T) is standard normal (Chen
+    et al. 2018). A target is matched without data, by KL(q ‖ p) over rows of the base."""
+
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: density, target: potential-1, samples: 500}",
+        '{kind: density, target: {energy: "sum(y ** 4) / 4"}, box: [-3, 3]}',
+    )
+
+    target: Annotated[
+        Target | None, Field(description="e⁻ᵁ is matched, U by its name or as an expression")
+    ] = None
+    box: Annotated[Box | None, Field(description="the box of the target")] = None
+    samples: Annotated[
+        int, Field(ge=1, le=1_000_000, description="rows of the base, drawn anew for each step")
+    ] = 1000
+
+    @model_validator(mode="after")
+    def _box_is_of_a_target(self) -> Self:
+        for key in ("box", "samples"):
+            if self.target is None and key in self.model_fields_set:
+                message = f"{key} is a key of a density with a target"
+                raise refuse("E206", message, loc=(key,), help="target: potential-1")
+        return self
+
+    @property
+    def energy(self) -> str | None:
+        """U as text; None without a target."""
+        if self.target is None:
+            return None
+        return ENERGIES[self.target] if isinstance(self.target, str) else self.target.energy
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The box, where there is one."""
+        if self.box is None and self.target in FLAT:
+            return FLAT_BOX
+        return self.box
 
 
 class Lift(Family, title="lift"):

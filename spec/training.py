@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from .node import Family, Node, Why, refuse
+from .node import Family, Later, Node, Why, refuse
 
 Rate = Annotated[
     float,
@@ -129,6 +129,11 @@ class Train(Node):
     clip: Annotated[Norm | None, Field(description="largest global norm of the gradient")] = None
     epochs: Annotated[Count, Field(description="how often every example is seen")]
     batch: Annotated[Count | None, Field(description="examples of a step; without it, all")] = None
+    steps: Annotated[
+        Count | None,
+        Field(description="steps of an epoch, without data: 100 by default"),
+        Later(),
+    ] = None
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:

@@ -12,13 +12,15 @@ import numpy as np
 
 from ..backends.stepper import Step, Stepper
 from ..data.dataset import Dataset
-from ..data.rng import batches
+from ..data.rng import batches, drawn
 from ..spec.training import Train
 from .checkpoint import nothing_taken
 from .run import Row
 from .schedules import Clock, learning_rate
 from .scores import Objective, Score, evaluate
 
+STEPS = 100
+"""Of an epoch without data, where the spec does not say."""
 KEEP_EVERY = 60.0
 """Seconds of an epoch after which its updates are kept: no kill costs more."""
 
@@ -49,6 +51,22 @@ class NotFinite(Exception):
         self.update = update
 
 
+def per_epoch(train: Train, size: int, is_drawn: bool) -> int:
+    """Updates of one epoch of so many examples, or of rows that each of them draws."""
+    if is_drawn:
+        return train.steps or STEPS
+    return 1 if train.batch is None else math.ceil(size / train.batch)
+
+
+def rows_of(
+    train: Train, seed: int, number: int, size: int, is_drawn: bool
+) -> Iterator[np.ndarray]:
+    """The rows of the updates of epoch `number`."""
+    if is_drawn:
+        return drawn(per_epoch(train, size, is_drawn), size)
+    return batches(seed, number, size, train.batch)
+
+
 @dataclass(frozen=True)
 class Loop:
     """The epochs of one training. Epoch e depends on the stepper, the seed and e alone."""
@@ -65,8 +83,12 @@ class Loop:
     @property
     def per_epoch(self) -> int:
         """Updates of one epoch."""
-        size = len(self.dataset.train)
-        return 1 if self.train.batch is None else math.ceil(size / self.train.batch)
+        return per_epoch(self.train, len(self.dataset.train), self.is_drawn)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Does every step draw rows of its own?"""
+        return bool(self.stepper.module.base_rows)
 
     def epoch(self, number: int, taken: np.ndarray | None = None, keep: Keep | None = None) -> Row:
         """Train epoch `number` (1, 2, …) after the updates `taken` of it, and measure it.
@@ -108,8 +130,8 @@ class Loop:
     def _steps(self, number: int, done: int) -> Iterator[Update]:
         """The updates of an epoch that come after the first `done`."""
         before: Update | None = None
-        drawn = batches(self.seed, number, len(self.dataset.train), self.train.batch)
-        for i, rows in islice(enumerate(drawn), done, None):
+        of_epoch = rows_of(self.train, self.seed, number, len(self.dataset.train), self.is_drawn)
+        for i, rows in islice(enumerate(of_epoch), done, None):
             lr = self._rate(number, i)
             update = Update(number, i + 1, rows, lr, self.stepper.step(rows, lr))
             if not update.step.finite:

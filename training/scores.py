@@ -15,7 +15,8 @@ from ..compiler.reference.reference import Reference
 from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
-from ..spec.model import Density, Spec
+from ..spec.model import Density
+from .evidence import log_evidence
 
 CHUNK = 8192  # examples of one forward pass: bounds memory, and is one shape to compile for
 
@@ -47,14 +48,25 @@ def negative_log_likelihood(log_p: np.ndarray, targets: np.ndarray) -> float:
     return -float(np.mean(log_p))
 
 
+def mean_free_energy(free_energy: np.ndarray, targets: np.ndarray) -> float:
+    """(1/s) Σ log q + U of the rows."""
+    return float(np.mean(free_energy))
+
+
 ACCURACY = Score("accuracy", accuracy, 1)
 MSE = Score("mse", mean_squared_error, -1)
 NLL = Score("nll", negative_log_likelihood, -1, needs_targets=False)
 
 
-def score_of(spec: Spec, known: Preprocessing) -> Score:
+def score_of(compiled: Compiled, known: Preprocessing) -> Score:
     """The measure of a spec's task, in the units of the data: of x = μ + σ z the density is that of
-    z over Π σ."""
+    z over Π σ. Of a target it is KL(q ‖ p) where ∫ e⁻ᵁ is known, else that but for log ∫ e⁻ᵁ."""
+    spec = compiled.spec
+    if compiled.problem.is_matched:
+        log_Z = log_evidence(compiled.problem)
+        if log_Z is None:
+            return Score("free_energy", mean_free_energy, -1, needs_targets=False)
+        return Score("kl", lambda F, C: mean_free_energy(F, C) + log_Z, -1, needs_targets=False)
     if isinstance(spec.task, Density):
         if known.scaling is None:
             return NLL
@@ -81,6 +93,8 @@ class Objective:
         """The mean over the rows, and the regularizers."""
         readout = self.compiled.problem.readout
         penalty = Reference(self.compiled.module).regularizer(weights)
+        if self.compiled.problem.is_matched:
+            return mean_free_energy(np.asarray(logits, np.float64), targets) + penalty
         if self.compiled.module.is_density:
             return negative_log_likelihood(np.asarray(logits, np.float64), targets) + penalty
         assert readout is not None  # nothing else is trained without one

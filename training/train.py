@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def train(
         run = _begin(spec, dataset, model, Path(out), weights, rule, given)
     endings = Endings()
     with locked(run.folder), endings.taken():
-        score = score_of(spec, dataset.preprocessing)
+        score = score_of(compiled, dataset.preprocessing)
         start, rows = _go_on(run, model.module, weights, rule, score)
         run = run.extended(spec, start) if extend else run
         if opening:
@@ -152,9 +152,9 @@ class _Session:
     def spec(self) -> Spec:
         return self.compiled.problem.spec
 
-    @property
+    @cached_property
     def score(self) -> Score:
-        return score_of(self.spec, self.dataset.preprocessing)
+        return score_of(self.compiled, self.dataset.preprocessing)
 
     @property
     def settings(self) -> Train:

@@ -18,7 +18,6 @@ from typing import Any
 from ..ir.expr import Expr, walk
 from ..ir.module import Call, Function, Let, Module, Pull, Role, Scan, Solve, calls, solve_of
 from ..ir.operations import LEAVES, OPERATIONS
-from ..passes.segments import FINAL_STATE
 
 BYTES = {"float32": 4, "float64": 8}
 Measure = Callable[[Expr], int]
@@ -68,12 +67,12 @@ def _activations(module: Module) -> int:
     solve, kept, within = solve_of(module), 0, 0
     if solve is not None and solve.adjoint is not None:
         return sum(
-            scan.length.value * _size(scan.init) for _, scan, _ in _scans(module, FINAL_STATE)
+            scan.length.value * _size(scan.init) for _, scan, _ in _scans(module, module.way)
         )
-    for let in module.functions[FINAL_STATE].body:
+    for let in module.functions[module.way].body:
         if isinstance(let.value, Solve):
             kept += let.value.by.stages * fold(module, let.value.field, _kept)
-    for owner, scan, step in _scans(module, FINAL_STATE):
+    for owner, scan, step in _scans(module, module.way):
         if owner.derivative or step.recomputed:
             times = 1 if owner.derivative else scan.length.value
             kept += times * _size(scan.init)
@@ -91,7 +90,7 @@ def _again(module: Module) -> int:
     """Operations that a gradient does besides the forward pass and the derivatives: segments and
     steps a second time, and steps that are undone."""
     total = 0
-    for owner, scan, step in _scans(module, FINAL_STATE):
+    for owner, scan, step in _scans(module, module.way):
         if owner.derivative:
             total += fold(module, owner.derivative, _flops)
         elif step.recomputed:

@@ -9,7 +9,8 @@ from functools import reduce
 from math import log, pi
 from operator import add
 
-from ...spec.divergences import Hutchinson
+from ...spec.density import Hutchinson
+from ...spec.model import Density as Task
 from ..ir.expr import Expr, build, call, constant, variable
 from ..ir.module import Call, Chance, Constant, Function, Let, Result, Role
 from ..ir.naming import free
@@ -26,6 +27,7 @@ from .stacked import blocks_of, stack
 from .step import reverse_step, step
 
 LOGP, NORMALIZER, STATE_AND_CHANGE = "logp", "NORMALIZER", "density_state"
+STATE_OF_BASE, FREE_ENERGY = "density_state_of_base", "free_energy"
 TASK, DIVERGENCE = ("task",), ("model", "divergence")
 
 
@@ -54,6 +56,12 @@ def chance(problem: Problem) -> Chance | None:
     return Chance(asked.probes, asked.law) if isinstance(asked, Hutchinson) else None
 
 
+def base_rows(problem: Problem) -> int:
+    """How many rows are drawn for a step, where there are no data."""
+    task = problem.spec.task
+    return task.samples if problem.is_matched and isinstance(task, Task) else 0
+
+
 def reverse_layer(problem: Problem, layer: Layer) -> Layer | None:
     """What a step in reverse takes, where that is not what a step takes."""
     found = layer_of(problem, reverse=True)
@@ -68,6 +76,8 @@ def steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
     if not problem.is_adaptive:
         yield step(whole, own)
         yield reverse_step(problem, back)
+        if problem.is_matched:
+            yield reverse_step(whole, layer_of(whole, reverse=True))
         return
     slopes = adaptive.slopes(whole, own)
     assert slopes is not None  # there are two blocks at least
@@ -75,6 +85,8 @@ def steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
     if not problem.is_shared:
         yield adaptive.step(whole, own)
         yield adaptive.step(problem, back, reverse=True)
+        if problem.is_matched:
+            yield adaptive.step(whole, layer_of(whole, reverse=True), reverse=True)
 
 
 def functions(problem: Problem, layer: Layer, known: Mapping[str, Function]) -> Iterator[Function]:
@@ -90,21 +102,28 @@ def functions(problem: Problem, layer: Layer, known: Mapping[str, Function]) -> 
         weights_back = path.layer_weights(problem, back, "reverse_layer_weights")
         yield weights_back
     yield _sample(problem, lift, weights_back)
+    if _density(problem).energy is not None:
+        yield _energy(problem)
+        yield _state_of_base(problem, lift, weights_back)
+        yield _free_energy(problem)
 
 
 def loss(problem: Problem) -> Function:
-    """Minus the mean log-density of the rows, and the regularizers."""
-    x, probes = _rows(problem), _probe_rows(problem)
-    mean = build("mean", call("log_density", (x, *probes), rows()))
-    total, penalty = -mean, ""
+    """Minus the mean log-density of rows of the data, or the mean free energy of rows of the base;
+    and the regularizers."""
+    x, probes, is_matched = _rows(problem), _probe_rows(problem), problem.is_matched
+    of_rows = call(FREE_ENERGY if is_matched else "log_density", (x, *probes), rows())
+    mean = build("mean", of_rows)
+    total, penalty = mean if is_matched else -mean, ""
     if problem.penalties:
         total, penalty = total + call("regularizer", (), SCALAR), ", plus R"
+    what = "log q(y(0)) + U(y(0)), y(T) = x" if is_matched else "−log p(x)"
     return Function(
         name="loss",
         role=Role.LOSS,
         params=(x, *probes),
         results=(Result("loss", total),),
-        doc=(f"Mean over the examples of −log p(x){penalty}.",),
+        doc=(f"Mean over the examples of {what}{penalty}.",),
         loc=TASK,
         takes_weights=True,
     )
@@ -116,12 +135,8 @@ def loss(problem: Problem) -> Function:
 def _state(problem: Problem, lift: Function, weights: Function | None) -> Function:
     """y(T), and what log p has changed by on the way."""
     whole, x, probes, body = augmented(problem), _rows(problem), _probe_rows(problem), Body()
-    (first, *others) = body.call(lift, x)
-    *_, name = whole.blocks
-    start = [first, *others, body.named(name, build("per_example", constant(0), first))]
-    given = body.call(weights) if weights is not None else ()
-    given += tuple(body.named("columns", build("flip", e)) for e in probes)
-    found = _end(whole, body, start, given)
+    start = _start(whole, body, lift, x)
+    found = _end(whole, body, start, _given(body, weights, probes))
     return Function(
         name=STATE_AND_CHANGE,
         role=Role.PATH,
@@ -136,16 +151,22 @@ def _state(problem: Problem, lift: Function, weights: Function | None) -> Functi
 
 
 def _end(
-    whole: Problem, body: Body, start: Sequence[Expr], given: tuple[Expr, ...]
+    whole: Problem,
+    body: Body,
+    start: Sequence[Expr],
+    given: tuple[Expr, ...],
+    *,
+    reverse: bool = False,
 ) -> dict[str, Expr]:
-    """The blocks at T from those at 0."""
+    """The blocks at T from those at 0, in reverse those at 0 from those at T."""
     if not whole.is_adaptive:
-        return path.scanned(whole, body, tuple(start), given)
+        return path.scanned(whole, body, tuple(start), given, reverse=reverse)
     state = body.named(adaptive.STACKED, stack(start))
     if whole.is_one_solve:
-        after = adaptive.solved(whole, body, state, given, path=False)
+        along = adaptive.read_at(whole, body, state, _ends(whole, reverse), given)
+        after = build("last", along)
     else:
-        (after,) = path.scanned(whole, body, (state,), given).values()
+        (after,) = path.scanned(whole, body, (state,), given, reverse=reverse).values()
     return blocks_of(whole, body.named(adaptive.STACKED, after))
 
 
@@ -154,10 +175,8 @@ def _log_density(problem: Problem) -> Function:
     whole, x, probes = augmented(problem), _rows(problem), _probe_rows(problem)
     found = tuple(variable(n, block.variable.type) for n, block in whole.blocks.items())
     *states, change = found
-    squares = reduce(add, (build("inner_sum", y**2) for y in states))
-    normalizer = constant(_normalizer(problem), NORMALIZER)
     body = Body([Let(found, Call(STATE_AND_CHANGE, (x, *probes)))], dict.fromkeys(found, STATE))
-    value = body.named("log_p", -squares / 2 - normalizer - change)
+    value = body.named("log_p", _log_normal(problem, states) - change)
     return Function(
         name="log_density",
         role=Role.READOUT,
@@ -207,8 +226,7 @@ def _sample(problem: Problem, lift: Function, weights: Function | None) -> Funct
     init = body.call(lift, z)
     given = body.call(weights) if weights is not None else ()
     if problem.is_one_solve:
-        horizon = constant(problem.spec.model.time.horizon, HORIZON)
-        at = build("interval", horizon, constant(0.0))
+        at = _ends(problem, reverse=True)
         after = [build("last", adaptive.read_at(problem, body, init[0], at, given))]
     else:
         after = [*path.scanned(problem, body, init, given, reverse=True).values()]
@@ -226,6 +244,63 @@ def _sample(problem: Problem, lift: Function, weights: Function | None) -> Funct
     )
 
 
+# --- from the base to a target -----------------------------------------------------------------
+
+
+def _energy(problem: Problem) -> Function:
+    """U of states: the target is e⁻ᵁ but for a factor."""
+    energy = _density(problem).energy
+    assert energy is not None
+    return Function(
+        name="energy",
+        role=Role.READOUT,
+        params=tuple(problem.states.values()),
+        results=(Result("U", energy),),
+        doc=("U of every column: the target is e⁻ᵁ but for a factor.",),
+        loc=(*TASK, "target"),
+    )
+
+
+def _state_of_base(problem: Problem, lift: Function, weights: Function | None) -> Function:
+    """y(0) of rows that are y(T), and what log q has changed by on the way back."""
+    whole, x, probes, body = augmented(problem), _rows(problem), _probe_rows(problem), Body()
+    given = _given(body, weights, probes)
+    found = _end(whole, body, _start(whole, body, lift, x), given, reverse=True)
+    return Function(
+        name=STATE_OF_BASE,
+        role=Role.PATH,
+        params=(x, *probes),
+        body=tuple(body.lets),
+        results=tuple(Result(n, found[n], STATE) for n in whole.blocks),
+        doc=("y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example.",),
+        loc=TASK,
+        takes_weights=True,
+        groups=body.groups,
+    )
+
+
+def _free_energy(problem: Problem) -> Function:
+    """log q(y(0)) + U(y(0)) of rows that are y(T): its mean is KL(q ‖ e⁻ᵁ/Z) − log Z."""
+    whole, x, probes = augmented(problem), _rows(problem), _probe_rows(problem)
+    found = tuple(variable(n, block.variable.type) for n, block in whole.blocks.items())
+    *states, change = found
+    body = Body([Let(found, Call(STATE_OF_BASE, (x, *probes)))], dict.fromkeys(found, STATE))
+    z = body.named("z", build("flip", x))
+    log_q = body.named("log_q", _log_normal(problem, [z]) + change)
+    U = body.named("U", call("energy", states, columns()))
+    return Function(
+        name=FREE_ENERGY,
+        role=Role.READOUT,
+        params=(x, *probes),
+        body=tuple(body.lets),
+        results=(Result("F", in_a_row(log_q + U)),),
+        doc=(f"log q(y(0)) + U(y(0)) of each row y(T) = x: (s,){_noise(problem)}.",),
+        loc=TASK,
+        takes_weights=True,
+        rows={x: problem.features},
+    )
+
+
 # --- common ------------------------------------------------------------------------------------
 
 
@@ -234,12 +309,37 @@ def _density(problem: Problem) -> Density:
     return problem.density
 
 
+def _start(whole: Problem, body: Body, lift: Function, x: Expr) -> list[Expr]:
+    """The blocks where a path begins: rows, and no change of the log-density."""
+    (first, *others) = body.call(lift, x)
+    *_, name = whole.blocks
+    return [first, *others, body.named(name, build("per_example", constant(0), first))]
+
+
+def _given(body: Body, weights: Function | None, probes: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """What steps or a solver take besides the states."""
+    found = body.call(weights) if weights is not None else ()
+    return found + tuple(body.named("columns", build("flip", e)) for e in probes)
+
+
+def _log_normal(problem: Problem, states: Sequence[Expr]) -> Expr:
+    """log N(y; 0, I) of all blocks together."""
+    squares = reduce(add, (build("inner_sum", y**2) for y in states))
+    return -squares / 2 - constant(_normalizer(problem), NORMALIZER)
+
+
 def _normalizer(problem: Problem) -> float:
     return problem.size / 2 * log(2 * pi)
 
 
 def _rows(problem: Problem) -> Expr:
     return variable("x", rows((problem.features.value,)))
+
+
+def _ends(problem: Problem, reverse: bool) -> Expr:
+    """0 and T, or T and 0."""
+    ends = constant(0.0), constant(problem.spec.model.time.horizon, HORIZON)
+    return build("interval", *(reversed(ends) if reverse else ends))
 
 
 def _probes(problem: Problem) -> tuple[Expr, ...]:

@@ -19,11 +19,12 @@ STEPS, HORIZON = "STEPS", "HORIZON"
 """Constants of every program."""
 PUBLIC = (
     *("trajectory", "solve", "vector_field", "forward", "regularizer"),
-    *("divergence", "log_density", "sample", "loss"),
+    *("divergence", "log_density", "sample", "free_energy", "loss"),
 )
 OTHERS = (
     *("step", "layer_weights", "weights_at", "initial_state", "final_state"),
-    *("reverse_step", "reverse_layer_weights", "density_step", "density_state"),
+    *("reverse_step", "reverse_layer_weights", "density_step", "density_state", "energy"),
+    *("density_reverse_step", "density_state_of_base"),
 )
 SOLVERS = ("slopes", "density_slopes", "integrate", "largest_rms", "adjoint_norm")
 """What a solver is given, and the functions of a program that call it."""

@@ -50,6 +50,7 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         names=problem.names,
         sizes={STEP.name: time.steps, ENDS.name: 2},
         chance=density.chance(problem),
+        base_rows=density.base_rows(problem),
         is_staggered=isinstance(problem.integrator, Splitting) and problem.integrator.lag != 0,
     )
 

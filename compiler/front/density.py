@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import reduce
 from operator import add
 
+import numpy as np
+
+from ...data.rng import rng
 from ...data.sources import counted
 from ...spec.adaptive import Adaptive
-from ...spec.divergences import ClosedForm, Hutchinson
+from ...spec.density import WALL, ClosedForm, Hutchinson
 from ...spec.integrators import Integrator, RungeKutta
 from ...spec.model import Density as Task
 from ...spec.model import Spec
 from ..ir.expr import Expr, build, constant, units, variable
 from ..ir.problem import Block, Density, slices
 from ..ir.types import PROBE, Size, columns
+from ..language.elaborate import elaborate
+from ..language.syntax import ExpressionError
 from ..passes.linearize import linearize
 from ..passes.simplify import simplify
 from ..passes.traces import closed_flops, trace
 from ..passes.words import Words, jvp, product_flops
+from ..semantics.evaluate import evaluate
+from .equations import PI
 from .refusals import Refusals, either
 
 HERE = ("model", "divergence")
+BASE_ROWS = 1000
+"""At which an energy has to be a number."""
 
 
 def check_combination(spec: Spec, refusals: Refusals) -> None:
@@ -33,6 +43,7 @@ def check_combination(spec: Spec, refusals: Refusals) -> None:
             message = "divergence is a key of task: density"
             refusals.add("E206", message, *HERE, key=True, help="task: density")
         return
+    _check_data(spec, spec.task, refusals)
     if model.readout is not None:
         message = "a density has no readout: y(T) is standard normal"
         refusals.add("E206", message, "model", "readout", key=True)
@@ -47,12 +58,34 @@ def check_combination(spec: Spec, refusals: Refusals) -> None:
         refusals.add("E202", message, "model", "integrator", help=help)
 
 
+def _check_data(spec: Spec, task: Task, refusals: Refusals) -> None:
+    """A target is matched without data; what has data has no steps of its own."""
+    if task.target is not None and spec.data is not None:
+        message = "a density learns from data or from a target, not from both"
+        refusals.add("E206", message, "task", "target", key=True)
+    if spec.train is None:
+        return
+    if task.target is None and spec.train.steps is not None:
+        message = "steps is for a training without data"
+        refusals.add("E206", message, "train", "steps", key=True, help="batch says what a step is")
+    if task.target is not None and spec.train.batch is not None:
+        message = "batch is of data; rows of the base are drawn for each step"
+        refusals.add("E206", message, "train", "batch", key=True, help="task: {samples: 1000}")
+
+
 def density_of(
     spec: Spec, blocks: Mapping[str, Block], rhs: Mapping[str, Expr], refusals: Refusals
 ) -> Density | None:
     """How the log-density changes along the flow, for a task of densities."""
     if not isinstance(spec.task, Task) or rhs.keys() != blocks.keys():
         return None
+    found = _of_flow(spec, blocks, rhs, refusals)
+    return replace(found, energy=_energy(spec, spec.task, blocks, refusals))
+
+
+def _of_flow(
+    spec: Spec, blocks: Mapping[str, Block], rhs: Mapping[str, Expr], refusals: Refusals
+) -> Density:
     words = {name: linearize(rhs[name], block.variable) for name, block in blocks.items()}
     size = sum(block.size.value for block in blocks.values())
     asked = spec.model.divergence
@@ -78,6 +111,63 @@ def density_of(
         return Density(exact, "exact", f"{costs} backwards")
     reason = f"{costs} of {counted(size, 'product')} with the derivative"
     return Density(closed, "closed-form", reason)
+
+
+# --- the target --------------------------------------------------------------------------------
+
+
+def _energy(spec: Spec, task: Task, blocks: Mapping[str, Block], refusals: Refusals) -> Expr | None:
+    """U with the wall of its box, a number for every example."""
+    text = task.energy
+    if text is None:
+        return None
+    is_ours, states = isinstance(task.target, str), {n: b.variable for n, b in blocks.items()}
+    loc = ("task", "target") if is_ours else ("task", "target", "energy")
+    if is_ours and [(n, b.size.value) for n, b in blocks.items()] != [("y", 2)]:
+        message = f"{task.target} is a density of the plane: state 2"
+        refusals.add("E201", message, *loc)
+        return None
+    try:
+        value = _number(elaborate(text, {**states, "pi": PI}), text)
+        wall = _wall(task, states)
+        value = simplify(value if wall is None else value + wall)
+        _require_finite(spec, value, text, blocks)
+    except ExpressionError as error:
+        refusals.add_expression(error, text, *loc)
+        return None
+    return value
+
+
+def _number(value: Expr, text: str) -> Expr:
+    if value.shape or value.type.is_operator or not value.type.batched:
+        is_fixed = not value.shape and not value.type.is_operator
+        message = "the energy does not depend on the state" if is_fixed else f"it is {value.type}"
+        help = "an energy is a number for every row: sum(y ** 2) / 2"
+        raise ExpressionError("E303", message, 0, len(text), help)
+    return value
+
+
+def _wall(task: Task, states: Mapping[str, Expr]) -> Expr | None:
+    if task.interval is None:
+        return None
+    low, high = map(constant, task.interval)
+    return _total(elaborate(WALL, {"y": y, "low": low, "high": high}) for y in states.values())
+
+
+def _require_finite(spec: Spec, energy: Expr, text: str, blocks: Mapping[str, Block]) -> None:
+    """On rows of the base, where a training begins."""
+    random, shapes = rng(spec.seed, "base"), {b.variable: b.shape for b in blocks.values()}
+    rows = {y: random.normal(size=(*shape, BASE_ROWS)) for y, shape in shapes.items()}
+    with np.errstate(all="ignore"):
+        found = np.broadcast_to(evaluate(energy, rows), (1, BASE_ROWS))
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        at = ", ".join(f"{v:.3g}" for y in rows.values() for v in y[:, bad[0]])
+        message = f"the energy is {found[0, bad[0]]} at y = ({at}), a row of the base"
+        raise ExpressionError("E301", message, 0, len(text))
+
+
+# --- the trace ---------------------------------------------------------------------------------
 
 
 def _closed(words: Mapping[str, Words], blocks: Mapping[str, Block]) -> Expr | None:

@@ -306,6 +306,8 @@ class Module:
     """Does the momentum of a state lie behind its position in time?"""
     chance: Chance | None = None
     """What is drawn for every row of a loss."""
+    base_rows: int = 0
+    """How many rows of the base a step of its training draws, where it has no data."""
     weights_name: str = ""
     """The file that a program run alone loads, where it is not called like the program."""
 
@@ -332,6 +334,18 @@ class Module:
     def is_density(self) -> bool:
         """Are densities of rows learnt, without targets?"""
         return "log_density" in self.functions
+
+    @property
+    def way(self) -> str:
+        """The function with the steps, or the solve, that a loss goes through."""
+        known = ("density_state_of_base", "density_state", "final_state")
+        return next(name for name in known if name in self.functions)
+
+    @property
+    def of_rows(self) -> str:
+        """The function whose values a score is made of: logits, log-densities, free energies."""
+        known = ("free_energy", "log_density", "forward")
+        return next(name for name in known if name in self.functions)
 
     @property
     def has_penalties(self) -> bool:

@@ -179,6 +179,8 @@ class Density:
     probes: Expr | None = None
     count: int = 0
     """How many vectors there are for every row."""
+    energy: Expr | None = None
+    """U of every example, with the wall of its box, where e⁻ᵁ is to be matched."""
 
     @property
     def words(self) -> str:
@@ -271,6 +273,11 @@ class Problem:
         """Of the states every k-th is kept for the gradient; None where all are."""
         mode = self.spec.model.gradient
         return mode.spacing(self.steps) if isinstance(mode, Checkpoint) else None
+
+    @property
+    def is_matched(self) -> bool:
+        """Is a density learnt from an energy, not from data?"""
+        return self.density is not None and self.density.energy is not None
 
     @property
     def is_augmented(self) -> bool:

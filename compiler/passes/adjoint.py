@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ..ir.expr import Expr, build, rewrite, substitute, variable, variables
+from ..ir.expr import Expr, build, constant, rewrite, substitute, variable, variables
 from ..ir.module import Call, Function, Let, Module, Pull, Result, Scan, Solve, let, used_weights
 from ..ir.naming import numbered
 from ..promises import claims
@@ -226,7 +226,8 @@ class _Pullback:
         paths = tuple(variable(f"{t.name}s", t.type.along(nodes)) for t in targets[:n])
         self.paths[back] = paths
         self.body[-1] = Let((*paths, *targets[n:]), replace(scan, path=True))
-        self.body += [let(t, build("last", p)) for t, p in zip(targets, paths, strict=False)]
+        ends = (build("at", p, constant(0)) if scan.reverse else build("last", p) for p in paths)
+        self.body += [let(t, end) for t, end in zip(targets, ends, strict=False)]
 
     def _solve(self, statement: Let, solve: Solve) -> None:
         init, consts = (tuple(map(self._leaf, e)) for e in (solve.init, solve.consts))

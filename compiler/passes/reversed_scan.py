@@ -58,10 +58,13 @@ class ReversedScan:
         given = zip(seeds, self.targets, strict=True)
         bars = [build("zeros_like", e) if g is None else g for g, e in given]
         ends, start, along = self.targets[:n], bars[:n], ()
+        if scan.path and scan.reverse:
+            raise TypeError("no adjoint of a reversed scan that gives the states at all nodes")
         if scan.path:
             ends, start = (tuple(build("last", e) for e in es) for es in (ends, start))
             along = tuple(build("head", g) for g in bars[:n])
-        before = () if self.is_undone else tuple(build("head", path) for path in paths)
+        side = "tail" if scan.reverse else "head"  # states lie in the order of time
+        before = () if self.is_undone else tuple(build(side, path) for path in paths)
         found = Scan(
             step=self._back(),
             init=(*(ends if self.is_undone else ()), *start),

@@ -50,7 +50,7 @@ def segmented(module: Module, every: int, names: Mapping[str, str] | None = None
 
 def checkpointed(module: Module, every: int) -> Module:
     """The module whose way to y(T) is computed again, segment by segment, on the way back."""
-    found = segmented(module, every, {FINAL_STATE: SEGMENT})
+    found = segmented(module, every, {module.way: SEGMENT})
     if SEGMENT not in found.functions:
         return module  # a single step
     doc = f"{every} steps, which are computed again for the gradient."

@@ -35,6 +35,6 @@ def probes(module: Module, rows: int, draw: int) -> list[Array]:
     return [drawn.astype(np.float32).astype(np.float64)]
 
 
-def base(module: Module, count: int, seed: int) -> Array:
-    """Rows (count, n) of the standard normal."""
-    return rng(seed, "base").normal(size=(count, module.signature.size))
+def base(module: Module, count: int, seed: int, *names: str) -> Array:
+    """Rows (count, n) of the standard normal; `names` are those of a draw."""
+    return rng(seed, "base", *names).normal(size=(count, module.signature.size))

@@ -51,6 +51,10 @@ class Reference:
         """log p of rows (s,), of a flow."""
         return self._run("log_density", weights, x, *probes)
 
+    def free_energy(self, weights: Weights, x: Array, *probes: Array) -> Array:
+        """log q(y(0)) + U(y(0)) of rows of the base (s,), of a flow with a target."""
+        return self._run("free_energy", weights, x, *probes)
+
     def divergence(self, weights: Weights, t: float, y: Array, *probes: Array) -> Array:
         """tr ∂f/∂y of stacked states (s,), of a flow."""
         return self._run("divergence", weights, t, y, *probes)
