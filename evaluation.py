@@ -70,6 +70,9 @@ def evaluate(folder: Path, using: Using) -> Evaluation:
     with on_threads(model, threads_for(model, len(dataset.train), using.threads)):
         found = scores.evaluate(score, scores.Objective(problem), stepper, dataset)
     epoch = api.epoch_of(run, using.weights)
+    if not score.needs_targets:  # a density has one figure: of what it was not trained on, if any
+        held_out = found[f"validation_{score.name}"]
+        found[score.name] = found[f"train_{score.name}"] if held_out is None else held_out
     return Evaluation(str(folder), model.backend, model.device, epoch, found)
 
 

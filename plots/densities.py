@@ -43,22 +43,26 @@ def density(
     title: str,
     names: Sequence[str] = ("$x_1$", "$x_2$"),
     box: tuple[Array, Array] | None = None,
+    log_target: LogDensity | None = None,
 ) -> "Figure":
     """Draw p over the box around data and samples (s, n): on a line with both as histograms, in the
-    plane between both. Of more components data and samples alone are drawn, along the two leading
-    principal components of the samples. Without data there are none to compare with.
+    plane between both, or beside a target. Of more components data and samples alone are drawn,
+    along the two leading principal components of the samples. Without data there are none to
+    compare with.
     """
     n = samples.shape[1]
     known = samples if data is None else np.concatenate([data, samples])
     box = box_of(known) if box is None else box
     if n == 1:
-        return _on_a_line(log_density, data, samples, box, path, title, names[0])
+        return _on_a_line(log_density, data, samples, box, path, title, names[0], log_target)
     if n > 2:
         plane, _ = principal_plane(known[None])
         parts = {} if data is None else {"data": plane[0, : len(data)]}
         parts["samples"] = plane[0, len(parts.get("data", ())) :]
-        return _beside(parts, None, box_of(plane[0]), path, title, ("component 1", "component 2"))
-    values = _on_grid(log_density, box)
+        return _beside(parts, {}, box_of(plane[0]), path, title, ("component 1", "component 2"))
+    values = {"density": _on_grid(log_density, box)}
+    if log_target is not None:
+        values = {"target": _on_grid(log_target, box), **values}
     parts = {} if data is None else {"data": data}
     return _beside({**parts, "samples": samples}, values, box, path, title, names)
 
@@ -71,22 +75,20 @@ def _on_grid(log_density: LogDensity, box: tuple[Array, Array]) -> Array:
 
 def _beside(
     points: dict[str, Array],
-    values: Array | None,
+    values: dict[str, Array],
     box: tuple[Array, Array],
     path: str | os.PathLike[str],
     title: str,
     names: Sequence[str],
 ) -> "Figure":
-    """Histograms of points, and the density before the last of them."""
-    panels = [*points]
-    if values is not None:
-        panels.insert(len(panels) - 1, "density")
+    """Histograms of points, and values on a grid before the last of them."""
+    *first, last = points
+    panels = [*first, *values, last]
     with picture(path, 2.9 * len(panels) + 0.4, 3.1) as figure:
         all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, what in zip(all_axes, panels, strict=True):
-            if what == "density":
-                assert values is not None
-                _image(axes, values, box)
+            if what in values:
+                _image(axes, values[what], box)
             else:
                 _histogram(axes, points[what], box)
             axes.set(title=what, xlabel=names[0])
@@ -106,6 +108,7 @@ def _on_a_line(
     path: str | os.PathLike[str],
     title: str,
     name: str,
+    log_target: LogDensity | None,
 ) -> "Figure":
     grid = np.linspace(box[0], box[1], 4 * RESOLUTION)
     with picture(path, 6.4, 3.6) as figure:
@@ -116,6 +119,10 @@ def _on_a_line(
             looks: dict[str, Any] = {"density": True, "alpha": 0.4, "color": colour}
             axes.hist(points[np.isfinite(points)], bins=BINS, label=label, **looks)
         axes.plot(grid[:, 0], np.exp(log_density(grid)), color=MODEL, label="density")
+        if log_target is not None:
+            target = np.exp(log_target(grid))
+            target /= np.trapezoid(target, grid[:, 0])
+            axes.plot(grid[:, 0], target, color=DATA, linestyle="--", label="target")
         axes.set(xlabel=name, ylabel="$p$")
         axes.legend()
         headline(figure, title)

@@ -17,6 +17,7 @@ from ..compiler.analysis.closely import closely
 from ..compiler.analysis.jacobian import eigenvalues as along_the_depth
 from ..compiler.ir.problem import Problem
 from ..compiler.pipeline import Compiled
+from ..compiler.reference.evidence import energies
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
 from ..data.rng import rng
@@ -88,6 +89,9 @@ class Subject:
     @property
     def points(self) -> Split:
         """The training examples; a few random ones where the spec has no data."""
+        if self.problem.is_matched:  # no data: the flow's own
+            drawn = _flow_of(self).sample(self.weights, MOST_POINTS, self.problem.spec.seed)
+            return Split(np.asarray(drawn, np.float64), None)
         if self.dataset is not None:
             return self.dataset.train
         random = rng(self.problem.spec.seed, "points")
@@ -171,20 +175,25 @@ def _flow_of(subject: Subject) -> Flow:
 
 def _density(subject: Subject, path: Path) -> None:
     """p over its data and as many samples, as the network sees them."""
-    model, data = _flow_of(subject), None
-    if subject.dataset is not None:
+    model, data, is_matched = _flow_of(subject), None, subject.problem.is_matched
+    if subject.dataset is not None and not is_matched:
         data = np.concatenate([subject.dataset.train.x, subject.dataset.validation.x])
     drawn = model.sample(subject.weights, MOST_SAMPLES, subject.problem.spec.seed)
     samples = np.asarray(drawn, np.float64)
-    names = ["$x_1$", "$x_2$"]
-    if subject.dataset is not None:
+    names = ["$y_1$", "$y_2$"] if is_matched else ["$x_1$", "$x_2$"]
+    if subject.dataset is not None and not is_matched:
         names = list(_axes_names(subject.dataset.preprocessing))
 
     def log_density(x: Array) -> Array:
         parts = np.split(x, range(CHUNK, len(x), CHUNK))
         return np.concatenate([model.log_density(subject.weights, part) for part in parts])
 
-    densities.density(log_density, data, samples, path, subject.title("density"), names)
+    def log_target(y: Array) -> Array:
+        return -energies(subject.problem, y)
+
+    target = log_target if is_matched else None
+    title = subject.title("density")
+    densities.density(log_density, data, samples, path, title, names, log_target=target)
 
 
 def _way_back(subject: Subject, parts: int) -> tuple[Array, Array]:

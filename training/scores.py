@@ -11,12 +11,12 @@ import numpy as np
 
 from ..backends.stepper import Stepper
 from ..compiler.pipeline import Compiled
+from ..compiler.reference.evidence import log_evidence
 from ..compiler.reference.reference import Reference
 from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
 from ..spec.model import Density
-from .evidence import log_evidence
 
 CHUNK = 8192  # examples of one forward pass: bounds memory, and is one shape to compile for
 
