@@ -10,6 +10,8 @@ import numpy as np
 
 from ..compiler.ir.module import Module, solve_of
 from ..compiler.reference.chance import base, loss_arguments, probes
+from ..compiler.reference.reference import Reference
+from ..compiler.reference.undo import NotInvertible, undone
 from .counting import Counts, Statistics, of_fixed_steps
 from .model import (
     ArgumentError,
@@ -44,10 +46,14 @@ class CheckedModel(ABC):
         return f"{type(self).__name__}({self.module.name}, {self.dtype}, {self.device})"
 
     def forward(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+        if self.module.undone == "reverse_step":
+            return self._undone(weights, self._rows(x)).astype(self.dtype)
         return self.array("forward", weights, self._rows(x))
 
     def log_density(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
         x = self._rows(x)
+        if self.module.undone == "reverse_step":
+            return self._by_undoing(weights, x)
         return self._of_flow("log_density", weights, x, *self._probes(x, draw))
 
     def of_rows(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
@@ -62,8 +68,25 @@ class CheckedModel(ABC):
         if not isinstance(count, int | np.integer) or count < 1:
             raise ArgumentError(f"a sample has at least one row, not {count!r}")
         rows = base(self.module, int(count), checked_seed(seed) or 0).astype(self.dtype)
+        if self.module.undone == "step":
+            return self._undone(weights, rows).astype(self.dtype)
         parts = np.split(rows, range(MOST_ROWS, len(rows), MOST_ROWS))
         return np.concatenate([self._of_flow("sample", weights, part) for part in parts])
+
+    def _by_undoing(self, weights: Weights, x: Array) -> Array:
+        """log q of rows of a discrete flow that goes from the base to them."""
+        z = self._undone(weights, x)
+        held = {name: np.asarray(w, np.float64) for name, w in self._weights(weights).items()}
+        *_, change = Reference(self.module).run("density_state_of_base", held, z)
+        normalizer = z.shape[1] / 2 * np.log(2 * np.pi)
+        return (change[0] - (z**2).sum(axis=1) / 2 - normalizer).astype(self.dtype)
+
+    def _undone(self, weights: Weights, x: Array) -> Array:
+        held = {name: np.asarray(w, np.float64) for name, w in self._weights(weights).items()}
+        try:
+            return undone(self.module, held, x)
+        except NotInvertible as error:
+            raise ArgumentError(str(error)) from None
 
     def _of_flow(self, function: str, weights: Weights, *arguments: Any) -> Array:
         if not self.module.is_density:

@@ -75,8 +75,6 @@ Box = Annotated[
 class Divergence(Family, title="divergence"):
     """tr ∂f/∂y of a flow, which its log-density changes by (Chen et al. 2018)."""
 
-    planned: ClassVar[dict[str, str]] = {"log-det": "discrete normalizing flows"}
-
 
 class ClosedForm(Divergence, kind="closed-form"):
     """Read off the derivative of the field, a sum of products of matrices and diagonals."""
@@ -96,3 +94,8 @@ class Hutchinson(Divergence, kind="hutchinson"):
     law: Annotated[Literal["normal", "rademacher"], Field(description="of a component of ε")] = (
         "normal"
     )
+
+
+class LogDet(Divergence, kind="log-det"):
+    """log|det(I ± h ∂f/∂y)| of the steps of euler, which are the model: a discrete flow (Rezende &
+    Mohamed 2015). For a derivative of rank one, or a state of at most two components."""

@@ -50,7 +50,8 @@ def recorded(case: Compiled, probes: Probes) -> Probes:
         for targets in probes.targets.values():
             run.run("loss", loss_arguments(case.module, probes.x, targets), weights)
         if case.module.is_density:
-            run.run("sample", [probes.x], weights)
+            if "sample" in case.module.functions:
+                run.run("sample", [probes.x], weights)
             for t in probes.times.values():
                 vectors = random_vectors(case.module, len(probes.y), 0)
                 run.run("divergence", [np.asarray(t), probes.y, *vectors], weights)

@@ -74,8 +74,10 @@ def steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
     whole = augmented(problem)
     own, back = layer_of(whole), layer_of(problem, reverse=True)
     if not problem.is_adaptive:
-        yield step(whole, own)
-        yield reverse_step(problem, back)
+        if not problem.is_inverted:
+            yield step(whole, own)
+        if problem.is_matched or not problem.is_discrete:
+            yield reverse_step(problem, back)
         if problem.is_matched:
             yield reverse_step(whole, layer_of(whole, reverse=True))
         return
@@ -95,8 +97,11 @@ def functions(problem: Problem, layer: Layer, known: Mapping[str, Function]) -> 
     weights, lift = known.get("layer_weights"), known["initial_state"]
     at_any_time = known.get("weights_at", weights)
     yield _divergence(problem, at_any_time)
-    yield _state(problem, lift, weights)
-    yield _log_density(problem)
+    if not problem.is_inverted:
+        yield _state(problem, lift, weights)
+        yield _log_density(problem)
+    if problem.is_discrete and not problem.is_matched:
+        return
     back, weights_back = reverse_layer(problem, layer), weights
     if back is not None and not problem.is_one_solve:
         weights_back = path.layer_weights(problem, back, "reverse_layer_weights")

@@ -12,11 +12,11 @@ import numpy as np
 from ...data.rng import rng
 from ...data.sources import counted
 from ...spec.adaptive import Adaptive
-from ...spec.density import WALL, ClosedForm, Hutchinson
-from ...spec.integrators import Integrator, RungeKutta
+from ...spec.density import WALL, ClosedForm, Hutchinson, LogDet
+from ...spec.integrators import Euler, Integrator, RungeKutta
 from ...spec.model import Density as Task
 from ...spec.model import Spec
-from ..ir.expr import Expr, build, constant, units, variable
+from ..ir.expr import Expr, build, component, constant, units, variable
 from ..ir.problem import Block, Density, slices
 from ..ir.types import PROBE, Size, columns
 from ..language.elaborate import elaborate
@@ -24,7 +24,16 @@ from ..language.syntax import ExpressionError
 from ..passes.linearize import linearize
 from ..passes.simplify import simplify
 from ..passes.traces import closed_flops, trace
-from ..passes.words import Words, jvp, product_flops
+from ..passes.words import (
+    Column,
+    Factor,
+    Matrix,
+    Row,
+    Words,
+    in_words,
+    jvp,
+    product_flops,
+)
 from ..semantics.evaluate import evaluate
 from .equations import PI
 from .refusals import Refusals, either
@@ -51,6 +60,9 @@ def check_combination(spec: Spec, refusals: Refusals) -> None:
         message = "a density has no lift: the state is a row of the data"
         refusals.add("E206", message, "model", "lift", key=True)
     method = type(model.integrator)
+    if isinstance(model.divergence, LogDet) and not isinstance(model.integrator, Euler):
+        message = f"log-det goes with euler, not {method.kind}"
+        refusals.add("E202", message, *HERE, help="the steps of euler are the layers of the flow")
     if not issubclass(method, RungeKutta | Adaptive) and not spec.mended("model", "integrator"):
         takes = [k for k, m in Integrator.members().items() if issubclass(m, RungeKutta | Adaptive)]
         message = f"task density goes with {either(takes)}, not {method.kind}"
@@ -89,6 +101,8 @@ def _of_flow(
     words = {name: linearize(rhs[name], block.variable) for name, block in blocks.items()}
     size = sum(block.size.value for block in blocks.values())
     asked = spec.model.divergence
+    if isinstance(asked, LogDet):
+        return _discrete(spec, words, blocks, refusals)
     if isinstance(asked, Hutchinson):
         probes = variable("probes", columns((size,)).along(PROBE))
         mean = _products(words, blocks, probes) / constant(asked.probes)
@@ -111,6 +125,60 @@ def _of_flow(
         return Density(exact, "exact", f"{costs} backwards")
     reason = f"{costs} of {counted(size, 'product')} with the derivative"
     return Density(closed, "closed-form", reason)
+
+
+def _discrete(
+    spec: Spec, words: Mapping[str, Words], blocks: Mapping[str, Block], refusals: Refusals
+) -> Density:
+    """± log|det(I ± h ∂f/∂y)| / h, in the direction in which the flow learns."""
+    size, (name, *others) = sum(b.size.value for b in blocks.values()), blocks
+    of, y = words[name], blocks[name].variable
+    if others or not (size <= 2 or _has_rank_one(of)):
+        message = (
+            "log-det takes a field of one block whose derivative has rank one, or two components"
+        )
+        label = f"{in_words(of)}, of {counted(size, 'component')}"
+        refusals.add("E202", message, *HERE, label=label, help="divergence: closed-form or exact")
+        return Density(y, "log-det", "")
+    h = constant(spec.model.time.step, "H")
+    is_matched = isinstance(spec.task, Task) and spec.task.target is not None
+    signed = -h if is_matched else h
+    what, inside = "rank one", constant(1) + signed * _closed_or_products(words, blocks)
+    if not _has_rank_one(of) and size == 2:
+        what, inside = "two components", _determinant(of, signed, inside)
+    value = build("log", build("abs", inside)) / signed
+    reason = f"the derivative has {what}: 1 {'−' if is_matched else '+'} h tr ∂f/∂y"
+    if what != "rank one":
+        reason += " and h² det ∂f/∂y"
+    return Density(simplify(_spread(value, blocks)), "log-det", reason)
+
+
+def _has_rank_one(words: Words) -> bool:
+    """One product of factors, through a single number."""
+    return len(words) == 1 and any(map(_is_narrow, words[0].factors))
+
+
+def _is_narrow(factor: Factor) -> bool:
+    if isinstance(factor, Matrix):
+        return 1 in (*factor.operator.shape, *(factor.operator.type.domain or ()))
+    return isinstance(factor, Row | Column)
+
+
+def _closed_or_products(words: Mapping[str, Words], blocks: Mapping[str, Block]) -> Expr:
+    closed = _closed(words, blocks)
+    size = sum(block.size.value for block in blocks.values())
+    return _products(words, blocks, units(Size(size, "STATES"))) if closed is None else closed
+
+
+def _determinant(words: Words, h: Expr, without: Expr) -> Expr:
+    """det(I + h J) = 1 + h tr J + h² (J₁₁ J₂₂ − J₁₂ J₂₁) of two components."""
+    columns = jvp(words, units(Size(2, "STATES")))
+    if columns is None:
+        return without
+    (a, c), (b, d) = (
+        tuple(component(build("at", columns, constant(i)), k) for k in (0, 1)) for i in (0, 1)
+    )
+    return without + h * h * (a * d - b * c)
 
 
 # --- the target --------------------------------------------------------------------------------

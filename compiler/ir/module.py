@@ -333,7 +333,14 @@ class Module:
     @property
     def is_density(self) -> bool:
         """Are densities of rows learnt, without targets?"""
-        return "log_density" in self.functions
+        return "divergence" in self.functions
+
+    @property
+    def undone(self) -> str:
+        """Of a discrete flow the step that is undone to go the other way; nothing of others."""
+        if not self.is_density or {"log_density", "sample"} <= self.functions.keys():
+            return ""
+        return "reverse_step" if "sample" in self.functions else "step"
 
     @property
     def way(self) -> str:

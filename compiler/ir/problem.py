@@ -185,6 +185,8 @@ class Density:
     @property
     def words(self) -> str:
         """How it is taken, for readers of a program."""
+        if self.kind == "log-det":
+            return f"log|det| of a step over h, {self.reason}"
         return {
             "closed-form": "in closed form",
             "exact": "by products with all unit vectors",
@@ -275,9 +277,19 @@ class Problem:
         return mode.spacing(self.steps) if isinstance(mode, Checkpoint) else None
 
     @property
+    def is_discrete(self) -> bool:
+        """Are the steps of a flow the model itself?"""
+        return self.density is not None and self.density.kind == "log-det"
+
+    @property
     def is_matched(self) -> bool:
         """Is a density learnt from an energy, not from data?"""
         return self.density is not None and self.density.energy is not None
+
+    @property
+    def is_inverted(self) -> bool:
+        """Is y(T) of y(0) found by undoing steps, which go the other way?"""
+        return self.is_discrete and self.is_matched
 
     @property
     def is_augmented(self) -> bool:

@@ -92,8 +92,7 @@ def _between(factors: list[Factor], column: Column, y: Expr) -> Expr | None:
     (first, *rest) = _from_row(factors)
     if not isinstance(first, Row):
         return None
-    one = build("per_example", constant(1), y)
-    return apply_factor(first, applied([*rest, column], one))
+    return apply_factor(first, applied([*rest, column], constant(1)))
 
 
 def _from_row(factors: Sequence[Factor]) -> list[Factor]:
