@@ -72,7 +72,9 @@ class _Located:
     @property
     def mismatch(self) -> bool:
         """Whether the branch of the union was the wrong one altogether."""
-        return self.loc == self.union and self.error["type"] in _EXPECTED
+        kind, value = self.error["type"], self.error["input"]
+        is_no_word = kind == "literal_error" and isinstance(value, dict | list)
+        return self.loc == self.union and (kind in _EXPECTED or is_no_word)
 
 
 def issues(error: ValidationError, document: Document, root: type[Node]) -> list[Issue]:
@@ -141,7 +143,7 @@ def _merged(branches: list[list[_Located]]) -> _Located:
     """One error for a value of which no branch can be made."""
     first = branches[0][0]
     types = [each.error["type"] for branch in branches for each in branch if each.mismatch]
-    words = dict.fromkeys(_EXPECTED[each] for each in types)
+    words = dict.fromkeys(_EXPECTED.get(each, "a word") for each in types)
     error: Any = {**first.error, "type": "union_type", "ctx": {"expected": " or ".join(words)}}
     return _Located(error, first.union)
 

@@ -59,14 +59,6 @@ class Density(Task, kind="density"):
         int, Field(ge=1, le=1_000_000, description="rows of the base, drawn anew for each step")
     ] = 1000
 
-    @model_validator(mode="after")
-    def _box_is_of_a_target(self) -> Self:
-        for key in ("box", "samples"):
-            if self.target is None and key in self.model_fields_set:
-                message = f"{key} is a key of a density with a target"
-                raise refuse("E206", message, loc=(key,), help="target: potential-1")
-        return self
-
     @property
     def energy(self) -> str | None:
         """U as text; None without a target."""

@@ -151,6 +151,7 @@ OTHERS: dict[str, list[Expr]] = {
         over(states, NODE, BATCH),
     ],
     "diagonal": [build("diagonal", square)],
+    "product_diagonal": [build("product_diagonal", square, square)],
     "outer": [build("outer", column, short), build("outer", row, row)],
     "put": [build("put", matrix, index, stack)],
     "scalar": [build("scalar", time, column)],

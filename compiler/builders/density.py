@@ -56,6 +56,12 @@ def chance(problem: Problem) -> Chance | None:
     return Chance(asked.probes, asked.law) if isinstance(asked, Hutchinson) else None
 
 
+def sizes(problem: Problem) -> dict[str, int]:
+    """How many vectors a derivative is multiplied by."""
+    density = problem.density
+    return {} if density is None else {PROBE.name: density.count or problem.size}
+
+
 def base_rows(problem: Problem) -> int:
     """How many rows are drawn for a step, where there are no data."""
     task = problem.spec.task

@@ -61,6 +61,7 @@ def _field(step: Function, problem: Problem, layer: Layer, values: Values) -> Fi
         for entry in layer.entries:
             if entry.stage == (stage if entry.weight.mode == "linear" else 0):
                 known[entry.weight.variable] = values[entry.variable]
+        known |= {e: values[e] for e in problem.given}
         parameters = problem.depends_on(block)
         return some_function(_call(problem, block, parameters), [known[p] for p in parameters])
 

@@ -48,7 +48,7 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         public=tuple(name for name in PUBLIC if name in functions),
         header=_header(problem, claims),
         names=problem.names,
-        sizes={STEP.name: time.steps, ENDS.name: 2},
+        sizes={STEP.name: time.steps, ENDS.name: 2, **density.sizes(problem)},
         chance=density.chance(problem),
         base_rows=density.base_rows(problem),
         is_staggered=isinstance(problem.integrator, Splitting) and problem.integrator.lag != 0,

@@ -15,7 +15,7 @@ from ...spec.adaptive import Adaptive
 from ...spec.density import WALL, ClosedForm, Hutchinson, LogDet
 from ...spec.integrators import Euler, Integrator, RungeKutta
 from ...spec.model import Density as Task
-from ...spec.model import Spec
+from ...spec.model import Spec, ZeroLift
 from ..ir.expr import Expr, build, component, constant, units, variable
 from ..ir.problem import Block, Density, slices
 from ..ir.types import PROBE, Size, columns
@@ -56,7 +56,7 @@ def check_combination(spec: Spec, refusals: Refusals) -> None:
     if model.readout is not None:
         message = "a density has no readout: y(T) is standard normal"
         refusals.add("E206", message, "model", "readout", key=True)
-    if "lift" in model.model_fields_set:
+    if not isinstance(model.lift, ZeroLift):  # which appends nothing here
         message = "a density has no lift: the state is a row of the data"
         refusals.add("E206", message, "model", "lift", key=True)
     method = type(model.integrator)
@@ -72,6 +72,11 @@ def check_combination(spec: Spec, refusals: Refusals) -> None:
 
 def _check_data(spec: Spec, task: Task, refusals: Refusals) -> None:
     """A target is matched without data; what has data has no steps of its own."""
+    for key in ("box", "samples"):
+        is_said = getattr(task, key) != type(task).model_fields[key].default
+        if task.target is None and is_said and not spec.mended("task"):
+            message = f"{key} is a key of a density with a target"
+            refusals.add("E206", message, "task", key, key=True, help="target: potential-1")
     if task.target is not None and spec.data is not None:
         message = "a density learns from data or from a target, not from both"
         refusals.add("E206", message, "task", "target", key=True)
@@ -109,7 +114,7 @@ def _of_flow(
         reason = f"{counted(asked.probes, f'{asked.law} vector')} for a row and a solve"
         return Density(simplify(mean), asked.kind, reason, probes, asked.probes)
     closed = _closed(words, blocks)
-    exact = simplify(_products(words, blocks, units(Size(size, "STATES"))))
+    exact = simplify(_products(words, blocks, units(_whole(blocks))))
     if asked is not None and not isinstance(asked, ClosedForm):
         return Density(exact, "exact", "as the spec says")
     by_products = size * sum(map(product_flops, words.values()))
@@ -166,13 +171,12 @@ def _is_narrow(factor: Factor) -> bool:
 
 def _closed_or_products(words: Mapping[str, Words], blocks: Mapping[str, Block]) -> Expr:
     closed = _closed(words, blocks)
-    size = sum(block.size.value for block in blocks.values())
-    return _products(words, blocks, units(Size(size, "STATES"))) if closed is None else closed
+    return _products(words, blocks, units(_whole(blocks))) if closed is None else closed
 
 
 def _determinant(words: Words, h: Expr, without: Expr) -> Expr:
     """det(I + h J) = 1 + h tr J + h² (J₁₁ J₂₂ − J₁₂ J₂₁) of two components."""
-    columns = jvp(words, units(Size(2, "STATES")))
+    columns = jvp(words, units(Size(2)))
     if columns is None:
         return without
     (a, c), (b, d) = (
@@ -187,7 +191,7 @@ def _determinant(words: Words, h: Expr, without: Expr) -> Expr:
 def _energy(spec: Spec, task: Task, blocks: Mapping[str, Block], refusals: Refusals) -> Expr | None:
     """U with the wall of its box, a number for every example."""
     text = task.energy
-    if text is None:
+    if text is None or spec.mended("task", "target"):
         return None
     is_ours, states = isinstance(task.target, str), {n: b.variable for n, b in blocks.items()}
     loc = ("task", "target") if is_ours else ("task", "target", "energy")
@@ -254,6 +258,11 @@ def _products(words: Mapping[str, Words], blocks: Mapping[str, Block], vectors: 
             found.append(build("inner_sum", v * product))
     total = build("reduce", _total(found), attributes=(PROBE,)) if found else constant(0)
     return _spread(total, blocks)
+
+
+def _whole(blocks: Mapping[str, Block]) -> Size:
+    """The number of components of all blocks together."""
+    return reduce(add, (block.size for block in blocks.values()))
 
 
 def _total(terms: Iterable[Expr]) -> Expr:

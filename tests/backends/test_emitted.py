@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from densities import DENSITIES, density
 from flows import FLOWS, flow
 from safetensors.numpy import save_file
 from specs import MODES, Case, Plain, batch, regularizers
@@ -136,6 +137,7 @@ SPECS: dict[str, Plain] = {
     ),
 }
 SPECS |= {name: flow(name).to_plain() for name in FLOWS if name != "flow-tsit5"}
+SPECS |= {name: density(name).to_plain() for name in DENSITIES}
 FILES = [(name, backend) for name in SPECS for backend in EMITTERS]
 
 
@@ -228,7 +230,8 @@ def test_a_program_imports_nothing_of_ours_and_not_the_other_framework(name: str
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").split(".")[0])
     others = {backend, "numpy", "safetensors", *sys.stdlib_module_names}
-    others |= {get(backend).solver} if name in FLOWS else set()
+    is_solved = name in FLOWS or "dopri5" in str(SPECS[name]["model"].get("integrator"))
+    others |= {get(backend).solver} if is_solved else set()
     assert imported <= others
     assert not imported & (FOREIGN[backend] | {"wellposed"})
 

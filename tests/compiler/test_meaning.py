@@ -21,6 +21,7 @@ from wellposed.compiler.ir.expr import (
     identity,
     rebuild,
     times,
+    units,
     variable,
 )
 from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS, LEAVES, OPERATIONS
@@ -90,6 +91,7 @@ VALUES[FIVE] = np.arange(5.0)
 MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     "constant": [(constant(2.5), 2.5)],
     "eye": [(eye(Size(2)), [[1, 0], [0, 1]])],
+    "units": [(units(Size(2)), [[[1], [0]], [[0], [1]]])],
     "identity_operator": [(identity(Size(2)), [[1, 0], [0, 1]])],
     "add": [(y + b, [[8, 9, 10], [12, 13, 14]]), (y + r, [[10, 12, 14], [13, 15, 17]])],
     "sub": [(y - b, [[-6, -5, -4], [-4, -3, -2]]), (a - y, [[11, 10, 9], [8, 7, 6]])],
@@ -159,6 +161,7 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     ],
     "mean": [(build("mean", e), 2)],
     "diagonal": [(build("diagonal", M), [[1], [4]])],
+    "product_diagonal": [(build("product_diagonal", M, M.T), [[5], [25]])],
     "head": [(build("head", w), [[1, 2], [3, 4]])],
     "tail": [(build("tail", w), [[3, 4], [5, 6]])],
     "pad_last": [(build("pad_last", steps), [[1, 2], [3, 4], [0, 0]])],

@@ -1,0 +1,190 @@
+"""density-discrete: y' = u tanh(Σ (w ⊙ y) + b),  0 ≤ t ≤ T.
+
+Vector field   custom, y ∈ ℝ²
+Integrator     forward Euler, order 1
+               N = 4 steps of h = T/N = 1/4 = 0.25
+Weights        one weight for each step; 20 numbers
+Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace log|det| of a step over h,
+               the derivative has rank one: 1 + h tr ∂f/∂y
+Stability      nothing is known of the spectrum by construction
+
+Written by wellposed 0.1.0 (PyTorch) from the spec density-discrete, 2acd21ca.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+Layer = tuple[Tensor, ...]
+
+FEATURES = 2  # d
+STATES = 2  # n
+HORIZON, STEPS = 1, 4  # T, N
+H = HORIZON / STEPS  # h = T/N
+NORMALIZER = 1.8378770664093453  # n/2 log 2π, of the standard normal
+
+
+def init(seed: int = 2) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "u": np.zeros((STEPS, STATES)),
+        "w": np.zeros((STEPS, STATES)),
+        "b": np.zeros(STEPS),
+    }
+    return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "u": (STEPS, STATES),
+        "w": (STEPS, STATES),
+        "b": (STEPS,),
+    }
+    found = {name: value.shape for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
+def step_of(t: float) -> int:
+    """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
+    return min(max(int(t / H + 1e-9), 0), STEPS - 1)
+
+
+def dy_dt(y: Tensor, u: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """y' = u tanh(Σ (w ⊙ y) + b)."""
+    return u * torch.tanh((w * y).sum(dim=0, keepdim=True) + b)
+
+
+def dlogp_dt(y: Tensor, u: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """(log p)' = −tr ∂f/∂y, log|det| of a step over h, the derivative has rank one:
+    1 + h tr ∂f/∂y.
+    """
+    u1 = 1 - torch.tanh((w * y).sum(dim=0, keepdim=True) + b) ** 2
+    return -(torch.log(torch.abs(1 + H * (u1 * (w * u).sum()))) / H)
+
+
+def step(y: Tensor, u: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Forward Euler: y + h f(t, y)."""
+    return y + H * dy_dt(y, u, w, b)
+
+
+def density_step(y: Tensor, logp: Tensor, u: Tensor, w: Tensor, b: Tensor) -> State:
+    """Forward Euler: y + h f(t, y)."""
+    return y + H * dy_dt(y, u, w, b), logp + H * dlogp_dt(y, u, w, b)
+
+
+class Network(nn.Module):
+    """density-discrete: see the head of this file."""
+
+    def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
+        super().__init__()
+        weights = init() if weights is None else weights
+        check_weights(weights)
+        self.u = nn.Parameter(torch.tensor(weights["u"]))  # (N, n)
+        self.w = nn.Parameter(torch.tensor(weights["w"]))  # (N, n)
+        self.b = nn.Parameter(torch.tensor(weights["b"]))  # (N,)
+
+    def layer_weights(self) -> Layer:
+        """The weights of all steps; vectors as columns."""
+        return self.u[..., None], self.w[..., None], self.b
+
+    def weights_at(self, t: float) -> Layer:
+        """The weights of step j, t_j ≤ t < t_{j+1}."""
+        j = step_of(t)
+        return self.u[j][:, None], self.w[j][:, None], self.b[j]
+
+    def initial_state(self, x: Tensor) -> Tensor:
+        """y(0) = x; one column per example."""
+        check_rows(x, FEATURES, "x")
+        return x.T.contiguous()
+
+    def final_state(self, x: Tensor) -> Tensor:
+        """y(T), one column per example."""
+        y = self.initial_state(x)
+        layers = self.layer_weights()
+        for layer in zip(*layers, strict=True):
+            y = step(y, *layer)
+        return y
+
+    def trajectory(self, x: Tensor) -> Tensor:
+        """y at t_0, …, t_N: (N + 1, s, 2)."""
+        y = self.initial_state(x)
+        layers = self.layer_weights()
+        ys = [y]
+        for layer in zip(*layers, strict=True):
+            y = step(y, *layer)
+            ys.append(y)
+        return torch.stack(ys).mT
+
+    def vector_field(self, t: float, y: Tensor) -> Tensor:
+        """f(t, y), rows (s, 2) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        check_rows(y, STATES, "y")
+        layer = self.weights_at(t)
+        y = y.T
+        return dy_dt(y, *layer).T
+
+    def divergence(self, t: float, y: Tensor) -> Tensor:
+        """tr ∂f/∂y of rows (s, 2): (s,)."""
+        check_rows(y, STATES, "y")
+        layer = self.weights_at(t)
+        y = y.T
+        rate = dlogp_dt(y, *layer)
+        return -rate[0]
+
+    def density_state(self, x: Tensor) -> State:
+        """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
+        y = self.initial_state(x)
+        logp = y.new_zeros(1, y.shape[1])
+        layers = self.layer_weights()
+        for layer in zip(*layers, strict=True):
+            y, logp = density_step(y, logp, *layer)
+        return y, logp
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """log p(x) = log N(y(T); 0, I) + ∫ tr ∂f/∂y dt of each row: (s,)."""
+        check_rows(x, FEATURES, "x")
+        y, logp = self.density_state(x)
+        log_p = -(y**2).sum(dim=0, keepdim=True) / 2 - NORMALIZER - logp
+        return log_p[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """y(T), one row per example."""
+        return self.final_state(x).T
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Mean over the examples of −log p(x)."""
+        return -self.log_density(x).mean()
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    print(__doc__)
+    file = Path(__file__).with_name("density_discrete.safetensors")
+    arrays = load_file(file) if file.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    origin = file.name if file.exists() else f"init(), as there is no {file.name} here"
+    print(f"{count:,} weights of {origin}:", {n: v.shape for n, v in arrays.items()})
+    network = Network(arrays)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    value = network.loss(torch.tensor(x))
+    value.backward()
+    gradients = [w.grad for w in network.parameters() if w.grad is not None]
+    norm = sum(g.square().sum().item() for g in gradients) ** 0.5
+    print(f"loss {value.item():.6g}, gradient norm {norm:.6g} on 8 examples")
+
+
+if __name__ == "__main__":
+    main()

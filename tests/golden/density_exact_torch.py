@@ -1,0 +1,327 @@
+"""density-exact: y' = W₄ tanh(W₃ tanh(W₂ tanh(W₁ y + b₁) + b₂) + b₃) + b₄,  0 ≤ t ≤ T.
+
+Vector field   mlp, y ∈ ℝ³
+Integrator     classical Runge–Kutta 4, order 4
+               N = 4 steps of h = T/N = 1/4 = 0.25
+Weights        one weight for each step; 284 numbers
+Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace by products with all unit
+               vectors
+Stability      nothing is known of the spectrum by construction
+
+Written by wellposed 0.1.0 (PyTorch) from the spec density-exact, 8fb39268.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+Layer = tuple[Tensor, ...]
+
+FEATURES = 3  # d
+STATES = 3  # n
+HORIZON, STEPS = 1, 4  # T, N
+H = HORIZON / STEPS  # h = T/N
+NORMALIZER = 2.756815599614018  # n/2 log 2π, of the standard normal
+
+
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
+def init(seed: int = 2) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "W1": np.repeat(
+            rng(seed, "W1").normal(0.0, STATES**-0.5, (1, 4, STATES)), STEPS, axis=0
+        ),
+        "b1": np.zeros((STEPS, 4)),
+        "W2": np.repeat(rng(seed, "W2").normal(0.0, 4**-0.5, (1, 4, 4)), STEPS, axis=0),
+        "b2": np.zeros((STEPS, 4)),
+        "W3": np.repeat(rng(seed, "W3").normal(0.0, 4**-0.5, (1, 4, 4)), STEPS, axis=0),
+        "b3": np.zeros((STEPS, 4)),
+        "W4": np.repeat(
+            rng(seed, "W4").normal(0.0, 4**-0.5, (1, STATES, 4)), STEPS, axis=0
+        ),
+        "b4": np.zeros((STEPS, STATES)),
+    }
+    return {name: value.astype("float64") for name, value in weights.items()}
+
+
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "W1": (STEPS, 4, STATES),
+        "b1": (STEPS, 4),
+        "W2": (STEPS, 4, 4),
+        "b2": (STEPS, 4),
+        "W3": (STEPS, 4, 4),
+        "b3": (STEPS, 4),
+        "W4": (STEPS, STATES, 4),
+        "b4": (STEPS, STATES),
+    }
+    found = {name: value.shape for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
+def step_of(t: float) -> int:
+    """The step j with t_j ≤ t < t_{j+1}, at T the last; t_j may be rounded down."""
+    return min(max(int(t / H + 1e-9), 0), STEPS - 1)
+
+
+def dy_dt(
+    y: Tensor,
+    W1: Tensor,
+    b1: Tensor,
+    W2: Tensor,
+    b2: Tensor,
+    W3: Tensor,
+    b3: Tensor,
+    W4: Tensor,
+    b4: Tensor,
+) -> Tensor:
+    """y' = W₄ tanh(W₃ tanh(W₂ tanh(W₁ y + b₁) + b₂) + b₃) + b₄."""
+    return W4 @ torch.tanh(W3 @ torch.tanh(W2 @ torch.tanh(W1 @ y + b1) + b2) + b3) + b4
+
+
+def dlogp_dt(
+    y: Tensor,
+    W1: Tensor,
+    b1: Tensor,
+    W2: Tensor,
+    b2: Tensor,
+    W3: Tensor,
+    b3: Tensor,
+    W4: Tensor,
+) -> Tensor:
+    """(log p)' = −tr ∂f/∂y, by products with all unit vectors."""
+    u1 = torch.tanh(W1 @ y + b1)
+    u2 = torch.tanh(W2 @ u1 + b2)
+    u3 = W1 @ torch.eye(STATES, dtype=y.dtype, device=y.device)[..., None]
+    u4 = torch.eye(STATES, dtype=y.dtype, device=y.device)[..., None]
+    u5 = W3 @ ((1 - u2**2) * (W2 @ ((1 - u1**2) * u3)))
+    u6 = u4 * (W4 @ ((1 - torch.tanh(W3 @ u2 + b3) ** 2) * u5))
+    return -u6.sum(dim=1, keepdim=True).sum(dim=0)
+
+
+def step(
+    y: Tensor,
+    W1: Tensor,
+    b1: Tensor,
+    W2: Tensor,
+    b2: Tensor,
+    W3: Tensor,
+    b3: Tensor,
+    W4: Tensor,
+    b4: Tensor,
+) -> Tensor:
+    """Classical Runge–Kutta 4: y + h/6 (k₁ + 2 k₂ + 2 k₃ + k₄); k₁ = f(t, y),
+    k₂ = f(t + h/2, y + h/2 k₁), k₃ = f(t + h/2, y + h/2 k₂),
+    k₄ = f(t + h, y + h k₃).
+    """
+    k1 = dy_dt(y, W1, b1, W2, b2, W3, b3, W4, b4)
+    k2 = dy_dt(y + H / 2 * k1, W1, b1, W2, b2, W3, b3, W4, b4)
+    k3 = dy_dt(y + H / 2 * k2, W1, b1, W2, b2, W3, b3, W4, b4)
+    k4 = dy_dt(y + H * k3, W1, b1, W2, b2, W3, b3, W4, b4)
+    return y + H / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def density_step(
+    y: Tensor,
+    logp: Tensor,
+    W1: Tensor,
+    b1: Tensor,
+    W2: Tensor,
+    b2: Tensor,
+    W3: Tensor,
+    b3: Tensor,
+    W4: Tensor,
+    b4: Tensor,
+) -> State:
+    """Classical Runge–Kutta 4: y + h/6 (k₁ + 2 k₂ + 2 k₃ + k₄); k₁ = f(t, y),
+    k₂ = f(t + h/2, y + h/2 k₁), k₃ = f(t + h/2, y + h/2 k₂),
+    k₄ = f(t + h, y + h k₃).
+    """
+    k1_y = dy_dt(y, W1, b1, W2, b2, W3, b3, W4, b4)
+    k1_logp = dlogp_dt(y, W1, b1, W2, b2, W3, b3, W4)
+    y2 = y + H / 2 * k1_y
+    k2_y = dy_dt(y2, W1, b1, W2, b2, W3, b3, W4, b4)
+    k2_logp = dlogp_dt(y2, W1, b1, W2, b2, W3, b3, W4)
+    y3 = y + H / 2 * k2_y
+    k3_y = dy_dt(y3, W1, b1, W2, b2, W3, b3, W4, b4)
+    k3_logp = dlogp_dt(y3, W1, b1, W2, b2, W3, b3, W4)
+    y4 = y + H * k3_y
+    k4_y = dy_dt(y4, W1, b1, W2, b2, W3, b3, W4, b4)
+    k4_logp = dlogp_dt(y4, W1, b1, W2, b2, W3, b3, W4)
+    return (
+        y + H / 6 * (k1_y + 2 * k2_y + 2 * k3_y + k4_y),
+        logp + H / 6 * (k1_logp + 2 * k2_logp + 2 * k3_logp + k4_logp),
+    )
+
+
+def reverse_step(
+    y: Tensor,
+    W1: Tensor,
+    b1: Tensor,
+    W2: Tensor,
+    b2: Tensor,
+    W3: Tensor,
+    b3: Tensor,
+    W4: Tensor,
+    b4: Tensor,
+) -> Tensor:
+    """Classical Runge–Kutta 4 from t + h to t: the step by −h."""
+    k1 = dy_dt(y, W1, b1, W2, b2, W3, b3, W4, b4)
+    k2 = dy_dt(y - H / 2 * k1, W1, b1, W2, b2, W3, b3, W4, b4)
+    k3 = dy_dt(y - H / 2 * k2, W1, b1, W2, b2, W3, b3, W4, b4)
+    k4 = dy_dt(y - H * k3, W1, b1, W2, b2, W3, b3, W4, b4)
+    return y - H / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+class Network(nn.Module):
+    """density-exact: see the head of this file."""
+
+    def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
+        super().__init__()
+        weights = init() if weights is None else weights
+        check_weights(weights)
+        self.W1 = nn.Parameter(torch.tensor(weights["W1"]))  # (N, 4, n)
+        self.b1 = nn.Parameter(torch.tensor(weights["b1"]))  # (N, 4)
+        self.W2 = nn.Parameter(torch.tensor(weights["W2"]))  # (N, 4, 4)
+        self.b2 = nn.Parameter(torch.tensor(weights["b2"]))  # (N, 4)
+        self.W3 = nn.Parameter(torch.tensor(weights["W3"]))  # (N, 4, 4)
+        self.b3 = nn.Parameter(torch.tensor(weights["b3"]))  # (N, 4)
+        self.W4 = nn.Parameter(torch.tensor(weights["W4"]))  # (N, n, 4)
+        self.b4 = nn.Parameter(torch.tensor(weights["b4"]))  # (N, n)
+
+    def layer_weights(self) -> Layer:
+        """The weights of all steps; vectors as columns."""
+        return (
+            self.W1,
+            self.b1[..., None],
+            self.W2,
+            self.b2[..., None],
+            self.W3,
+            self.b3[..., None],
+            self.W4,
+            self.b4[..., None],
+        )
+
+    def weights_at(self, t: float) -> Layer:
+        """The weights of step j, t_j ≤ t < t_{j+1}."""
+        j = step_of(t)
+        return (
+            self.W1[j],
+            self.b1[j][:, None],
+            self.W2[j],
+            self.b2[j][:, None],
+            self.W3[j],
+            self.b3[j][:, None],
+            self.W4[j],
+            self.b4[j][:, None],
+        )
+
+    def initial_state(self, x: Tensor) -> Tensor:
+        """y(0) = x; one column per example."""
+        check_rows(x, FEATURES, "x")
+        return x.T.contiguous()
+
+    def final_state(self, x: Tensor) -> Tensor:
+        """y(T), one column per example."""
+        y = self.initial_state(x)
+        layers = self.layer_weights()
+        for layer in zip(*layers, strict=True):
+            y = step(y, *layer)
+        return y
+
+    def trajectory(self, x: Tensor) -> Tensor:
+        """y at t_0, …, t_N: (N + 1, s, 3)."""
+        y = self.initial_state(x)
+        layers = self.layer_weights()
+        ys = [y]
+        for layer in zip(*layers, strict=True):
+            y = step(y, *layer)
+            ys.append(y)
+        return torch.stack(ys).mT
+
+    def vector_field(self, t: float, y: Tensor) -> Tensor:
+        """f(t, y), rows (s, 3) in and out, with weight j for t_j ≤ t < t_{j+1}."""
+        check_rows(y, STATES, "y")
+        layer = self.weights_at(t)
+        y = y.T
+        return dy_dt(y, *layer).T
+
+    def divergence(self, t: float, y: Tensor) -> Tensor:
+        """tr ∂f/∂y of rows (s, 3): (s,)."""
+        check_rows(y, STATES, "y")
+        W1, b1, W2, b2, W3, b3, W4, _ = self.weights_at(t)
+        y = y.T
+        rate = dlogp_dt(y, W1, b1, W2, b2, W3, b3, W4)
+        return -rate[0]
+
+    def density_state(self, x: Tensor) -> State:
+        """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
+        y = self.initial_state(x)
+        logp = y.new_zeros(1, y.shape[1])
+        layers = self.layer_weights()
+        for layer in zip(*layers, strict=True):
+            y, logp = density_step(y, logp, *layer)
+        return y, logp
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """log p(x) = log N(y(T); 0, I) + ∫ tr ∂f/∂y dt of each row: (s,)."""
+        check_rows(x, FEATURES, "x")
+        y, logp = self.density_state(x)
+        log_p = -(y**2).sum(dim=0, keepdim=True) / 2 - NORMALIZER - logp
+        return log_p[0]
+
+    def sample(self, z: Tensor) -> Tensor:
+        """Rows z of the base, which is y(T), as rows of the data: (s, 3)."""
+        check_rows(z, FEATURES, "z")
+        y = self.initial_state(z)
+        layers = self.layer_weights()
+        for layer in reversed(list(zip(*layers, strict=True))):
+            y = reverse_step(y, *layer)
+        return y.T
+
+    def forward(self, x: Tensor) -> Tensor:
+        """y(T), one row per example."""
+        return self.final_state(x).T
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Mean over the examples of −log p(x)."""
+        return -self.log_density(x).mean()
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    print(__doc__)
+    file = Path(__file__).with_name("density_exact.safetensors")
+    arrays = load_file(file) if file.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    origin = file.name if file.exists() else f"init(), as there is no {file.name} here"
+    print(f"{count:,} weights of {origin}:", {n: v.shape for n, v in arrays.items()})
+    network = Network(arrays)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float64")
+    value = network.loss(torch.tensor(x))
+    value.backward()
+    gradients = [w.grad for w in network.parameters() if w.grad is not None]
+    norm = sum(g.square().sum().item() for g in gradients) ** 0.5
+    print(f"loss {value.item():.6g}, gradient norm {norm:.6g} on 8 examples")
+
+
+if __name__ == "__main__":
+    main()
