@@ -9,7 +9,7 @@ import numpy as np
 
 from ..spec.data import Csv, Data, Digits, Npz, Points
 from ..spec.diagnostics import Diagnostic, SpecError
-from ..spec.generated import Ellipses, Flip, NestedSpheres, Peaks, SwissRoll
+from ..spec.generated import Ellipses, Flip, NestedSpheres, Peaks, PlanarDensity, SwissRoll
 from . import generators
 from .csv_file import csv_names
 from .dataset import Dataset, Split, Targets
@@ -17,6 +17,7 @@ from .files import of_file, source_of
 from .npz_file import npz_dimension, npz_targets
 from .preprocessing import Preprocessing
 from .rng import rng
+from .samples import samples
 from .sources import Place
 from .splits import holdout
 from .standardize import beyond, standardized
@@ -97,6 +98,9 @@ def _load(node: Data, seed: int, place: Place, least: int) -> Dataset:
         case Flip():
             parts = generators.flip(node.train, node.validation, seed)
             return Dataset(*parts, Preprocessing(("x",), targets=("target",)))
+        case PlanarDensity():
+            parts = samples(node.kind, node.train, node.validation, node.noise, seed)
+            return Dataset(*parts, Preprocessing(PLANE))
         case Digits():
             return _digits(node, seed)
         case Points():

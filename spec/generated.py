@@ -161,3 +161,59 @@ class Flip(Data, kind="flip"):
     @property
     def target_kind(self) -> Literal["classes", "values", "none"]:
         return "values"
+
+
+class PlanarDensity(Planar):
+    """Samples of a density in the plane, to be learned without labels or targets."""
+
+    train: Count = 2000
+    validation: CountOrNone = 500
+    noise: Noise = 0.0
+
+    @property
+    def target_kind(self) -> Literal["classes", "values", "none"]:
+        return "none"
+
+
+class TwoMoons(PlanarDensity, kind="two-moons"):
+    """Two half circles of radius 2 around (−1, −0.2) and (1, 0.8), each reaching into the other
+    (FFJORD, Grathwohl et al. 2019)."""
+
+    noise: Annotated[
+        Noise, Field(description="standard deviation of what is added before the scale, 2")
+    ] = 0.1
+
+
+class TwoCircles(PlanarDensity, kind="two-circles"):
+    """Circles of radius 3 and 1.5 around 0 (FFJORD)."""
+
+    noise: Annotated[
+        Noise, Field(description="standard deviation of what is added before the scale, 3")
+    ] = 0.08
+
+
+class Checkerboard(PlanarDensity, kind="checkerboard"):
+    """Uniform on 8 squares of side 2 of a checkerboard on [−4, 4]² (FFJORD)."""
+
+
+class EightGaussians(PlanarDensity, kind="eight-gaussians"):
+    """Eight normal densities around points of norm 4/1.414, 45° apart (FFJORD)."""
+
+    noise: Annotated[
+        Noise, Field(description="standard deviation of each before the scale, 1/1.414")
+    ] = 0.5
+
+
+class Pinwheel(PlanarDensity, kind="pinwheel"):
+    """Five bent arms, radially of mean 2 and standard deviation 0.6 (FFJORD)."""
+
+    noise: Annotated[
+        Noise, Field(description="standard deviation across an arm before the scale, 2")
+    ] = 0.1
+
+
+class TwoSpirals(PlanarDensity, kind="two-spirals"):
+    """Two spirals of one and a half turns, each the other turned by 180°, smeared over squares of
+    side 1/6 (FFJORD)."""
+
+    noise: Noise = 0.1

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from wellposed.spec import data, initializers, model, readouts, training
+from wellposed.spec import data, generated, initializers, model, readouts, training
 from wellposed.spec.integrators import Integrator, Leapfrog, Verlet
 from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrization
 from wellposed.spec.regularizers import Regularizer
@@ -231,13 +231,15 @@ def _task(draw: st.DrawFn, head: type[readouts.Readout] | None) -> str | None:
 def _sources(
     draw: st.DrawFn, head: type[readouts.Readout] | None, n: int
 ) -> tuple[int, int, Plain | str | None]:
-    """The number of features and of classes at least, and the data node; mostly none."""
-    if not draw(rarely()):
+    """The number of features and of classes at least, and the data node: mostly none where there
+    is a readout, mostly one where there is none."""
+    if draw(rarely()) is (head is None):
         return n, 2, None
-    members = data.Data.members()
+    members, densities = data.Data.members(), generated.PlanarDensity.members().keys()
     regression = head is not None and issubclass(head, readouts.LeastSquares)
-    fit = {"csv", "npz", "points"} if regression else members.keys() - {"flip"}
+    fit = {"csv", "npz", "points"} if regression else members.keys() - {"flip"} - densities
     fit |= {"flip"} if head is readouts.State else set()  # it has one target, whatever is asked for
+    fit = fit if head else {"csv", *densities}  # of which no readout can predict anything
     cls = members[draw(st.sampled_from([k for k in members if k in fit]))]
     if issubclass(cls, data.File):
         return 2, 2, draw(_file(cls, regression))
@@ -262,13 +264,8 @@ def _file(draw: st.DrawFn, cls: type[data.File], regression: bool) -> Plain:
 @st.composite
 def _points(draw: st.DrawFn, n: int, regression: bool) -> tuple[int, int, Plain]:
     d = draw(st.integers(1, n))
-    points = draw(
-        st.lists(
-            st.lists(st.sampled_from((0.5, -1.0, 2)), min_size=d, max_size=d),
-            min_size=1,
-            max_size=3,
-        )
-    )
+    row = st.lists(st.sampled_from((0.5, -1.0, 2)), min_size=d, max_size=d)
+    points = draw(st.lists(row, min_size=1, max_size=3))
     found: Plain = {"kind": "points", "features": points}
     if not regression and draw(st.booleans()):
         found["labels"] = [draw(st.integers(0, 2)) for _ in points]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...spec.diagnostics import Diagnostic, SpecError
+from ...spec.generated import PlanarDensity
 from ...spec.integrators import Integrator
 from ...spec.model import BlockLift, Checkpoint, Density, Gradient, Spec
 from ...spec.parametrizations import Free, HamiltonianBlock
@@ -181,7 +182,11 @@ def _check_task(spec: Spec, refusals: Refusals) -> None:
     if readout is None or data is None or spec.mended("data"):
         return
     targets = "classes" if readout.task == "classification" else "values"
-    if data.target_kind not in (targets, "none"):
+    if isinstance(data, PlanarDensity):  # a file without a label may still be shown to a network
+        message = f"the readout predicts {targets}, {data.kind} has samples of a density alone"
+        help = f"leave the readout out, or use data with {targets}"
+        refusals.add("E206", message, "model", "readout", help=help)
+    elif data.target_kind not in (targets, "none"):
         message = f"the readout predicts {targets}, the data has {data.target_kind}"
         refusals.add("E206", message, "model", "readout")
 
