@@ -125,7 +125,8 @@ class Expressions:
 
     def _bind(self, node: Expr) -> tuple[str, Doc]:
         doc = self.doc(node)
-        plain = "dy" if node.op == "call" else f"u{len(self.bound) + 1}"
+        number = len(self.bound.keys() - self.letters.keys()) + 1
+        plain = "dy" if node.op == "call" else f"u{number}"
         name = self.words.fresh(self.letters.get(node, plain))
         self.bound[node] = name
         return f"{name} = ", doc

@@ -136,9 +136,7 @@ class _Elaborator:
         if tree.text in ("slice", "matrix", "broadcast"):
             x, *sizes = arguments
             place = tuple(map(_size, sizes))
-            return as_operator(
-                self._typed(tree, lambda: build(tree.text, x, attributes=place))
-            )
+            return as_operator(self._typed(tree, lambda: build(tree.text, x, attributes=place)))
         if tree.text == "concat":
             return self._typed(tree, lambda: self._stacked(arguments))
         return self._typed(tree, lambda: build(tree.text, *arguments))
