@@ -219,6 +219,12 @@ def _component(node: Expr, named: Named) -> str:
     return f"{{0:atom}}[..., {inside}, :]" if path_length(x) else f"{{0:atom}}[{inside}]"
 
 
+def _matrix(node: Expr, named: Named) -> str:
+    rows, columns = node.attributes
+    assert isinstance(rows, Size) and isinstance(columns, Size)
+    return f"{{0:atom}}.reshape({named(rows)}, {named(columns)})"
+
+
 def _column(node: Expr, named: Named) -> str:
     if not node.type.lies_differently:
         return "{0}"
@@ -249,6 +255,8 @@ def rest(node: Expr, named: Named) -> str:
 COMMON: dict[str, Row] = {
     "component": Row(_component),
     "slice": Row(_slice),
+    "matrix": Row(_matrix),
+    "flatten": Row("{0:atom}.reshape(-1, 1)"),
     "head": Row("{0:atom}[:-1]"),
     "tail": Row("{0:atom}[1:]"),
     "at": Row("{0:atom}[{1}]"),

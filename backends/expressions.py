@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from ..compiler.ir.expr import Expr, is_constant, is_number, walk
 from ..compiler.ir.operations import is_cheap
 from ..compiler.ir.problem import Loc
+from ..compiler.ir.text import PARAMETERS, read_as_matrices
 from ..compiler.ir.types import Layout, Size
 from ..compiler.semantics.evaluate import evaluate
 from .dialect import ATOM, POWER, PRODUCT, PYTHON_FUNCTIONS, SIGN, SUM, Dialect, Row, filled
@@ -73,6 +74,8 @@ class Expressions:
     def __init__(self, dialect: Dialect, words: Words, needs: Needs) -> None:
         self.dialect, self.words, self.needs = dialect, words, needs
         self.bound: dict[Expr, str] = {}
+        self.letters: dict[Expr, str] = {}
+        """What parts would best be called."""
 
     # --- statements ----------------------------------------------------------------------------
 
@@ -80,6 +83,7 @@ class Expressions:
         """(`name = `, text) of the statements that compute `root`; the last one is `before`."""
         # what spreads a number is written without what it is made of
         order = [node for node in walk(root) if not _is_spread_number(node)]
+        self.letters |= dict.fromkeys(read_as_matrices(root), PARAMETERS)
         found: list[tuple[str, Doc]] = []
         for node in order:
             if node is not root and self._is_repeated(node, order):
@@ -121,7 +125,9 @@ class Expressions:
 
     def _bind(self, node: Expr) -> tuple[str, Doc]:
         doc = self.doc(node)
-        name = self.words.fresh("dy" if node.op == "call" else f"u{len(self.bound) + 1}")
+        number = len(self.bound.keys() - self.letters.keys()) + 1
+        plain = "dy" if node.op == "call" else f"u{number}"
+        name = self.words.fresh(self.letters.get(node, plain))
         self.bound[node] = name
         return f"{name} = ", doc
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import yaml
 from pydantic.fields import FieldInfo
 
 from wellposed.compiler.front.names import TAKEN
@@ -29,7 +30,14 @@ from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrizat
 from wellposed.spec.readouts import Classifier, Readout
 from wellposed.spec.regularizers import Regularizer
 from wellposed.spec.training import Optimizer, Schedule, Train
-from wellposed.spec.vector_fields import Custom, CustomWeight, Mlp, Network, VectorField
+from wellposed.spec.vector_fields import (
+    Custom,
+    CustomWeight,
+    Mlp,
+    Network,
+    PlanarMixture,
+    VectorField,
+)
 
 PAGE = Path(__file__).with_suffix(".md")
 TEMPLATE = Path(__file__).with_suffix(".template.md")
@@ -211,13 +219,23 @@ def vector_fields() -> Iterator[str]:
 def _weights(member: type[VectorField]) -> str:
     if member is Custom:
         return "those that `weights` declares"
-    field = Mlp(hidden=(5, 3), time_input=True) if member is Mlp else member()
+    keys = NETWORKS.get(member, "")
+    field = member.model_validate(yaml.safe_load(f"{{{keys}}}"))
     found = field.describe({"y": 2, "z": 2}, Free()).weights
     shapes = {w.name: [LETTERS.get(str(d), str(d)) for d in w.shape] for w in found}
-    if member is Mlp:  # its first width is a number: n + 1
+    if member is Mlp:  # widths that are numbers: n + 1, and those of w, u and b
         shapes["W1"][1] = "(n + 1)"
+    if member is PlanarMixture:
+        shapes["W2"][0], shapes["b2"][0] = "7 (2 n + 1)", "7 (2 n + 1)"
     texts = [f"{name} ({' × '.join(shape)})" for name, shape in shapes.items()]
-    return ", ".join(texts) + (" for `hidden: [5, 3], time_input: true`" if member is Mlp else "")
+    return ", ".join(texts) + (f" for `{keys}`" if keys else "")
+
+
+NETWORKS: dict[type[VectorField], str] = {
+    Mlp: "hidden: [5, 3], time_input: true",
+    PlanarMixture: "width: 7, hidden: [5]",
+}
+"""Keys that fields of networks are shown for."""
 
 
 def parametrizations() -> Iterator[str]:

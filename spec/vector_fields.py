@@ -3,7 +3,7 @@
 The equations are written in the closed expression grammar that `custom` gives to every user, so
 the compiler has one path for all of them. Formulas: Haber & Ruthotto (2017), arXiv:1705.03341;
 Chang et al. (2018), arXiv:1709.03698 (double-layer Hamiltonian, parabolic); Chen et al. (2018),
-arXiv:1806.07366 (mlp).
+arXiv:1806.07366 (mlp; planar mixture, section 4).
 """
 
 import itertools
@@ -83,9 +83,6 @@ class Equations:
 class VectorField(Family, title="vector field"):
     """The right-hand side f of y' = f(t, y)."""
 
-    planned: ClassVar[dict[str, str]] = {
-        "planar-mixture": "continuous normalizing flows",
-    }
     two_blocks: ClassVar[bool] = False
     keeps_energy: ClassVar[bool] = False
     """Is an energy constant along every flow of the field with constant weights, as it promises?"""
@@ -221,6 +218,34 @@ class Mlp(VectorField, kind="mlp"):
         x = "concat(y, t)" if self.time_input else "y"
         text, weights = perceptron(x, widths, self.activation, self.bias)
         return Equations(blocks, weights, {Y: text})
+
+
+class PlanarMixture(VectorField, kind="planar-mixture"):
+    """y' = Σᵢ uᵢ(t) tanh(wᵢ(t)ᵀ y + bᵢ(t)), i = 1 … width, where w (width, n), u (width, n) and b,
+    in this order and row by row, are what an mlp of t gives.
+
+    `activation` is that of the mlp's hidden layers; the units themselves are of tanh, as those of
+    the authors' program are (rtqichen/torchdiffeq, examples/cnf.py, which also has a gate for u and
+    takes the mean where this is the sum).
+    """
+
+    takes_parametrization: ClassVar[bool] = False
+
+    examples: ClassVar[tuple[str, ...]] = (
+        "{kind: planar-mixture, width: 8, hidden: [32], activation: tanh}",
+    )
+
+    width: Annotated[Size, Field(description="units of the mixture")]
+    hidden: Hidden
+    activation: Sigma = "tanh"
+
+    def describe(self, blocks: dict[str, int], k: Parametrization) -> Equations:
+        n, m = blocks[Y], self.width
+        widths = (1, *self.hidden, m * (2 * n + 1))
+        p, weights = perceptron("broadcast(t, 1)", widths, self.activation)
+        w, u = (f"matrix(slice({p}, {i * m * n}, {(i + 1) * m * n}), {m}, {n})" for i in (0, 1))
+        b = f"slice({p}, {2 * m * n}, {m * (2 * n + 1)})"
+        return Equations(blocks, weights, {Y: f"{u}.T @ tanh({w} @ y + {b})"})
 
 
 def _text(value: object) -> object:

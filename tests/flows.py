@@ -38,7 +38,12 @@ FLOWS: dict[str, Plain] = {
         "parametrization": "negative-gram",
         "time": {"horizon": 2, "steps": 2, "weights": "linear"},
     },
-    "flow-adjoint": {**MLP, "gradient": "adjoint"},
+    # matrices that a network of time makes, as in continuous normalizing flows
+    "flow-adjoint": {
+        "state": 3,
+        "vector_field": {"kind": "planar-mixture", "width": 2, "hidden": [4]},
+        "gradient": "adjoint",
+    },
     "flow-tsit5": {
         "state": 3,
         "vector_field": TANH,

@@ -97,6 +97,20 @@ def _mlp(field: Plain, w: Weight, t: float, states: States) -> dict[str, Array]:
     return {"y": w(f"W{last}") @ a + w(f"b{last}")}
 
 
+def _planar(field: Plain, w: Weight, t: float, states: States) -> dict[str, Array]:
+    """Σ uᵢ tanh(wᵢᵀ y + bᵢ), unit by unit: all w, all u and all b lie behind each other."""
+    σ, last, a = ACTIVATIONS[field["activation"]], len(field["hidden"]) + 1, np.array([[t]])
+    for k in range(1, last):
+        a = σ(w(f"W{k}") @ a + w(f"b{k}"))
+    p = (w(f"W{last}") @ a + w(f"b{last}"))[:, 0]
+    y, m, total = states["y"], field["width"], np.zeros_like(states["y"])
+    n = len(y)
+    for i in range(m):
+        own, outward = p[i * n : (i + 1) * n], p[(m + i) * n : (m + i + 1) * n]
+        total = total + outward[:, None] * np.tanh(own @ y + p[2 * m * n + i])
+    return {"y": total}
+
+
 def _custom(field: Plain, w: Weight, t: float, states: States) -> dict[str, Array]:
     """The user's text by Python, on one example after the other; dH by the complex step."""
     scope = FUNCTIONS | {name: w(name) for name in field["weights"]} | {"t": t, "pi": np.pi}
@@ -118,6 +132,10 @@ def _custom(field: Plain, w: Weight, t: float, states: States) -> dict[str, Arra
         position: np.hstack([slope[momentum] for slope in slopes]),
         momentum: -np.hstack([slope[position] for slope in slopes]),
     }
+
+
+WHOLE_FIELDS = {"mlp": _mlp, "planar-mixture": _planar, "custom": _custom}
+"""Fields that are more than one σ of their states."""
 
 
 def _below(*parts: Any) -> Array:
@@ -295,8 +313,8 @@ class Network:
         def w(name: str) -> Array:
             return self.weight(name, j, place)
 
-        if field["kind"] in ("mlp", "custom"):
-            return {"mlp": _mlp, "custom": _custom}[field["kind"]](field, w, t, states)
+        if field["kind"] in WHOLE_FIELDS:
+            return WHOLE_FIELDS[field["kind"]](field, w, t, states)
         stacked = self.model["parametrization"]["kind"] == "hamiltonian"
         equations = _layer_of_two if stacked else FIELDS[field["kind"]]
         return equations(w, ACTIVATIONS[field["activation"]], t, **states)

@@ -27,6 +27,7 @@ other = variable("other", columns((n,)))
 short = variable("short", columns((m,)))
 scalar = variable("scalar", columns())
 vector = variable("vector", columns((n,), batch=False))
+long = variable("long", columns((m * n,), batch=False))
 number = variable("number")
 matrix = variable("matrix", stored((m, n)))
 square = variable("square", stored((n, n)))
@@ -86,6 +87,8 @@ NODES: dict[str, list[Expr]] = {
     "slice": [of("slice", column, at=(1, 3)), of("slice", vector, at=(0, 2))],
     "pad": [of("pad", column, at=(2, 7))],
     "component": [of("component", e, at=(1,)) for e in (column, vector, states)],
+    "matrix": [of("matrix", long, at=(m, n)), of("matrix", long, at=(n, m)) @ short],
+    "flatten": [build("flatten", matrix), build("flatten", matrix.T)],
     "concat": [
         build("concat", column, short),
         build("concat", vector, vector),

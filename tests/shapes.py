@@ -66,6 +66,8 @@ SHAPES: dict[str, Plain] = {
     # one weight for all steps, with and without time
     "shared-layer": Case("layer", "negative-gram", "midpoint", "shared", "gelu").plain(),
     "shared-mlp": Case("mlp", integrator="euler", mode="shared", readout=3).plain(),
+    # matrices that are read off a network of time
+    "shared-planar": regularized(Case("planar-mixture", integrator="heun", mode="shared")),
     # weights that are linear in time, taken at several places of a step
     "linear-mlp": regularized(Case("mlp", integrator="rk4", mode="linear")),
     "linear-blocks": regularized(Case("hamiltonian", "free", "rk4", "linear", "softplus")),

@@ -31,6 +31,7 @@ CATALOGUE = (
     "double-layer-hamiltonian",
     "parabolic",
     "mlp",
+    "planar-mixture",
 )
 CUSTOM: dict[str, Plain] = {
     "one-block": {
@@ -144,7 +145,10 @@ class Case:
     def _field(self) -> Plain:
         if self.field in CUSTOM:
             return self._custom(CUSTOM[self.field])
-        field: Plain = {"kind": self.field, "activation": self.activation, "bias": self.bias}
+        field: Plain = {"kind": self.field, "activation": self.activation}
+        if self.field == "planar-mixture":  # which has no bias to choose
+            return field | {"width": 2, "hidden": [4]}
+        field["bias"] = self.bias
         return field | ({"hidden": [5, 4], "time_input": True} if self.field == "mlp" else {})
 
     def _custom(self, given: Plain) -> Plain:
@@ -190,8 +194,10 @@ def allowed(case: Case) -> bool:
     stacked = case.field == "layer" and case.parametrization == "hamiltonian"
     if case.parametrization == "hamiltonian" and not stacked:
         return False
-    if case.field in ("mlp", "three-blocks") and case.parametrization != "free":
-        return False  # mlp takes none, and the first weight of three-blocks is not square
+    not_square = case.field == "three-blocks"  # its first weight
+    takes_none = case.field in ("mlp", "planar-mixture")
+    if (not_square or takes_none) and case.parametrization != "free":
+        return False
     if (case.integrator == "leapfrog") != (case.field == "second-order"):
         return False
     return case.integrator not in INTEGRATORS[-2:] or stacked or case.field in SEPARABLE

@@ -40,6 +40,8 @@ KEYS: dict[tuple[type[Node], str], Strategy] = {
     (model.Time, "horizon"): st.sampled_from((1.0, 0.5, 2.0, 0.1, 3.7, 1, 1 / 3, 20)),
     (model.Time, "steps"): st.sampled_from((1, 2, 3, 4, 5, 6)),
     (vector_fields.Mlp, "hidden"): st.lists(st.integers(1, 4), min_size=1, max_size=2),
+    (vector_fields.PlanarMixture, "hidden"): st.lists(st.integers(1, 4), min_size=1, max_size=2),
+    (vector_fields.PlanarMixture, "width"): st.integers(1, 3),
     (readouts.Classifier, "classes"): st.integers(2, 4),
     (readouts.Regression, "outputs"): st.integers(1, 3),
     (training.Optimizer, "lr"): st.sampled_from((1e-2, 1e-3, 0.1)),

@@ -49,6 +49,7 @@ def _of_tables() -> Iterator[Bug]:
     for name, op, rule, spec in (
         ("(x / y)' as that of x y", "div", RULES["mul"], "functions"),
         ("[y; t]' is 0", "concat", lambda node, g: (None,) * len(node.args), "mlp"),
+        ("mat(p)' is 0", "matrix", lambda node, g: (None,), "planar"),
         ("(log softmax)' without its sum", "log_softmax", lambda node, g: (g,), "rk4"),
         ("the adjoint of tail is head's", "tail", RULES["head"], "rk4"),
     ):

@@ -16,7 +16,7 @@ from math import inf
 
 from ..ir.expr import Expr, substitute
 from ..ir.problem import Problem
-from ..ir.text import mathematics, number
+from ..ir.text import mathematics, number, shortened
 from ..passes.linearize import NotLinearized, linearize
 from ..passes.words import Diagonal, Factor, Matrix, Number, Range, Word, Words, in_words
 from .structure import (
@@ -59,9 +59,13 @@ class _Layer:
 
 def jacobian_words(problem: Problem) -> dict[tuple[str, str], Words]:
     """∂ y'/∂ z for every pair of blocks, in weights of a layer. Raises NotLinearized."""
+    return _words_of(problem.rhs, problem)
+
+
+def _words_of(rhs: Mapping[str, Expr], problem: Problem) -> dict[tuple[str, str], Words]:
     return {
         (of, by): linearize(side, block.variable)
-        for of, side in problem.rhs.items()
+        for of, side in rhs.items()
         for by, block in problem.blocks.items()
     }
 
@@ -69,10 +73,11 @@ def jacobian_words(problem: Problem) -> dict[tuple[str, str], Words]:
 def in_text(problem: Problem) -> list[str]:
     """`∂y'/∂y = diag tanh'(K y + b) · K`, for every pair of blocks that is not zero.
 
-    A sum that nobody would read is told of by its length.
+    A sum that nobody would read is told of by its length. A vector of which matrices are read has
+    the name that it has in the equations.
     """
     try:
-        found = jacobian_words(problem)
+        found = _words_of({of: shortened(e)[0] for of, e in problem.rhs.items()}, problem)
     except NotLinearized:
         return []
     mark = "'" * problem.order
@@ -93,7 +98,7 @@ def spectrum(problem: Problem) -> Spectrum | None:
     except NotLinearized:
         return None
     # in raw weights, so that what a parametrization makes of them is seen
-    made = {w.value: w.definition for w in problem.layer}
+    made = {w.value: w.definition for w in problem.layer if w.definition.type.is_operator}
     proof = _Proof(made, problem.names)
     if len(problem.blocks) == 1:
         y = problem.first.name

@@ -65,7 +65,9 @@ def _sizes(
 ) -> tuple[Size, ...] | None:
     sizes: list[Size] = []
     for i, dimension in enumerate(weight.shape):
-        size = size_of(dimension, "a dimension is", (*weight.loc, "shape", i), blocks, refusals)
+        size = _size(dimension, blocks) if weight.loc == FIELD else None
+        if size is None:  # a user wrote it
+            size = size_of(dimension, "a dimension is", (*weight.loc, "shape", i), blocks, refusals)
         sizes += [] if size is None else [size]
     return tuple(sizes) if len(sizes) == len(weight.shape) else None
 

@@ -164,6 +164,24 @@ def _pad(attributes: Attributes, x: Type) -> Type:
     return _vector(attributes, x).with_shape((attributes[1].value,))
 
 
+def _matrix(attributes: Attributes, x: Type) -> Type:
+    """A vector as a matrix, row by row."""
+    rows, columns = (size.value for size in attributes)
+    if x.rank != 1 or x.is_operator or x.axes or x.layout is not Layout.COLUMNS:
+        raise ShapeError(f"a matrix is made of a vector that all examples share, and this is {x}")
+    if rows * columns != x.shape[0]:
+        raise ShapeError(f"{x} has not the entries of a matrix ({rows}×{columns})")
+    return Type((rows, columns))
+
+
+def _flatten(_: Attributes, x: Type) -> Type:
+    """The rows of a matrix below each other."""
+    if x.rank != 2 or x.is_operator or x.axes:
+        raise ShapeError(f"{x} is no matrix")
+    rows, columns = x.shape
+    return Type((rows * columns,), (), Layout.COLUMNS)
+
+
 def _component(attributes: Attributes, x: Type) -> Type:
     """One number of a vector."""
     (index,) = attributes
@@ -285,6 +303,9 @@ OPERATIONS: dict[str, Operation] = {
     # components start..stop of a vector, and its adjoint: a vector put into zeros
     "slice": _moving(_slice, cheap=True),
     "pad": _moving(_pad),
+    # the numbers of a vector as a matrix, row by row, and its adjoint
+    "matrix": _moving(_matrix, cheap=True),
+    "flatten": _moving(_flatten, cheap=True),
     # vectors and scalars below each other: [y; t]
     "concat": _moving(_concat),
     # a scalar as a vector or matrix of equal entries

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .elementary import FUNCTIONS
-from .expr import Expr, is_constant, is_number
+from .expr import Expr, is_constant, is_number, substitute, variable, variables, walk
+from .naming import numbered
 
 SUM, REACH, PRODUCT, SIGN, POWER, ATOM = range(1, 7)
 """Precedences. REACH is that of `Σ y` and `a / b`: a factor behind them would belong to them."""
@@ -24,6 +25,8 @@ _NAMES = {"log_softmax": "log softmax"} | {
 }
 _SILENT = ("dense", "entries", "broadcast", "per_example", "column", "uncolumn", "flip", "rounded")
 """Operations that mathematics does not write: they lay arrays out."""
+PARAMETERS = "p"
+"""What a vector is called of which matrices are read."""
 DERIVATIVE_MARKS = {1: "'", 2: "''"}
 
 
@@ -33,9 +36,36 @@ def mathematics(e: Expr) -> str:
 
 
 def equations(field: Mapping[str, Expr], order: int = 1) -> list[str]:
-    """`y' = …` for every block."""
-    mark = DERIVATIVE_MARKS[order]
-    return [f"{block}{mark} = {mathematics(e)}" for block, e in field.items()]
+    """`y' = …` for every block; `…, p = …` behind it, where matrices are read off a vector p."""
+    return [
+        f"{block}{DERIVATIVE_MARKS[order]} = {', '.join([mathematics(short), *definitions(made)])}"
+        for block, e in field.items()
+        for short, made in [shortened(e)]
+    ]
+
+
+def definitions(made: Mapping[Expr, Expr]) -> list[str]:
+    """`p = W₂ tanh(W₁ t + b₁) + b₂`, of what `shortened` gave a name."""
+    return [f"{p.name} = {mathematics(value)}" for p, value in made.items()]
+
+
+def shortened(e: Expr) -> tuple[Expr, dict[Expr, Expr]]:
+    """The expression with a name in the place of every vector of which matrices are read, and what
+    the names stand for: it would be written once for every matrix."""
+    names = {v.name for v in variables(e)}
+    made: dict[Expr, Expr] = {}
+    for vector in read_as_matrices(e):
+        name = numbered(PARAMETERS, names)
+        names.add(name)
+        made[variable(name, vector.type)] = vector
+    return substitute(e, {vector: p for p, vector in made.items()}), made
+
+
+def read_as_matrices(e: Expr) -> list[Expr]:
+    """The vectors of which matrices are read, in whole or in part, where they are computed."""
+    read = (node.args[0] for node in walk(e) if node.op == "matrix")
+    whole = (part.args[0] if part.op == "slice" else part for part in read)
+    return [vector for vector in dict.fromkeys(whole) if vector.args]
 
 
 def definition(name: str, raw: str, value: Expr) -> str:
@@ -102,6 +132,10 @@ def _print(e: Expr) -> tuple[str, int]:
             return f"{_wrapped(e.args[0], ATOM)}[{e.attributes[0]}]", ATOM
         case "concat":
             return f"[{'; '.join(_print(part)[0] for part in e.args)}]", ATOM
+        case "matrix":
+            return f"mat({_print(e.args[0])[0]})", ATOM
+        case "flatten":
+            return f"vec({_print(e.args[0])[0]})", ATOM
         case "pad":
             return f"({_print(e.args[0])[0]}, 0)", ATOM
         case "at":

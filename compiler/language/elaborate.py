@@ -32,6 +32,8 @@ Scope = Mapping[str, Expr]
 DEEPEST = 250
 """Operations inside each other: a network of 64 layers has 200."""
 
+STRUCTURAL = ("slice", "matrix", "broadcast", "concat", "head", "tail")
+
 _BINARY = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"}
 
 
@@ -117,7 +119,7 @@ class _Elaborator:
             near = "" if name in NAMES else did_you_mean(name, listed)
             help = _instead(name) or near or known
             raise ExpressionError("E302", f"unknown function {name}", tree.start, tree.end, help)
-        if self.catalogue and name in ("slice", "concat", "head", "tail"):
+        if self.catalogue and name in STRUCTURAL:
             return self._structural(tree)
         if len(tree.args) != 1:
             message = f"{name} takes one argument, got {len(tree.args)}"
@@ -128,11 +130,13 @@ class _Elaborator:
         return self._typed(tree, lambda: as_operator(build(name, entries(argument))))
 
     def _structural(self, tree: Syntax) -> Expr:
-        """slice(b, 0, n), concat(y, t), head(K), tail(K): the catalogue's own shape operations."""
-        if tree.text == "slice":
-            x, start, stop = (self._expression(a) for a in tree.args)
-            return build("slice", x, attributes=(_size(start), _size(stop)))
+        """slice(b, 0, n), matrix(b, m, n), broadcast(t, n), concat(y, t), head(K), tail(K): the
+        catalogue's own shape operations."""
         arguments = [self._expression(a) for a in tree.args]
+        if tree.text in ("slice", "matrix", "broadcast"):
+            x, *sizes = arguments
+            place = tuple(map(_size, sizes))
+            return as_operator(self._typed(tree, lambda: build(tree.text, x, attributes=place)))
         if tree.text == "concat":
             return self._typed(tree, lambda: self._stacked(arguments))
         return self._typed(tree, lambda: build(tree.text, *arguments))

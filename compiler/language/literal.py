@@ -109,6 +109,10 @@ def _call(tree: Syntax, names: Mapping[str, Array], functions: Mapping[str, str]
         case "slice":
             start, stop = (int(n) for n in others)
             return x[start:stop]
+        case "matrix":
+            return x.reshape([int(n) for n in others])
+        case "broadcast":
+            return np.full((int(others[0]), 1), x)
         case "concat":
             return _below([x, *others])
         case "head":

@@ -201,6 +201,14 @@ def _component(node: Expr, g: Expr) -> tuple[Expr]:
     return (build("pad", alone, attributes=(index, Size(x.shape[0]))),)
 
 
+def _matrix(node: Expr, g: Expr) -> tuple[Expr]:
+    return (build("flatten", g),)
+
+
+def _flatten(node: Expr, g: Expr) -> tuple[Expr]:
+    return (build("matrix", g, attributes=tuple(map(Size, node.args[0].shape))),)
+
+
 def _segments(node: Expr, g: Expr) -> tuple[Expr]:
     left = build("zeros_like", build("rest", node.args[0], attributes=node.attributes))
     return (build("unsegmented", g, left, attributes=node.attributes),)
@@ -244,6 +252,8 @@ RULES: dict[str, Rule] = {
     "component": _component,
     "slice": _slice,
     "pad": _pad,
+    "matrix": _matrix,
+    "flatten": _flatten,
     "concat": _concat,
     "broadcast": lambda node, g: (build("inner_sum", g),),
     "per_example": lambda node, g: (g, None),

@@ -269,6 +269,8 @@ MEANING: dict[str, Meaning] = {
     "component": _component,
     "slice": _slice,
     "pad": _pad,
+    "matrix": lambda node, x: x.reshape(tuple(map(_size, node.attributes))),
+    "flatten": lambda node, x: x.reshape(-1, 1),
     "concat": _concat,
     "broadcast": _broadcast,
     "per_example": _per_example,

@@ -88,6 +88,9 @@ SPECS: dict[str, Plain] = {
         vector_field={"kind": "mlp", "hidden": [7] * 12, "time_input": True}
     ),
     "mlp-shared": Case("mlp", mode="shared", integrator="midpoint").plain(),
+    "planar": Case("planar-mixture", integrator="rk4", mode="linear").plain(
+        vector_field={"kind": "planar-mixture", "width": 64, "hidden": [32, 32]}
+    ),
     "many-weights": many_weights(),
     "three-blocks": Case("three-blocks", integrator="rk4", mode="linear").plain(),
     "long-hamiltonian": custom(

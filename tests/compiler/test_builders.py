@@ -180,6 +180,7 @@ TIME = Mutation("vector_field", "a stale value", 0)
 EQUIVALENT: dict[str, dict[Mutation, str]] = {
     "shared-layer": {K_TRANSPOSED: SYMMETRIC, REVERSED: ALIKE},
     "shared-mlp": {TIME: NUMBER},
+    "shared-planar": {TIME: NUMBER},
     "linear-mlp": {TIME: NUMBER},
     "linear-blocks": {OTHER_BLOCK: UNUSED},
     "verlet-hamiltonian": {OTHER_BLOCK: UNUSED},

@@ -35,6 +35,7 @@ VARIABLES = {
     "K": variable("K", stored((n, n))),
     "D": variable("D", stored((m, n))),
     "W": variable("W", stored((n, m))),
+    "p": variable("p", columns((2 * n * m,), batch=False)),
 }
 SCOPE = {name: as_operator(v) for name, v in VARIABLES.items()}
 y = VARIABLES["y"]
@@ -73,6 +74,9 @@ TEXTS: dict[str, str] = {
     "y[2] * b + [a, y[0] ** 2, sin(y[1])]": "",
     "W @ tanh(D @ [y[1], a, y[0]] + c)": "",
     "W @ tanh(concat(y, t))": "W · diag tanh'([y; t]) · I[0:3]ᵀ",
+    "matrix(slice(p, 0, 12), 3, 4) @ tanh(matrix(slice(p, 12, 24), 4, 3) @ y + c)": (
+        "mat(p[0:12]) · diag tanh'(mat(p[12:24]) y + c) · mat(p[12:24])"
+    ),
     "sin(K @ tanh(K @ y))": "diag sin'(K tanh(K y)) · K · diag tanh'(K y) · K",
 }
 

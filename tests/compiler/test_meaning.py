@@ -53,6 +53,7 @@ M = variable("M", stored((2, 2)))
 x = variable("x", rows((2,)))
 e = variable("e", rows())
 p = variable("p", Type((2,), (NODE, BATCH), Layout.COLUMNS))
+p6 = variable("p6", columns((6,), batch=False))
 classes = variable("classes", rows((3,)))
 logs = variable("logs", columns((2,)))
 P = np.arange(18.0).reshape(3, 2, 3)
@@ -68,6 +69,7 @@ VALUES = {
     x: np.array([[1.0, 4], [2, 5], [3, 6]]),
     e: np.array([1.0, 2, 3]),
     p: P,
+    p6: np.arange(1.0, 7.0)[:, None],
     classes: np.array([2, 0, 1]),
     logs: np.array([[0.0, 5, 0], [np.log(3), 5, 0]]),
 }
@@ -114,6 +116,11 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
         (of("slice", p, at=(1, 2)), P[:, 1:]),
     ],
     "pad": [(of("pad", y, at=(1, 4)), [[0, 0, 0], [1, 2, 3], [4, 5, 6], [0, 0, 0]])],
+    "matrix": [
+        (of("matrix", p6, at=(2, 3)), [[1, 2, 3], [4, 5, 6]]),
+        (of("matrix", p6, at=(3, 2)), [[1, 2], [3, 4], [5, 6]]),
+    ],
+    "flatten": [(build("flatten", M), [[1], [2], [3], [4]])],
     "concat": [
         (build("concat", y, y), [[1, 2, 3], [4, 5, 6], [1, 2, 3], [4, 5, 6]]),
         (build("concat", b, b), [[7], [8], [7], [8]]),

@@ -12,7 +12,7 @@ import pytest
 
 import wellposed
 from wellposed.compiler.analysis import stability
-from wellposed.compiler.analysis.jacobian import eigenvalues, jacobians
+from wellposed.compiler.analysis.jacobian import eigenvalues, has_one_jacobian, jacobians
 from wellposed.compiler.analysis.numbers import Numbers, numbers_of
 from wellposed.compiler.analysis.seen import Seen, look_at
 from wellposed.compiler.analysis.spectrum import spectrum
@@ -21,7 +21,6 @@ from wellposed.compiler.front.load import examples
 from wellposed.compiler.pipeline import Compiled, compiled
 from wellposed.compiler.reference.reference import Reference
 from wellposed.data.dataset import Split
-from wellposed.spec.diagnostics import SpecError
 from wellposed.spec.integrators import RK4, Euler, Heun, Midpoint, Verlet
 from wellposed.spec.model import Spec
 
@@ -252,9 +251,15 @@ def test_eigenvalues_of_a_state_that_is_not_finite_are_not_numbers() -> None:
     assert np.isfinite(found[0]).all()
 
 
-def test_planned_kinds_are_refused() -> None:
-    with pytest.raises((SpecError, ValueError), match="not supported by this version"):
-        program("planar-mixture")
+@pytest.mark.parametrize("weights", ["shared", "per-step"])
+def test_matrices_that_a_network_of_time_makes_are_seen_through(weights: str) -> None:
+    """Nothing is claimed of all weights; the eigenvalues are those of Σ σ'(wᵢᵀ y + bᵢ) uᵢ wᵢᵀ."""
+    field = {"kind": "planar-mixture", "width": 2, "hidden": [3]}
+    p = program(field, time={"horizon": 2, "steps": 4, "weights": weights})
+    assert spectrum(p.problem) is None
+    assert not has_one_jacobian(p.problem)
+    (finding,) = analyse(p)
+    assert finding.code == "N202" and "Re λ in [" in finding.evidence
 
 
 @pytest.mark.parametrize("equation", ["log(b) * y", "exp(900 + y * y) - exp(900 + y * y) + b"])

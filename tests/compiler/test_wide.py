@@ -38,6 +38,13 @@ def network(state: int, steps: int = 8, mode: str = "per-step", **model: Any) ->
     return compiled(Spec.model_validate(plain))
 
 
+def test_a_network_of_time_may_give_more_numbers_than_a_state_has():
+    """64 units of 784 components: 100,416 numbers, where a dimension that is written has 65,536."""
+    field = {"kind": "planar-mixture", "width": 64, "hidden": [1]}
+    (last,) = (w for w in network(784, vector_field=field).problem.weights if w.name == "W2")
+    assert last.shape == (8, 64 * (2 * 784 + 1), 1)
+
+
 def numbers_at(case: Compiled) -> Numbers:
     return numbers_of(case, look_at(case.problem))
 

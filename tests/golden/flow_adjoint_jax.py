@@ -1,15 +1,16 @@
-"""flow-adjoint: y' = W₂ tanh(W₁ [y; t] + b₁) + b₂,  0 ≤ t ≤ T.
+"""flow-adjoint: y' = mat(p[6:12])ᵀ tanh(mat(p[0:6]) y + p[12:14]), p = W₂ tanh(W₁ t +
+    b₁) + b₂,  0 ≤ t ≤ T.
 
-Vector field   mlp, y ∈ ℝ³
+Vector field   planar-mixture, y ∈ ℝ³
 Integrator     Dormand–Prince 5(4), order 5
                T = 2, one solve; rtol 1e-05, atol 1e-07, at most 4,096 steps
-Weights        one weight shared by all steps; 43 numbers
+Weights        one weight shared by all steps; 86 numbers
 Gradient       the continuous adjoint, solved back from T with rtol 1e-05, atol 1e-07;
                keeps no state
 Readout        Wᵀ y + μ; 2 classes, softmax, cross-entropy
 Stability      nothing is known of the spectrum by construction
 
-Written by wellposed 0.1.0 (JAX) from the spec flow-adjoint, 291bd947.
+Written by wellposed 0.1.0 (JAX) from the spec flow-adjoint, fcef4f8c.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
@@ -57,10 +58,10 @@ def rng(seed: int, name: str) -> np.random.Generator:
 def init(seed: int = 2) -> dict[str, np.ndarray]:
     """Initial weights, drawn by NumPy: the same numbers in every backend."""
     weights = {
-        "W1": rng(seed, "W1").normal(0.0, (STATES + 1) ** -0.5, (4, STATES + 1)),
+        "W1": rng(seed, "W1").normal(0.0, 1**-0.5, (4, 1)),
         "b1": np.zeros(4),
-        "W2": rng(seed, "W2").normal(0.0, 4**-0.5, (STATES, 4)),
-        "b2": np.zeros(STATES),
+        "W2": rng(seed, "W2").normal(0.0, 4**-0.5, (14, 4)),
+        "b2": np.zeros(14),
         "W": rng(seed, "W").normal(0.0, STATES**-0.5, (STATES, CLASSES)),
         "mu": np.zeros(CLASSES),
     }
@@ -84,10 +85,10 @@ def check_targets(x: Array, targets: Array) -> None:
 def check_weights(weights: Weights) -> None:
     """Refuse weights of another network, or of another number of steps."""
     shapes = {
-        "W1": (4, STATES + 1),
+        "W1": (4, 1),
         "b1": (4,),
-        "W2": (STATES, 4),
-        "b2": (STATES,),
+        "W2": (14, 4),
+        "b2": (14,),
         "W": (STATES, CLASSES),
         "mu": (CLASSES,),
     }
@@ -151,9 +152,11 @@ def integrate(
 
 
 def dy_dt(t: Array, y: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Array:
-    """y' = W₂ tanh(W₁ [y; t] + b₁) + b₂."""
-    u1 = W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1
-    return W2 @ jnp.tanh(u1) + b2
+    """y' = mat(p[6:12])ᵀ tanh(mat(p[0:6]) y + p[12:14]), p = W₂ tanh(W₁ t + b₁) +
+    b₂.
+    """
+    p = W2 @ jnp.tanh(W1 @ jnp.broadcast_to(t, (1, 1)) + b1) + b2
+    return p[6:12].reshape(2, 3).T @ jnp.tanh(p[:6].reshape(2, 3) @ y + p[12:])
 
 
 def layer_weights(weights: Weights) -> Layer:
