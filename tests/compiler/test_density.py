@@ -255,8 +255,8 @@ def test_energies_are_those_of_the_paper(name: str) -> None:
 def test_the_evidence_is_that_of_scipy() -> None:
     task = {"kind": "density", "target": {"energy": "sum(y ** 4) / 4 + y[0] * y[1]"}}
     problem = compiled(density("density-target", task=task)).problem
-    expected, _ = dblquad(lambda a, b: np.exp(-(a**4 + b**4) / 4 - a * b), -8, 8, -8, 8)
-    assert log_evidence(problem) == pytest.approx(np.log(expected), rel=1e-9)
+    mass: Any = dblquad(lambda a, b: np.exp(-(a**4 + b**4) / 4 - a * b), -8, 8, -8, 8)
+    assert log_evidence(problem) == pytest.approx(np.log(mass[0]), rel=1e-9)
 
 
 def test_the_loss_of_a_target_is_its_kl() -> None:
