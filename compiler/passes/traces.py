@@ -31,7 +31,8 @@ def trace(words: Words, y: Expr) -> Expr | None:
     """tr ∂f/∂y for every example, in closed form; None where a word has none.
 
     A word is turned around until it is tr(M₁ D₁ M₂ D₂) = d₂ᵀ (M₁ ⊙ M₂ᵀ) d₁, or shorter: of one
-    diagonal Σᵢ dᵢ Mᵢᵢ, of a column and a row what is between them.
+    diagonal Σᵢ dᵢ Mᵢᵢ, of a column and a row what is between them. Of a product only the diagonal
+    is computed: (A B)ᵢᵢ = Σⱼ Aᵢⱼ Bⱼᵢ.
     """
     terms: list[Expr] = []
     for word in words:
@@ -71,13 +72,29 @@ def _trace_of(factors: Sequence[Factor], y: Expr) -> Expr | None:
     matrices, diagonals = turned
     match diagonals:
         case []:
-            return build("sum", build("diagonal", matrices[0]))
+            return _sum_of_diagonal(matrices[0])
         case [d]:
-            return build("inner_sum", d * build("diagonal", matrices[0]))
+            return build("inner_sum", d * _diagonal(matrices[0]))
         case [d1, d2]:
             inner = matrices[0] * matrices[1].T
             return build("inner_sum", d2 * (inner @ d1))
     return None
+
+
+def _sum_of_diagonal(matrix: Expr) -> Expr:
+    if matrix.op == "matmul":
+        a, b = matrix.args
+        return build("inner_sum", a * b.T)
+    return build("sum", build("diagonal", matrix))
+
+
+def _diagonal(matrix: Expr) -> Expr:
+    """As a column; of a product (A ⊙ Bᵀ) 1."""
+    if matrix.op == "matmul":
+        a, b = matrix.args
+        ones = build("broadcast", constant(1), attributes=(Size(a.shape[1]),))
+        return (a * b.T) @ ones
+    return build("diagonal", matrix)
 
 
 def _between(factors: list[Factor], column: Column, y: Expr) -> Expr | None:
