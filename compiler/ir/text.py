@@ -161,12 +161,20 @@ def _wrapped(e: Expr, least: int) -> str:
 def _product(e: Expr) -> str:
     """Juxtaposition; `⊙` between vectors, `·` between numbers, which would run together."""
     a, b = e.args
-    left, right = _wrapped(a, PRODUCT), _wrapped(b, POWER)
-    if e.op == "mul" and a.shape and b.shape:
+    is_applied = e.op == "matmul" and _is_by_entries(a)
+    left, right = _wrapped(a, POWER if is_applied else PRODUCT), _wrapped(b, POWER)
+    if _is_by_entries(e):
         return f"{left} ⊙ {right}"
     last = left.rsplit(" ", 1)[-1].lstrip("-−")
     between = " · " if last[0] in _NUMERALS and right[0] in _NUMERALS else " "
     return f"{left}{between}{right}"
+
+
+def _is_by_entries(e: Expr) -> bool:
+    """Is it a ⊙ b, also as an operator?"""
+    while e.op in ("dense", "entries"):
+        (e,) = e.args
+    return e.op == "mul" and all(x.shape for x in e.args)
 
 
 def _quotient(a: Expr, b: Expr) -> tuple[str, int]:

@@ -31,7 +31,8 @@ def trace(words: Words, y: Expr) -> Expr | None:
     """tr ∂f/∂y for every example, in closed form; None where a word has none.
 
     A word is turned around until it is tr(M₁ D₁ M₂ D₂) = d₂ᵀ (M₁ ⊙ M₂ᵀ) d₁, or shorter: of one
-    diagonal Σᵢ dᵢ Mᵢᵢ, of a column and a row what is between them.
+    diagonal Σᵢ dᵢ Mᵢᵢ, of a column and a row what is between them. Of a product only the diagonal
+    is computed: (A B)ᵢᵢ = Σⱼ Aᵢⱼ Bⱼᵢ.
     """
     terms: list[Expr] = []
     for word in words:

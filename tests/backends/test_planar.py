@@ -11,6 +11,7 @@ from specs import Case, random_weights
 import wellposed
 from wellposed.compiler.analysis.jacobian import layer_at
 from wellposed.compiler.analysis.spectrum import jacobian_words
+from wellposed.compiler.ir.expr import walk
 from wellposed.compiler.ir.operators import arrays
 from wellposed.compiler.passes.traces import trace
 from wellposed.compiler.pipeline import Compiled
@@ -66,6 +67,7 @@ def test_the_trace_in_closed_form_is_that_of_autograd(mode: str):
     state = problem.first.variable
     closed = trace(jacobian_words(problem)["y", "y"], state)
     assert closed is not None
+    assert (5, 5) not in {node.shape for node in walk(closed)}  # of W Uᵀ the diagonal alone
     time = np.asarray(T)
     values = layer_at(problem, Reference(case.module), weights, time)
     found = evaluate(arrays(closed), values | {problem.t: time, state: y.T})

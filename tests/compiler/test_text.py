@@ -6,7 +6,7 @@ import pytest
 
 from wellposed.compiler.ir.expr import Expr, variable
 from wellposed.compiler.ir.operators import as_operator
-from wellposed.compiler.ir.text import mathematics
+from wellposed.compiler.ir.text import equations, mathematics
 from wellposed.compiler.ir.types import columns, stored
 from wellposed.compiler.language.elaborate import elaborate
 
@@ -76,3 +76,17 @@ def test_a_sum_reaches_no_farther_than_it_is_written(text: str, written: str):
 )
 def test_a_quotient_reaches_no_farther_than_it_is_written(text: str, written: str):
     assert formula(text) == written
+
+
+def test_a_product_by_entries_is_one_factor():
+    assert formula("(K * K) @ y") == "(K ⊙ K) y"
+    assert formula("(2 * K) @ y") == "2 K y"
+
+
+def test_a_vector_of_which_matrices_are_read_is_written_once():
+    field = elaborate(
+        "matrix(slice(K @ b, 0, 2), 1, 2).T @ (sum(y) * slice(K @ b, 2, 3))",
+        {**SCOPE, "b": variable("b", columns((3,), batch=False))},
+        catalogue=True,
+    )
+    assert equations({"y": field}) == ["y' = mat(p[0:2])ᵀ ((Σ y) p[2:3]), p = K b"]
