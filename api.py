@@ -18,6 +18,7 @@ from .backends.model import ArgumentError, Model, checked_weights
 from .backends.registry import get
 from .backends.texts import text_of
 from .backends.threads import Threaded, Threads, cores, on_threads, threads_for
+from .compiler.analysis.halved import step_matters
 from .compiler.analysis.oddities import majority, oddities
 from .compiler.front.facts import Facts, facts_of
 from .compiler.front.load import find, load
@@ -275,6 +276,8 @@ def _train(
         result = train_in(problem, model, problem.dataset, folder, **how)
         accuracy = result.metrics[-1].get("train_accuracy") if result.metrics else None
         shown.warn(majority(problem.spec, problem.dataset, accuracy))
+        rows = None if problem.problem.is_matched else problem.dataset.train.x
+        shown.warn(step_matters(problem, result.weights, rows))
         if plots and result.status not in INTERRUPTED:
             given = result.weights, result.metrics, last_epoch(result.metrics)
             draw_run(problem, model, *given, folder / PLOTS)

@@ -53,7 +53,7 @@ def numpy_rows(np: str) -> dict[str, Row]:
         "pad_first": Row(f"{np}.concatenate([{zero}, {{0}}])"),
         "zeros_like": Row(f"{np}.zeros_like({{0}})"),
         "diagonal": Row(f"{np}.diagonal({{0}}, axis1=-2, axis2=-1)[..., None]"),
-        "product_diagonal": Row("({0:product} * {1:atom}.mT).sum(axis=-1, keepdims=True)"),
+        "row_sums": Row("{0:atom}.sum(axis=-1, keepdims=True)"),
         "eye": Row(eye),
         "units": Row(lambda node, named: f"{eye(node, named)}[..., None]"),
         "times": Row(times, PRODUCT),

@@ -84,7 +84,7 @@ TORCH = Dialect(
         "zeros_like": Row("torch.zeros_like({0})"),
         "put": Row("torch.zeros_like({2}).select_scatter({0}, 0, {1})"),
         "diagonal": Row("{0:atom}.diagonal(dim1=-2, dim2=-1)[..., None]"),
-        "product_diagonal": Row("({0:product} * {1:atom}.mT).sum(dim=-1, keepdim=True)"),
+        "row_sums": Row("{0:atom}.sum(dim=-1, keepdim=True)"),
         "eye": Row(_eye),
         "units": Row(lambda node, named: f"{_eye(node, named)}[..., None]"),
         "times": Row(_times, PRODUCT),

@@ -80,6 +80,7 @@ CODES: dict[str, str] = {
     "W305": "no better than naming one class",
     "W306": "a training without labels or targets",
     "W307": "a tolerance finer than the dtype",
+    "W308": "log-densities that depend on the step",
     "N201": "stable by construction",
     "N202": "nothing is known by construction",
     "N203": "decays",

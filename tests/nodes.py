@@ -154,7 +154,7 @@ OTHERS: dict[str, list[Expr]] = {
         over(states, NODE, BATCH),
     ],
     "diagonal": [build("diagonal", square)],
-    "product_diagonal": [build("product_diagonal", square, square)],
+    "row_sums": [build("row_sums", square)],
     "outer": [build("outer", column, short), build("outer", row, row)],
     "put": [build("put", matrix, index, stack)],
     "scalar": [build("scalar", time, column)],

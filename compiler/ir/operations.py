@@ -149,8 +149,10 @@ def _diagonal(_: Attributes, x: Type) -> Type:
     return Type(x.shape[:1], x.axes, Layout.COLUMNS)
 
 
-def _product_diagonal(_: Attributes, left: Type, right: Type) -> Type:
-    return _diagonal((), _matmul((), left, right))
+def _row_sums(_: Attributes, x: Type) -> Type:
+    if x.is_operator or x.rank != 2:
+        raise ShapeError(f"{x} has no rows")
+    return Type(x.shape[:1], x.axes, Layout.COLUMNS)
 
 
 def _slice(attributes: Attributes, x: Type) -> Type:
@@ -290,8 +292,8 @@ OPERATIONS: dict[str, Operation] = {
     "entries": _moving(_entries, cheap=True),
     # Mᵢᵢ as a column
     "diagonal": _moving(_diagonal),
-    # Σⱼ Aᵢⱼ Bⱼᵢ as a column: the diagonal of A B, which is not formed
-    "product_diagonal": Operation(_product_diagonal),
+    # Σⱼ Mᵢⱼ as a column
+    "row_sums": Operation(_row_sums),
     "sum": Operation(_sum),
     "inner_sum": Operation(_inner_sum),
     "reduce": Operation(_reduce),

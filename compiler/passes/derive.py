@@ -144,10 +144,8 @@ def _diagonal(node: Expr, g: Expr) -> tuple[Expr]:
     return (_rows(g, size) * eye(size),)
 
 
-def _product_diagonal(node: Expr, g: Expr) -> tuple[Expr, Expr]:
-    left, right = node.args
-    along = _rows(g, Size(left.shape[1]))
-    return along * right.T, (along * left).T
+def _row_sums(node: Expr, g: Expr) -> tuple[Expr]:
+    return (_rows(g, Size(node.args[0].shape[1])),)
 
 
 def _rows(g: Expr, size: Size) -> Expr:
@@ -246,7 +244,7 @@ RULES: dict[str, Rule] = {
     "sum": _sum,
     "inner_sum": _inner_sum,
     "diagonal": _diagonal,
-    "product_diagonal": _product_diagonal,
+    "row_sums": _row_sums,
     "reduce": _reduce,
     "mean": _mean,
     "component": _component,

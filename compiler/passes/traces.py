@@ -82,9 +82,10 @@ def _trace_of(factors: Sequence[Factor], y: Expr) -> Expr | None:
 
 
 def _diagonal(array: Expr) -> Expr:
-    """As a column; of a product without forming it."""
+    """As a column; of a product A B, which is not formed, Σⱼ Aᵢⱼ Bⱼᵢ."""
     if array.op == "matmul":
-        return build("product_diagonal", *array.args)
+        a, b = array.args
+        return build("row_sums", a * (b.args[0] if b.op == "transpose" else b.T))
     return build("diagonal", array)
 
 

@@ -263,7 +263,7 @@ MEANING: dict[str, Meaning] = {
     "sum": _sum,
     "inner_sum": _inner_sum,
     "diagonal": lambda node, x: np.diagonal(x, axis1=-2, axis2=-1)[..., None],
-    "product_diagonal": lambda node, a, b: (a * np.matrix_transpose(b)).sum(-1, keepdims=True),
+    "row_sums": lambda node, x: x.sum(axis=-1, keepdims=True),
     "reduce": _reduce,
     "mean": _function(np.mean),
     "component": _component,

@@ -73,7 +73,7 @@ VALUES = {
     classes: np.array([2, 0, 1]),
     logs: np.array([[0.0, 5, 0], [np.log(3), 5, 0]]),
 }
-SIZES = {"s": 3, "N": 2, "L": 5, "ends": 2}
+SIZES = {"s": 3, "N": 2, "L": 5, "ends": 2, "probes": 2}
 CUT = (Axis("five"), Axis("segment"), Axis("inner"), Axis("left"), Size(2), Size(2))
 
 
@@ -168,7 +168,7 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     ],
     "mean": [(build("mean", e), 2)],
     "diagonal": [(build("diagonal", M), [[1], [4]])],
-    "product_diagonal": [(build("product_diagonal", M, M.T), [[5], [25]])],
+    "row_sums": [(build("row_sums", M), [[3], [7]])],
     "head": [(build("head", w), [[1, 2], [3, 4]])],
     "tail": [(build("tail", w), [[3, 4], [5, 6]])],
     "pad_last": [(build("pad_last", steps), [[1, 2], [3, 4], [0, 0]])],

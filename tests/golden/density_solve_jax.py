@@ -112,8 +112,8 @@ def dy_dt(t: Array, y: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Arr
 def dlogp_dt(t: Array, y: Array, W1: Array, b1: Array, W2: Array) -> Array:
     """(log p)' = −tr ∂f/∂y, in closed form."""
     u1 = W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1
-    u2 = (W1[:, :2] * W2.mT).sum(axis=-1, keepdims=True)
-    return -((1 - jnp.tanh(u1) ** 2) * u2).sum(axis=0, keepdims=True)
+    u2 = (1 - jnp.tanh(u1) ** 2) * (W1[:, :2] * W2.T).sum(axis=-1, keepdims=True)
+    return -u2.sum(axis=0, keepdims=True)
 
 
 def density_slopes(

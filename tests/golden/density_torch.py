@@ -73,8 +73,7 @@ def dy_dt(
 def dlogp_dt(t: Tensor, y: Tensor, W1: Tensor, b1: Tensor, W2: Tensor) -> Tensor:
     """(log p)' = −tr ∂f/∂y, in closed form."""
     u1 = 1 - torch.tanh(W1 @ torch.cat([y, t.expand(1, y.shape[1])]) + b1) ** 2
-    u2 = u1 * (W1[:, :2] * W2.mT).sum(dim=-1, keepdim=True)
-    return -u2.sum(dim=0, keepdim=True)
+    return -(u1 * (W1[:, :2] * W2.T).sum(dim=-1, keepdim=True)).sum(dim=0, keepdim=True)
 
 
 def step(
