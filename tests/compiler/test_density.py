@@ -13,6 +13,7 @@ from scipy.stats import multivariate_normal, norm
 
 from wellposed import compile
 from wellposed.backends.model import ArgumentError
+from wellposed.compiler.analysis.halved import step_matters
 from wellposed.compiler.front.facts import Facts
 from wellposed.compiler.front.lower import lower
 from wellposed.compiler.pipeline import compiled
@@ -334,3 +335,18 @@ def test_what_does_not_go_together_is_refused_in_place(what: str) -> None:
 def test_a_divergence_is_of_a_density() -> None:
     with pytest.raises(Exception, match="divergence is a key of task: density"):
         lower(density("density", task="classification"), Facts())
+
+
+# --- the step ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["shared", "per-step", "linear"])
+def test_a_step_that_makes_the_density_is_said(mode: str) -> None:
+    """Weights so large that 4 steps do not resolve them, and the same with 64 steps."""
+    for steps, size, expected in ((4, 4.0, ["W308"]), (64, 1.0, [])):
+        time = {"horizon": 1, "steps": steps, "weights": mode}
+        made = compiled(density("density", model={"time": time}))
+        weights = {n: size * np.ones_like(w) for n, w in compile(made.spec, "numpy").init().items()}
+        found = step_matters(made, weights, rows(2))
+        assert [each.code for each in found] == expected
+    assert step_matters(compiled(density("density-solve")), weights, None) == []
