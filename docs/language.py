@@ -22,6 +22,7 @@ from wellposed.compiler.front.names import TAKEN
 from wellposed.compiler.ir.elementary import FUNCTIONS, PUBLIC
 from wellposed.spec.codes import CODES
 from wellposed.spec.data import Data
+from wellposed.spec.density import Divergence
 from wellposed.spec.initializers import Initializer
 from wellposed.spec.integrators import Integrator
 from wellposed.spec.model import Gradient, Lift, Model, Spec, Task, Time
@@ -46,7 +47,8 @@ NODES: dict[str, type[Node]] = {
     for c in (
         *(Spec, Model, Time, Train, CustomWeight, Network, Task, Data, Lift, VectorField),
         Parametrization,
-        *(Integrator, Gradient, Readout, Initializer, Regularizer, Optimizer, Schedule),
+        *(Integrator, Gradient, Divergence, Readout, Initializer, Regularizer),
+        *(Optimizer, Schedule),
     )
 }
 PARENTS: tuple[type[Node], ...] = (Spec, Model, Train)
@@ -126,6 +128,8 @@ def _words(annotation: Any, metadata: tuple[Any, ...] = (), plural: str = "") ->
         fields = annotation.model_fields.values()
         if not issubclass(annotation, Family) and not any(map(FieldInfo.is_required, fields)):
             return f"`{_yaml(annotation())}`"  # small enough to stand here
+        if annotation not in NODES.values():
+            return f"`{{{', '.join(f'{name}: …' for name in annotation.model_fields)}}}`"
         return f"[below](#{_place(annotation)[0]})"
     return f"{NAMES[annotation]}{plural * (annotation in (int, float, str))}{_range(metadata)}"
 

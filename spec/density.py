@@ -61,10 +61,6 @@ def _interval(box: tuple[float, float]) -> tuple[float, float]:
 Box = Annotated[
     tuple[float, float],
     AfterValidator(_interval),
-    Field(
-        description="low and high of every component: beyond, the energy rises as "
-        "50 ‖y − clip(y, low, high)‖²; by default [-4, 4] for potential-2 to potential-4"
-    ),
     Why("outside of it the density of the target all but vanishes"),
 ]
 

@@ -54,7 +54,13 @@ class Density(Task, kind="density"):
     target: Annotated[
         Target | None, Field(description="e⁻ᵁ is matched, U by its name or as an expression")
     ] = None
-    box: Annotated[Box | None, Field(description="the box of the target")] = None
+    box: Annotated[
+        Box | None,
+        Field(
+            description="[low, high] of every component: beyond, the energy rises as "
+            "50 ‖y − clip(y, low, high)‖²; by default [-4, 4] for potential-2 to potential-4"
+        ),
+    ] = None
     samples: Annotated[
         int, Field(ge=1, le=1_000_000, description="rows of the base, drawn anew for each step")
     ] = 1000

@@ -31,6 +31,7 @@ REGRESSION = {"task": "regression"}
 SECOND_ORDER = {"vector_field": "second-order", "integrator": "leapfrog"}
 ADAPTIVE = {"integrator": "dopri5", "time": "{horizon: 1}"}
 HAMILTONIAN = {"vector_field": "hamiltonian", "integrator": "verlet"}
+WITHOUT = {k: v for k, v in MODEL.items() if k != "readout"}
 BASES: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
     ({}, MODEL),
     ({}, MODEL | {"state": "64", "readout": CLASSIFIER}),  # the digits
@@ -38,7 +39,8 @@ BASES: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
     ({}, MODEL | HAMILTONIAN),
     ({}, MODEL | ADAPTIVE),
     (REGRESSION, MODEL | {"readout": "regression"}),
-    ({}, {k: v for k, v in MODEL.items() if k != "readout"}),  # of a task that says nothing
+    ({}, WITHOUT),  # of a task that says nothing
+    ({"task": "density"}, WITHOUT | {"integrator": "euler"}),
 )
 """What a line may stand in: keys of the spec and of its model, but for the key of the line."""
 

@@ -132,7 +132,7 @@ def _numbers(problem: Problem) -> Iterator[Constant]:
     seen = {"H"}
     roots = [(side, "", "") for side in problem.rhs.values()]
     if problem.density is not None:
-        roots.append((problem.density.trace, "", ""))
+        roots += [(e, "", "") for e in (problem.density.trace, problem.density.energy) if e]
     roots += [(w.definition, w.name, f"_{w.name}") for w in problem.layer]
     roots += [(p.value, p.regularizer.kind, "") for p in problem.penalties]
     for root, what, mark in roots:

@@ -18,6 +18,7 @@ from wellposed.checking.inline import run_fast
 from wellposed.checking.ladder import check
 from wellposed.checking.selftest.plant import replaced
 from wellposed.compiler.pipeline import compiled
+from wellposed.spec.density import ENERGIES
 from wellposed.spec.model import Spec
 
 RUNGS = ("L0", "L1", "L2", "L3")
@@ -130,3 +131,12 @@ def test_both_backends_draw_the_same() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-12)
     one, other = (m.sample(weights, 4, 9) for m in ours.values())
     np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+@pytest.mark.parametrize("target", [*ENERGIES, "sum(abs(y - 1) ** 3) / pi"])
+def test_every_energy_is_written_in_both(target: str) -> None:
+    given = target if target in ENERGIES else {"energy": target}
+    spec = density("density-target", task={"kind": "density", "target": given, "box": [-2, 2]})
+    weights, x = wellposed.compile(spec, "numpy").init(), 3 * np.eye(2)
+    losses = [wellposed.compile(spec, b).loss(weights, x) for b in ("numpy", *BACKENDS)]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-12)
