@@ -95,6 +95,8 @@ def test_an_example_is_described_in_full(name: str) -> None:
 def test_the_backends_agree_with_the_reference(name: str) -> None:
     report = check(wellposed.load(name), steps=20, run=inline.run)
     assert report.passed, report.message
+    if compiled(wellposed.load(name)).problem.is_adaptive:
+        return  # no three points of rounding: each dtype takes steps of its own
     single = [(r.worst, r.between) for r in report.rungs if r.rung == "L7"]
     ratios = [error / other for error, other in single if error and other]
     assert len(ratios) >= 2

@@ -1,0 +1,298 @@
+"""ring-flow: y' = mat(p[16:32])ᵀ tanh(mat(p[0:16]) y + p[32:40]), p = W₂ tanh(W₁ t +
+    b₁) + b₂,  0 ≤ t ≤ T.
+
+Vector field   planar-mixture, y ∈ ℝ²
+Integrator     classical Runge–Kutta 4, order 4
+               N = 20 steps of h = T/N = 1/20 = 0.05
+Weights        one weight shared by all steps; 712 numbers
+Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace in closed form
+Stability      nothing is known of the spectrum by construction
+Reference      R. T. Q. Chen et al. (2018). Neural Ordinary Differential Equations.
+               NeurIPS. arXiv:1806.07366, section 4
+
+Written by wellposed 0.1.0 (PyTorch) from the spec ring-flow, 83f62392.
+It imports nothing of wellposed: change the spec and compile again, or own this file.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+Layer = tuple[Tensor, ...]
+
+FEATURES = 2  # d
+STATES = 2  # n
+HORIZON, STEPS = 1, 20  # T, N
+H = HORIZON / STEPS  # h = T/N
+NORMALIZER = 1.8378770664093453  # n/2 log 2π, of the standard normal
+
+
+def rng(seed: int, name: str) -> np.random.Generator:
+    """A generator for every weight: they do not depend on each other."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
+def init(seed: int = 0) -> dict[str, np.ndarray]:
+    """Initial weights, drawn by NumPy: the same numbers in every backend."""
+    weights = {
+        "W1": rng(seed, "W1").normal(0.0, 1**-0.5, (16, 1)),
+        "b1": np.zeros(16),
+        "W2": rng(seed, "W2").normal(0.0, 16**-0.5, (40, 16)),
+        "b2": np.zeros(40),
+    }
+    return {name: value.astype("float32") for name, value in weights.items()}
+
+
+def check_rows(rows: Tensor, columns: int, name: str) -> None:
+    """Refuse what is not one row for each example."""
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name} is {tuple(rows.shape)}, not (s, {columns})")
+
+
+def check_weights(weights: dict[str, np.ndarray]) -> None:
+    """Refuse weights of another network, or of another number of steps."""
+    shapes = {
+        "W1": (16, 1),
+        "b1": (16,),
+        "W2": (40, 16),
+        "b2": (40,),
+    }
+    found = {name: value.shape for name, value in weights.items()}
+    if found != shapes:
+        raise ValueError(f"weights are {found}, not {shapes}")
+
+
+def dy_dt(
+    t: Tensor, y: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
+) -> Tensor:
+    """y' = mat(p[16:32])ᵀ tanh(mat(p[0:16]) y + p[32:40]), p = W₂ tanh(W₁ t + b₁) +
+    b₂.
+    """
+    p = W2 @ torch.tanh(W1 @ t.expand(1, 1) + b1) + b2
+    return p[16:32].reshape(8, 2).T @ torch.tanh(p[:16].reshape(8, 2) @ y + p[32:])
+
+
+def dlogp_dt(
+    t: Tensor, y: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
+) -> Tensor:
+    """(log p)' = −tr ∂f/∂y, in closed form."""
+    p = W2 @ torch.tanh(W1 @ t.expand(1, 1) + b1) + b2
+    u1 = 1 - torch.tanh(p[:16].reshape(8, 2) @ y + p[32:]) ** 2
+    u2 = p[:16].reshape(8, 2) * p[16:32].reshape(8, 2)
+    return -(u1 * u2.sum(dim=-1, keepdim=True)).sum(dim=0, keepdim=True)
+
+
+def step(
+    y: Tensor, t: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
+) -> Tensor:
+    """Classical Runge–Kutta 4: y + h/6 (k₁ + 2 k₂ + 2 k₃ + k₄); k₁ = f(t, y),
+    k₂ = f(t + h/2, y + h/2 k₁), k₃ = f(t + h/2, y + h/2 k₂),
+    k₄ = f(t + h, y + h k₃).
+    """
+    k1 = dy_dt(t, y, W1, b1, W2, b2)
+    k2 = dy_dt(t + H / 2, y + H / 2 * k1, W1, b1, W2, b2)
+    k3 = dy_dt(t + H / 2, y + H / 2 * k2, W1, b1, W2, b2)
+    k4 = dy_dt(t + H, y + H * k3, W1, b1, W2, b2)
+    return y + H / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def density_step(
+    y: Tensor, logp: Tensor, t: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
+) -> State:
+    """Classical Runge–Kutta 4: y + h/6 (k₁ + 2 k₂ + 2 k₃ + k₄); k₁ = f(t, y),
+    k₂ = f(t + h/2, y + h/2 k₁), k₃ = f(t + h/2, y + h/2 k₂),
+    k₄ = f(t + h, y + h k₃).
+    """
+    k1_y = dy_dt(t, y, W1, b1, W2, b2)
+    k1_logp = dlogp_dt(t, y, W1, b1, W2, b2)
+    y2 = y + H / 2 * k1_y
+    k2_y = dy_dt(t + H / 2, y2, W1, b1, W2, b2)
+    k2_logp = dlogp_dt(t + H / 2, y2, W1, b1, W2, b2)
+    y3 = y + H / 2 * k2_y
+    k3_y = dy_dt(t + H / 2, y3, W1, b1, W2, b2)
+    k3_logp = dlogp_dt(t + H / 2, y3, W1, b1, W2, b2)
+    y4 = y + H * k3_y
+    k4_y = dy_dt(t + H, y4, W1, b1, W2, b2)
+    k4_logp = dlogp_dt(t + H, y4, W1, b1, W2, b2)
+    return (
+        y + H / 6 * (k1_y + 2 * k2_y + 2 * k3_y + k4_y),
+        logp + H / 6 * (k1_logp + 2 * k2_logp + 2 * k3_logp + k4_logp),
+    )
+
+
+def reverse_step(
+    y: Tensor, t: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
+) -> Tensor:
+    """Classical Runge–Kutta 4 from t + h to t: the step by −h."""
+    k1 = dy_dt(t + H, y, W1, b1, W2, b2)
+    k2 = dy_dt(t + H / 2, y - H / 2 * k1, W1, b1, W2, b2)
+    k3 = dy_dt(t + H / 2, y - H / 2 * k2, W1, b1, W2, b2)
+    k4 = dy_dt(t, y - H * k3, W1, b1, W2, b2)
+    return y - H / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def density_reverse_step(
+    y: Tensor, logp: Tensor, t: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
+) -> State:
+    """Classical Runge–Kutta 4 from t + h to t: the step by −h."""
+    k1_y = dy_dt(t + H, y, W1, b1, W2, b2)
+    k1_logp = dlogp_dt(t + H, y, W1, b1, W2, b2)
+    y2 = y - H / 2 * k1_y
+    k2_y = dy_dt(t + H / 2, y2, W1, b1, W2, b2)
+    k2_logp = dlogp_dt(t + H / 2, y2, W1, b1, W2, b2)
+    y3 = y - H / 2 * k2_y
+    k3_y = dy_dt(t + H / 2, y3, W1, b1, W2, b2)
+    k3_logp = dlogp_dt(t + H / 2, y3, W1, b1, W2, b2)
+    y4 = y - H * k3_y
+    k4_y = dy_dt(t, y4, W1, b1, W2, b2)
+    k4_logp = dlogp_dt(t, y4, W1, b1, W2, b2)
+    return (
+        y - H / 6 * (k1_y + 2 * k2_y + 2 * k3_y + k4_y),
+        logp - H / 6 * (k1_logp + 2 * k2_logp + 2 * k3_logp + k4_logp),
+    )
+
+
+def energy(y: Tensor) -> Tensor:
+    """U of every column: the target is e⁻ᵁ but for a factor."""
+    u1 = ((y[0:1] - 2) / 0.6) ** 2 / 2
+    u2 = ((torch.sqrt((y**2).sum(dim=0, keepdim=True)) - 2) / 0.4) ** 2 / 2 + u1
+    return u2 - F.softplus(u1 - ((y[0:1] + 2) / 0.6) ** 2 / 2, threshold=40)
+
+
+class Network(nn.Module):
+    """ring-flow: see the head of this file."""
+
+    def __init__(self, weights: dict[str, np.ndarray] | None = None) -> None:
+        super().__init__()
+        weights = init() if weights is None else weights
+        check_weights(weights)
+        self.W1 = nn.Parameter(torch.tensor(weights["W1"]))  # (16, 1)
+        self.b1 = nn.Parameter(torch.tensor(weights["b1"]))  # (16,)
+        self.W2 = nn.Parameter(torch.tensor(weights["W2"]))  # (40, 16)
+        self.b2 = nn.Parameter(torch.tensor(weights["b2"]))  # (40,)
+
+    def layer_weights(self) -> Layer:
+        """The one layer's weights; vectors as columns."""
+        return self.W1, self.b1[:, None], self.W2, self.b2[:, None]
+
+    def initial_state(self, x: Tensor) -> Tensor:
+        """y(0) = x; one column per example."""
+        check_rows(x, FEATURES, "x")
+        return x.T.contiguous()
+
+    def final_state(self, x: Tensor) -> Tensor:
+        """y(T), one column per example."""
+        y = self.initial_state(x)
+        layer = self.layer_weights()
+        for t in H * torch.arange(STEPS, dtype=x.dtype, device=x.device):
+            y = step(y, t, *layer)
+        return y
+
+    def trajectory(self, x: Tensor) -> Tensor:
+        """y at t_0, …, t_N: (N + 1, s, 2)."""
+        y = self.initial_state(x)
+        layer = self.layer_weights()
+        ys = [y]
+        for t in H * torch.arange(STEPS, dtype=x.dtype, device=x.device):
+            y = step(y, t, *layer)
+            ys.append(y)
+        return torch.stack(ys).mT
+
+    def vector_field(self, t: float, y: Tensor) -> Tensor:
+        """f(t, y), rows (s, 2) in and out."""
+        check_rows(y, STATES, "y")
+        layer = self.layer_weights()
+        time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
+        y = y.T
+        return dy_dt(time, y, *layer).T
+
+    def divergence(self, t: float, y: Tensor) -> Tensor:
+        """tr ∂f/∂y of rows (s, 2): (s,)."""
+        check_rows(y, STATES, "y")
+        layer = self.layer_weights()
+        time = torch.as_tensor(t, dtype=y.dtype, device=y.device)
+        y = y.T
+        rate = dlogp_dt(time, y, *layer)
+        return -rate[0]
+
+    def density_state(self, x: Tensor) -> State:
+        """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
+        y = self.initial_state(x)
+        logp = y.new_zeros(1, y.shape[1])
+        layer = self.layer_weights()
+        for t in H * torch.arange(STEPS, dtype=x.dtype, device=x.device):
+            y, logp = density_step(y, logp, t, *layer)
+        return y, logp
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """log p(x) = log N(y(T); 0, I) + ∫ tr ∂f/∂y dt of each row: (s,)."""
+        check_rows(x, FEATURES, "x")
+        y, logp = self.density_state(x)
+        log_p = -(y**2).sum(dim=0, keepdim=True) / 2 - NORMALIZER - logp
+        return log_p[0]
+
+    def sample(self, z: Tensor) -> Tensor:
+        """Rows z of the base, which is y(T), as rows of the data: (s, 2)."""
+        check_rows(z, FEATURES, "z")
+        y = self.initial_state(z)
+        layer = self.layer_weights()
+        for t in reversed(
+            list(H * torch.arange(STEPS, dtype=z.dtype, device=z.device))
+        ):
+            y = reverse_step(y, t, *layer)
+        return y.T
+
+    def density_state_of_base(self, x: Tensor) -> State:
+        """y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example."""
+        layer = self.layer_weights()
+        y = self.initial_state(x)
+        logp = y.new_zeros(1, y.shape[1])
+        for t in reversed(
+            list(H * torch.arange(STEPS, dtype=x.dtype, device=x.device))
+        ):
+            y, logp = density_reverse_step(y, logp, t, *layer)
+        return y, logp
+
+    def free_energy(self, x: Tensor) -> Tensor:
+        """log q(y(0)) + U(y(0)) of each row y(T) = x: (s,)."""
+        check_rows(x, FEATURES, "x")
+        y, logp = self.density_state_of_base(x)
+        z = x.T
+        log_q = -(z**2).sum(dim=0, keepdim=True) / 2 - NORMALIZER + logp
+        U = energy(y)
+        return (log_q + U)[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """y(T), one row per example."""
+        return self.final_state(x).T
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Mean over the examples of log q(y(0)) + U(y(0)), y(T) = x."""
+        return self.free_energy(x).mean()
+
+
+def main() -> None:
+    """Print what this network is and take one gradient on a small batch."""
+    print(__doc__)
+    file = Path(__file__).with_name("ring_flow.safetensors")
+    arrays = load_file(file) if file.exists() else init()
+    count = sum(value.size for value in arrays.values())
+    origin = file.name if file.exists() else f"init(), as there is no {file.name} here"
+    print(f"{count:,} weights of {origin}:", {n: v.shape for n, v in arrays.items()})
+    network = Network(arrays)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, FEATURES)).astype("float32")
+    value = network.loss(torch.tensor(x))
+    value.backward()
+    gradients = [w.grad for w in network.parameters() if w.grad is not None]
+    norm = sum(g.square().sum().item() for g in gradients) ** 0.5
+    print(f"loss {value.item():.6g}, gradient norm {norm:.6g} on 8 examples")
+
+
+if __name__ == "__main__":
+    main()
