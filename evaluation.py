@@ -95,8 +95,11 @@ def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
     weights = api.weights_of(run, problem.module, using.weights)
     model = api.model_of_run(run, problem, using.backend, using.device)
     logits = _outputs(model, weights, examples.x, using)
-    score = scores.score_of(problem, known)
-    found = scores.measure(score, scores.Objective(problem), logits, examples, weights)
+    if problem.problem.is_matched:  # its kl is of rows of the base
+        found = {scores.NLL.name: scores.negative_log_likelihood(logits)}
+    else:
+        score = scores.score_of(problem, known)
+        found = scores.measure(score, scores.Objective(problem), logits, examples, weights)
     ran = str(folder), model.backend, model.device, api.epoch_of(run, using.weights)
     return Evaluation(*ran, found, str(data), len(examples))
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil
 
 from .. import api
 from ..backends.model import Model
@@ -21,7 +20,7 @@ from ..spec.model import Spec
 from ..training import scores
 from ..training.diagnosis import diagnose
 from ..training.divergence import Divergence
-from ..training.loop import Update
+from ..training.loop import Update, per_epoch
 from ..training.schedules import Clock, learning_rate
 
 
@@ -92,8 +91,8 @@ def _first_step(problem: Compiled, model: Model) -> tuple[Update, Divergence | N
 
 def _per_epoch(problem: Compiled) -> int:
     assert problem.spec.train is not None and problem.dataset is not None
-    size, batch = len(problem.dataset.train), problem.spec.train.batch
-    return ceil(size / batch) if batch else 1
+    size = len(problem.dataset.train)
+    return per_epoch(problem.spec.train, size, bool(problem.module.base_rows))
 
 
 def _timed(work: Callable[[], object]) -> float:

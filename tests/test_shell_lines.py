@@ -26,6 +26,7 @@ EXAMPLE = "ellipses-antisymmetric"
 STANDS_FOR = {
     **dict.fromkeys(("SPEC", "NAME"), EXAMPLE),
     "RUN": "runs/before",
+    "DENSITY": "runs/density",
     "B": "jax",
     "torch|jax": "torch",
 }
@@ -50,6 +51,8 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("before")
     spec = wellposed.load(EXAMPLE, {"train.epochs": 2})
     wellposed.train(spec, backend="numpy", out=folder / "runs" / "before", stop_after=1)
+    flow = wellposed.load("ring-planar", {"train.steps": 2, "train.epochs": 1})
+    wellposed.train(flow, backend="numpy", out=folder / "runs" / "density")
     model = wellposed.compile(spec, "torch")
     (folder / "mine.py").write_text(model.source + "\n# tuned\n", encoding="utf-8")
     command = folder / "bin" / "wellposed"

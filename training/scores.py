@@ -43,7 +43,7 @@ def mean_squared_error(logits: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean((logits - targets.reshape(logits.shape)) ** 2))
 
 
-def negative_log_likelihood(log_p: np.ndarray, targets: np.ndarray) -> float:
+def negative_log_likelihood(log_p: np.ndarray, targets: np.ndarray | None = None) -> float:
     """−(1/s) Σ log p of the rows, in nats."""
     return -float(np.mean(log_p))
 

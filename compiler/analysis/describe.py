@@ -114,12 +114,18 @@ def _equations(problem: Problem) -> list[str]:
 def _density(problem: Problem, density: Density) -> list[str]:
     """How the log-density changes, why its trace is taken so, and the loss."""
     names = ", ".join(f"{name}(T)" for name in problem.blocks)
-    return [
-        "(log p)' = −tr ∂f/∂y",
-        f"trace: {density.kind}, {density.reason}",
-        f"log p(x) = log N({names}; 0, I) + ∫ tr ∂f/∂y dt",
-        "loss = mean over the examples of −log p(x)",
-    ]
+    loss = "loss = mean over the examples of −log p(x)"
+    if problem.is_matched:
+        loss = "loss = mean over rows of the base, y(T), of log q(y(0)) + U(y(0))"
+    energy = [] if density.energy is None else [f"U = {mathematics(density.energy)}"]
+    if problem.is_discrete:
+        sign = "−" if problem.is_matched else "+"
+        how = [f"a step: log|det(I {sign} h ∂f/∂y)|, {density.reason}"]
+        how.append(f"log p(x) = log N({names}; 0, I) and the sum over the steps")
+    else:
+        how = ["(log p)' = −tr ∂f/∂y", f"trace: {density.kind}, {density.reason}"]
+        how.append(f"log p(x) = log N({names}; 0, I) + ∫ tr ∂f/∂y dt")
+    return [*how, *energy, loss]
 
 
 def _penalty(penalty: Penalty) -> str:

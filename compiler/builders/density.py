@@ -45,6 +45,15 @@ def augmented(problem: Problem) -> Problem:
     )
 
 
+def in_words(problem: Problem) -> str:
+    """What the head of a program says."""
+    found = _density(problem)
+    target = "; matched to exp(−U) by KL(q ‖ p)" if problem.is_matched else ""
+    if problem.is_discrete:
+        return f"log N(y(T); 0, I) + Σ log|det| of the steps; {found.reason}{target}"
+    return f"log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace {found.words}{target}"
+
+
 def constants(problem: Problem) -> Iterator[Constant]:
     """What a density has of its own."""
     yield Constant(NORMALIZER, _normalizer(problem), "n/2 log 2π, of the standard normal")

@@ -287,8 +287,8 @@ def _objective(problem: Problem) -> list[tuple[str, str]]:
         f"{r.kind} of {', '.join(r.of)}, α = {number(r.alpha)}" for r in problem.spec.regularizers
     ]
     if problem.density is not None:
-        text = f"log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace {problem.density.words}"
-        return [("Log-density", text), *_labelled("Regularizer", texts)]
+        row = ("Log-density", density.in_words(problem))
+        return [row, *_labelled("Regularizer", texts)]
     if readout is None or problem.readout is None:
         return []
     kind = f"{problem.outputs} outputs, least squares"

@@ -103,6 +103,10 @@ def test_a_target_is_trained_without_data_and_resumed(cli: Cli, rows: np.ndarray
     found = whole.evaluate()
     assert found["kl"] == found["validation_kl"] > 0
     assert whole.metrics[-1]["validation_kl"] == pytest.approx(found["kl"], rel=1e-5)
+    of_file = whole.evaluate("plain.csv")
+    assert of_file["nll"] == pytest.approx(-float(whole.predict(rows).mean()), rel=1e-6)
+    assert "kl" not in of_file, "which is of rows of the base"
+    assert "each of 4 steps" in cli("train", "target.yaml", "--dry-run").out
 
 
 def test_the_pictures_of_a_density(cli: Cli, folder: Path, rows: np.ndarray) -> None:

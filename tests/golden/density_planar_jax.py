@@ -4,8 +4,8 @@ Vector field   custom, y ∈ ℝ²
 Integrator     forward Euler, order 1
                N = 4 steps of h = T/N = 1/4 = 0.25
 Weights        one weight for each step; 20 numbers
-Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace log|det| of a step over h,
-               the derivative has rank one: 1 − h tr ∂f/∂y
+Log-density    log N(y(T); 0, I) + Σ log|det| of the steps; the derivative has rank one:
+               1 − h tr ∂f/∂y; matched to exp(−U) by KL(q ‖ p)
 Stability      nothing is known of the spectrum by construction
 
 Written by wellposed 0.1.0 (JAX) from the spec density-planar, e0a275e3.

@@ -4,7 +4,8 @@ Vector field   mlp, y ∈ ℝ²
 Integrator     forward Euler, order 1
                N = 4 steps of h = T/N = 1/4 = 0.25
 Weights        linear in time between N + 1 nodes; 160 numbers
-Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace in closed form
+Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace in closed form; matched to
+               exp(−U) by KL(q ‖ p)
 Stability      nothing is known of the spectrum by construction
 
 Written by wellposed 0.1.0 (JAX) from the spec density-target, 18740cf7.

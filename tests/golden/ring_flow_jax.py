@@ -5,7 +5,8 @@ Vector field   planar-mixture, y ∈ ℝ²
 Integrator     classical Runge–Kutta 4, order 4
                N = 20 steps of h = T/N = 1/20 = 0.05
 Weights        one weight shared by all steps; 712 numbers
-Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace in closed form
+Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace in closed form; matched to
+               exp(−U) by KL(q ‖ p)
 Stability      nothing is known of the spectrum by construction
 Reference      R. T. Q. Chen et al. (2018). Neural Ordinary Differential Equations.
                NeurIPS. arXiv:1806.07366, section 4

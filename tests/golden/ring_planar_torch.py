@@ -5,8 +5,8 @@ Vector field   custom, y ∈ ℝ²
 Integrator     forward Euler, order 1
                N = 8 steps of h = T/N = 8/8 = 1
 Weights        one weight for each step; 40 numbers
-Log-density    log N(y(T); 0, I) + ∫ tr ∂f/∂y dt; the trace log|det| of a step over h,
-               the derivative has rank one: 1 − h tr ∂f/∂y
+Log-density    log N(y(T); 0, I) + Σ log|det| of the steps; the derivative has rank one:
+               1 − h tr ∂f/∂y; matched to exp(−U) by KL(q ‖ p)
 Stability      nothing is known of the spectrum by construction
 Reference      D. J. Rezende & S. Mohamed (2015). Variational Inference with Normalizing
                Flows. ICML. arXiv:1505.05770
