@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
     model = api.model_of_run(run, problem, using.backend, using.device)
     logits = _outputs(model, weights, examples.x, using)
     if problem.problem.is_matched:  # its kl is of rows of the base
-        found = {scores.NLL.name: scores.negative_log_likelihood(logits)}
+        nll = scores.negative_log_likelihood(logits)
+        found: dict[str, float | None] = {scores.NLL.name: nll if math.isfinite(nll) else None}
     else:
         score = scores.score_of(problem, known)
         found = scores.measure(score, scores.Objective(problem), logits, examples, weights)
