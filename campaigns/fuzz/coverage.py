@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wellposed.spec.data import Data
+from wellposed.spec.density import Divergence
 from wellposed.spec.initializers import Initializer
 from wellposed.spec.integrators import Integrator
 from wellposed.spec.model import Gradient, Lift, Spec, Task
@@ -25,6 +26,7 @@ FAMILIES: tuple[type[Family], ...] = (
     Lift,
     Task,
     Gradient,
+    Divergence,
     Regularizer,
     Initializer,
     Data,
@@ -35,9 +37,10 @@ CHOICES = ("activation", "bias", "weights", "hypothesis", "loss", "dtype", "time
 """Keys that are choices too, as the kinds are."""
 
 
-NOT_DRAWN = ("dopri5", "tsit5", "adjoint")
-"""What takes half a minute to check: XLA compiles a solver for every function and shape. The specs
-of `tests/flows.py` stand for them."""
+NOT_DRAWN = ("dopri5", "tsit5", "adjoint", "closed-form", "log-det")
+"""What takes half a minute to check, as XLA compiles a solver for every function and shape: the
+specs of `tests/flows.py` stand for them. And what few fields have: those of `tests/densities.py`.
+"""
 
 
 def registered() -> frozenset[str]:

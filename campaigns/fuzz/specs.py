@@ -21,6 +21,7 @@ from wellposed.spec.regularizers import Regularizer
 from wellposed.spec.vector_fields import Custom, Extent, VectorField
 
 from .coverage import NOT_DRAWN
+from .densities import as_density, may_be_one
 from .expressions import SIZES, customs
 from .values import Plain, member, node, of_kind, rarely, short
 
@@ -78,6 +79,8 @@ def specs(draw: st.DrawFn) -> Plain:
         spec |= {"regularizers": found} if found else {}
     if draw(rarely()) and _learns(net, field):
         spec["train"] = draw(node(training.Train))
+    if may_be_one(spec) and draw(st.booleans()):
+        return draw(as_density(spec))
     return spec
 
 
