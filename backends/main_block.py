@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..compiler.ir.module import Module, used_weights
-from .document import bracket, docstring, laid_out
+from .document import Doc, bracket, docstring, laid_out
 
 if TYPE_CHECKING:
     from .program import ProgramPrinter
@@ -60,6 +60,11 @@ def _given(module: Module, put: str) -> list[str]:
     return [f"{put}({p.name})" for p in module.functions["loss"].params]
 
 
+def _gradient(module: Module) -> Doc:
+    given: list[Doc] = ["weights", *_given(module, "jnp.asarray")]
+    return bracket("value, gradient = jax.value_and_grad(loss)(", given, ")")
+
+
 def _learns(module: Module) -> bool:
     """Does the loss depend on a weight that is trained?"""
     used = used_weights(module, module.functions["loss"])
@@ -81,9 +86,7 @@ def jax_main(program: ProgramPrinter) -> list[str]:
         return [*lines, f"    {laid_out(value, 4)}", _LOSS.format("float(value)"), *_guard()]
     return [
         *lines,
-        "    value, gradient = jax.value_and_grad(loss)(",
-        f"        {', '.join(['weights', *_given(program.module, 'jnp.asarray')])}",
-        "    )",
+        f"    {laid_out(_gradient(program.module), 4)}",
         "    norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5",
         '    print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")',
         *_guard(),

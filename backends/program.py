@@ -20,7 +20,8 @@ from .names import fixed, own_names
 
 LABEL = 15
 """Columns of the labels in the head."""
-ALIASES = ("State", "Layer")
+STATES = ("State", "FlowState")
+ALIASES = (*STATES, "Layer")
 MOST_TYPES = 4
 """Of arrays that are written one by one in the type of a tuple."""
 ALWAYS = ("HORIZON", "STEPS", "H")
@@ -113,9 +114,9 @@ class ProgramPrinter(ABC):
         found = result_parts(results)
         group, members = found[0]
         if len(found) == 1 and group is not None:
-            if group.alias == "State":
-                self.aliases["State"] = f"tuple[{', '.join([array] * len(members))}]"
-                return self.own("State")
+            if group.alias in STATES:
+                self.aliases[group.alias] = f"tuple[{', '.join([array] * len(members))}]"
+                return self.own(group.alias)
             return self.alias(group)
         if len(found) > MOST_TYPES and all(g is None for g, _ in found):
             return f"tuple[{array}, ...]"

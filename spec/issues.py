@@ -169,6 +169,7 @@ class _Translator:
         *here, key = each.loc
         keys = keys_at(self._root, self._document.value, tuple(here))
         found = homes(self._root, self._document.value, str(key))
+        found = [h for h in found if h.loc[: len(here)] == tuple(here)] or found  # below, if there
         near = "" if found and not found[0].kinds else nearest(str(key), keys)
         if near or not found:
             return self._unknown(each, str(key), near, keys)

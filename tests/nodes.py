@@ -56,6 +56,17 @@ def over(x: Expr, *axes: Axis) -> Expr:
 
 
 NODES: dict[str, list[Expr]] = {
+    "reduce": [
+        over(column, BATCH),
+        over(row, BATCH),
+        over(example, BATCH),
+        over(stack, NODE),
+        over(states, NODE),
+        over(states, BATCH),
+        over(states, NODE, BATCH),
+    ],
+    "diagonal": [build("diagonal", square)],
+    "row_sums": [build("row_sums", square)],
     "add": [column + other, column + vector, column + number, scalar + column, matrix + number],
     "sub": [column - other, vector - column, number - column, column - scalar],
     "mul": [column * other, column * vector, number * column, scalar * column, square * square],
@@ -144,17 +155,6 @@ def leaves(e: Expr) -> list[Expr]:
 
 time = variable("t")
 OTHERS: dict[str, list[Expr]] = {
-    "reduce": [
-        over(column, BATCH),
-        over(row, BATCH),
-        over(example, BATCH),
-        over(stack, NODE),
-        over(states, NODE),
-        over(states, BATCH),
-        over(states, NODE, BATCH),
-    ],
-    "diagonal": [build("diagonal", square)],
-    "row_sums": [build("row_sums", square)],
     "outer": [build("outer", column, short), build("outer", row, row)],
     "put": [build("put", matrix, index, stack)],
     "scalar": [build("scalar", time, column)],

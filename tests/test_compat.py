@@ -21,6 +21,7 @@ from wellposed.backends import registry
 from wellposed.backends.model import Model
 from wellposed.compiler.front.load import examples
 from wellposed.compiler.pipeline import compiled
+from wellposed.spec.adaptive import Adaptive
 from wellposed.spec.node import content_hash
 
 COMPAT = Path(__file__).parent / "compat"
@@ -57,6 +58,12 @@ def values_of(model: Model, weights: Values, given: Values) -> Values:
     return {key: np.asarray(value) for key, value in found.items()}
 
 
+def agreement(folder: Path) -> float:
+    """Of programs that choose their steps ten times the tolerance of one."""
+    integrator = wellposed.load(folder / "spec.yaml").model.integrator
+    return 10 * integrator.rtol if isinstance(integrator, Adaptive) else AGREEMENT
+
+
 def farthest(model: Model, folder: Path) -> float:
     """The largest distance from the kept values, over the largest entry of each."""
     given = load_file(folder / "values.safetensors")
@@ -90,7 +97,7 @@ def test_an_old_spec_means_what_it_meant(folder: Path):
 def test_an_old_spec_gives_the_old_values(folder: Path, backend: str):
     module, own = compiled(wellposed.load(folder / "spec.yaml")).module, registry.get(backend)
     model = own.load(module, own.emit(module), "cpu", "float64")
-    assert farthest(model, folder) <= AGREEMENT
+    assert farthest(model, folder) <= agreement(folder)
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:])
@@ -98,7 +105,7 @@ def test_an_old_spec_gives_the_old_values(folder: Path, backend: str):
 def test_an_old_program_still_gives_them(folder: Path, backend: str):
     module = compiled(wellposed.load(folder / "spec.yaml")).module
     model = registry.get(backend).load(module, texts(folder)[backend], "cpu", "float64")
-    assert farthest(model, folder) <= AGREEMENT
+    assert farthest(model, folder) <= agreement(folder)
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:])
@@ -109,7 +116,8 @@ def test_an_old_run_goes_on_in_every_backend(folder: Path, backend: str, tmp_pat
     result = api.resume(run, backend, plots=False)
     assert (result.status, result.epoch) == ("finished", 2)
     assert [row["epoch"] for row in result.metrics] == [1, 2]
-    assert result.metrics[1]["loss"] < 2 * result.metrics[0]["loss"]
+    before, after = (row["loss"] for row in result.metrics)
+    assert after < before + abs(before)
 
 
 def _shifted(values: Values) -> Values:

@@ -30,7 +30,7 @@ def may_be_one(spec: Plain) -> bool:
 
 @st.composite
 def as_density(draw: st.DrawFn, spec: Plain) -> Plain:
-    """The same network as a flow: of data that it is not given, or of an energy of its first block."""
+    """The same network as a flow, of data that it is not given or of an energy."""
     net = dict(spec["model"])
     how = draw(st.sampled_from(DIVERGENCES))
     net |= {} if how is None else {"divergence": how}

@@ -8,7 +8,8 @@ from ..ir.expr import Expr, variable
 from ..ir.module import Call, Function, Group, Let, let
 from ..ir.types import Type
 
-STATE = Group("state", "State")
+STATE, FLOW = Group("state", "State"), Group("state", "FlowState")
+"""What a step carries; with a log-density it is one more."""
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Body:
         targets = tuple(variable(r.name, r.value.type) for r in function.results)
         self.lets.append(Let(targets, Call(function.name, args)))
         for target, result in zip(targets, function.results, strict=True):
-            if result.group not in (None, STATE):
+            if result.group not in (None, STATE, FLOW):
                 self.groups[target] = _of_stacks(result.group, target.type)
         return targets
 

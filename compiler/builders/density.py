@@ -18,7 +18,7 @@ from ..ir.problem import Block, Density, Problem
 from ..ir.problem import Role as Part
 from ..ir.types import PROBE, SCALAR, Size, columns, rows
 from . import adaptive, path
-from .body import STATE, Body
+from .body import FLOW, Body
 from .field import rhs
 from .layer import Layer, layer_of
 from .names import HORIZON
@@ -162,7 +162,7 @@ def _state(problem: Problem, lift: Function, weights: Function | None) -> Functi
         role=Role.PATH,
         params=(x, *probes),
         body=tuple(body.lets),
-        results=tuple(Result(n, found[n], STATE) for n in whole.blocks),
+        results=tuple(Result(n, found[n], FLOW) for n in whole.blocks),
         doc=("y(T), and log p(y(T)) − log p(y(0)); one column per example.",),
         loc=TASK,
         takes_weights=True,
@@ -187,7 +187,8 @@ def _end(
         after = build("last", along)
     else:
         (after,) = path.scanned(whole, body, (state,), given, reverse=reverse).values()
-    return blocks_of(whole, body.named(adaptive.STACKED, after))
+    state = after if after.op == "variable" else body.named(adaptive.STACKED, after)
+    return blocks_of(whole, state)
 
 
 def _log_density(problem: Problem) -> Function:
@@ -195,7 +196,7 @@ def _log_density(problem: Problem) -> Function:
     whole, x, probes = augmented(problem), _rows(problem), _probe_rows(problem)
     found = tuple(variable(n, block.variable.type) for n, block in whole.blocks.items())
     *states, change = found
-    body = Body([Let(found, Call(STATE_AND_CHANGE, (x, *probes)))], dict.fromkeys(found, STATE))
+    body = Body([Let(found, Call(STATE_AND_CHANGE, (x, *probes)))], dict.fromkeys(found, FLOW))
     value = body.named("log_p", _log_normal(problem, states) - change)
     return Function(
         name="log_density",
@@ -291,7 +292,7 @@ def _state_of_base(problem: Problem, lift: Function, weights: Function | None) -
         role=Role.PATH,
         params=(x, *probes),
         body=tuple(body.lets),
-        results=tuple(Result(n, found[n], STATE) for n in whole.blocks),
+        results=tuple(Result(n, found[n], FLOW) for n in whole.blocks),
         doc=("y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example.",),
         loc=TASK,
         takes_weights=True,
@@ -304,7 +305,7 @@ def _free_energy(problem: Problem) -> Function:
     whole, x, probes = augmented(problem), _rows(problem), _probe_rows(problem)
     found = tuple(variable(n, block.variable.type) for n, block in whole.blocks.items())
     *states, change = found
-    body = Body([Let(found, Call(STATE_OF_BASE, (x, *probes)))], dict.fromkeys(found, STATE))
+    body = Body([Let(found, Call(STATE_OF_BASE, (x, *probes)))], dict.fromkeys(found, FLOW))
     z = body.named("z", build("flip", x))
     log_q = body.named("log_q", _log_normal(problem, [z]) + change)
     U = body.named("U", call("energy", states, columns()))

@@ -71,9 +71,9 @@ def layer_of(problem: Problem, *, reverse: bool = False) -> Layer:
     entries = [_entry(w, s, several, problem.is_adaptive) for w, s in wanted]
     groups = {e: Group(_place(e.stage), "Layer") for e in entries} if several else {}
     rest = [_entry(w, Fraction(0), several=False) for w in shared]
-    if entries and rest:
+    if (entries and rest) or problem.given:  # what comes behind a layer is told from it
         groups = groups or dict.fromkeys(entries, Group("layer", "Layer"))
-        groups |= dict.fromkeys(rest, Group("shared", "Layer"))
+        groups |= dict.fromkeys(rest, Group("shared" if entries else "layer", "Layer"))
     return Layer((*entries, *rest), groups)
 
 

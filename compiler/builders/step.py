@@ -12,7 +12,7 @@ from ..ir.module import Function, Let, Result, Role, let
 from ..ir.problem import Problem
 from ..passes.simplify import simplify
 from ..promises.checked import checked
-from .body import STATE
+from .body import FLOW, STATE
 from .field import rhs
 from .layer import Layer, moved
 from .literal import method_kept
@@ -56,13 +56,13 @@ def _step(problem: Problem, layer: Layer, method: _Method, name: str) -> Functio
         raise TypeError(f"no step is known of the integrator {integrator.kind}")
     time = () if problem.is_autonomous else (method.t,)
     groups = {e.variable: group for e in layer.entries if (group := layer.group(e))}
-    several = len(states) > 1
+    several, group = len(states) > 1, FLOW if problem.is_augmented else STATE
     return Function(
         name=name,
         role=Role.STEP,
         params=(*states.values(), *time, *(e.variable for e in layer.entries), *problem.given),
         body=tuple(body),
-        results=tuple(Result(n, e, STATE if several else None) for n, e in after.items()),
+        results=tuple(Result(n, e, group if several else None) for n, e in after.items()),
         doc=(method.doc,),
         loc=LOC,
         groups=groups,

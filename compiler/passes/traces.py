@@ -70,6 +70,8 @@ def _trace_of(factors: Sequence[Factor], y: Expr) -> Expr | None:
     if turned is None:
         return None
     matrices, diagonals = turned
+    if matrices[0].op == "eye" and len(diagonals) < 2:
+        return build("inner_sum", diagonals[0]) if diagonals else constant(y.shape[0])
     match diagonals:
         case []:
             return build("inner_sum", _diagonal(matrices[0]))

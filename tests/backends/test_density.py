@@ -12,8 +12,11 @@ from densities import DENSITIES, density
 from torchdiffeq import odeint
 
 import wellposed
+from wellposed.backends.dialect import Dialect
+from wellposed.backends.jax_dialect import JAX
 from wellposed.backends.model import ArgumentError, Flow
 from wellposed.backends.registry import get
+from wellposed.backends.torch_dialect import TORCH
 from wellposed.checking.inline import run_fast
 from wellposed.checking.ladder import check
 from wellposed.checking.selftest.plant import replaced
@@ -140,3 +143,17 @@ def test_every_energy_is_written_in_both(target: str) -> None:
     weights, x = wellposed.compile(spec, "numpy").init(), 3 * np.eye(2)
     losses = [wellposed.compile(spec, b).loss(weights, x) for b in ("numpy", *BACKENDS)]
     np.testing.assert_allclose(losses, losses[0], rtol=1e-12)
+
+
+@pytest.mark.covers("wrong text in torch", "wrong text in jax", names=("operation units",))
+@pytest.mark.parametrize(("backend", "dialect"), [("torch", TORCH), ("jax", JAX)])
+def test_other_vectors_than_the_units_are_seen(
+    backend: str, dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = density("density", model={"divergence": "exact"})
+    right: Any = wellposed.compile(given, "numpy")
+    monkeypatch.setitem(dialect.rows, "units", dialect.rows["eye"])  # pyright: ignore[reportArgumentType]
+    wrong: Any = wellposed.compile(given, backend)
+    weights, y = right.init(), np.ones((2, 2))
+    found = wrong.divergence(weights, 0.1, y)
+    assert not np.allclose(found, right.divergence(weights, 0.1, y))

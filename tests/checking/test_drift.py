@@ -85,7 +85,7 @@ def test_a_slip_of_1e_11_in_a_step_is_seen():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("x[index], self.targets[index]", "x[index.flip(0)], self.targets[index]"),
+        ("self.x[index] if", "self.x[index.flip(0)] if"),
         ("self.moments, self.held, rates", "self.moments, self.held, rates[:1] + (1.0, 1.0)"),
     ],
 )

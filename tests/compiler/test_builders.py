@@ -136,7 +136,7 @@ LEAPFROG = Case("second-order", integrator="leapfrog")
 VERLET = Case("two-blocks", integrator="verlet")
 WRONG_STEPS: dict[str, tuple[Case, Any, str, object]] = {
     "last stage left out": (Case(integrator="rk4"), step, "_combination", _last_left_out),
-    "stages all from y": (Case(integrator="midpoint"), step, "_moved", lambda y, increment: y),
+    "stages all from y": (Case(integrator="midpoint"), Method, "moved", lambda self, y, by: y),
     "time stands still": (TIMED, Method, "_time", _times_stand_still),
     "weights of the start": (LINEAR, Method, "_rhs", _start_everywhere),
     "weights of middle and end swapped": (LINEAR, Method, "_rhs", _swapped),

@@ -82,11 +82,13 @@ def is_seen(op: str) -> bool:
 
 SAME: dict[str, set[str]] = {
     # what an operand lacks is summed and what it has more is spread, whatever the rule says of it
-    "broadcast": {"sum", "inner_sum", "class_probabilities"},
-    "sum": {"broadcast", "inner_sum", "class_probabilities"},
+    "broadcast": {"sum", "inner_sum", "class_probabilities", "reduce"},
+    "sum": {"broadcast", "inner_sum", "class_probabilities", "reduce"},
+    "reduce": {"class_probabilities"},
+    "row_sums": {"sum", "inner_sum", "class_probabilities", "concat"},
     "inner_sum": {"sum"},
     # one part alone, and one entry that is left
-    "class_probabilities": {"concat"},
+    "class_probabilities": {"concat", "reduce"},
     "rest": {"last"},
 }
 """Rules of others that give the same on the nodes of an operation."""

@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-State = tuple[Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 2  # d
@@ -226,7 +226,7 @@ class Network(nn.Module):
         rate = dlogp_dt(time, y, W1, b1, W2, b2, W3)
         return -rate[0]
 
-    def density_state(self, x: Tensor) -> State:
+    def density_state(self, x: Tensor) -> FlowState:
         """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
         y = self.initial_state(x)
         logp = y.new_zeros(1, y.shape[1])

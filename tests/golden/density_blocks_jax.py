@@ -24,6 +24,7 @@ jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
 
 Weights = dict[str, Array]
 State = tuple[Array, Array]
+FlowState = tuple[Array, Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 3  # d
@@ -88,11 +89,9 @@ def dz_dt(t: Array, y: Array, z: Array, K: Array, a: Array) -> Array:
 def dlogp_dt(y: Array, z: Array, a: Array) -> Array:
     """(log p)' = −tr ∂f/∂y, in closed form."""
     u1 = jnp.tanh(a * z)
-    u2 = jnp.diagonal(jnp.eye(2, dtype=y.dtype), axis1=-2, axis2=-1)[..., None]
-    u3 = jnp.diagonal(jnp.eye(1, dtype=y.dtype), axis1=-2, axis2=-1)[..., None]
-    u4 = z[0:1] * ((1 - u1**2) * a * u2).sum(axis=0, keepdims=True)
-    u5 = (jnp.cos(y) * u3).sum(axis=0, keepdims=True)
-    return -(-u5 + (u4 + u1[:1].sum(axis=0, keepdims=True)))
+    u2 = z[0:1] * ((1 - u1**2) * a).sum(axis=0, keepdims=True)
+    u3 = u2 + u1[:1].sum(axis=0, keepdims=True)
+    return -(-jnp.cos(y).sum(axis=0, keepdims=True) + u3)
 
 
 def step(y: Array, z: Array, t: Array, start: Layer, end: Layer) -> State:
@@ -110,7 +109,7 @@ def step(y: Array, z: Array, t: Array, start: Layer, end: Layer) -> State:
 
 def density_step(
     y: Array, z: Array, logp: Array, t: Array, start: Layer, end: Layer
-) -> State:
+) -> FlowState:
     """Heun: y + h/2 (k₁ + k₂); k₁ = f(t, y), k₂ = f(t + h, y + h k₁)."""
     K_start, a_start = start
     K_end, a_end = end
@@ -220,13 +219,15 @@ def divergence(weights: Weights, t: float, y: Array) -> Array:
     return -rate[0]
 
 
-def density_state(weights: Weights, x: Array) -> State:
+def density_state(weights: Weights, x: Array) -> FlowState:
     """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
     y, z = initial_state(weights, x)
     logp = jnp.zeros((1, y.shape[1]), y.dtype)
     starts, ends = layer_weights(weights)
 
-    def advance(state: State, layer: tuple[Array, Layer, Layer]) -> tuple[State, None]:
+    def advance(
+        state: FlowState, layer: tuple[Array, Layer, Layer]
+    ) -> tuple[FlowState, None]:
         return density_step(*state, *layer), None
 
     (y, z, logp), _ = jax.lax.scan(
@@ -283,9 +284,7 @@ def main() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(8, FEATURES)).astype("float64")
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
-    value, gradient = jax.value_and_grad(loss)(
-        weights, jnp.asarray(x)
-    )
+    value, gradient = jax.value_and_grad(loss)(weights, jnp.asarray(x))
     norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5
     print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")
 

@@ -19,7 +19,8 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-State = tuple[Tensor, Tensor, Tensor]
+State = tuple[Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 3  # d
@@ -83,8 +84,9 @@ def dz_dt(t: Tensor, y: Tensor, z: Tensor, K: Tensor, a: Tensor) -> Tensor:
 def dlogp_dt(y: Tensor, z: Tensor, a: Tensor) -> Tensor:
     """(log p)' = −tr ∂f/∂y, in closed form."""
     u1 = torch.tanh(a * z)
-    u2 = u1[:1].sum(dim=0, keepdim=True)
-    return -(-(torch.cos(y) * torch.eye(1, dtype=y.dtype, device=y.device).diagonal(dim1=-2, dim2=-1)[..., None]).sum(dim=0, keepdim=True) + (z[0:1] * ((1 - u1**2) * a * torch.eye(2, dtype=y.dtype, device=y.device).diagonal(dim1=-2, dim2=-1)[..., None]).sum(dim=0, keepdim=True) + u2))
+    u2 = z[0:1] * ((1 - u1**2) * a).sum(dim=0, keepdim=True)
+    u3 = torch.cos(y).sum(dim=0, keepdim=True)
+    return -(-u3 + (u2 + u1[:1].sum(dim=0, keepdim=True)))
 
 
 def step(y: Tensor, z: Tensor, t: Tensor, start: Layer, end: Layer) -> State:
@@ -102,7 +104,7 @@ def step(y: Tensor, z: Tensor, t: Tensor, start: Layer, end: Layer) -> State:
 
 def density_step(
     y: Tensor, z: Tensor, logp: Tensor, t: Tensor, start: Layer, end: Layer
-) -> State:
+) -> FlowState:
     """Heun: y + h/2 (k₁ + k₂); k₁ = f(t, y), k₂ = f(t + h, y + h k₁)."""
     K_start, a_start = start
     K_end, a_end = end
@@ -214,7 +216,7 @@ class Network(nn.Module):
         rate = dlogp_dt(y, z, a)
         return -rate[0]
 
-    def density_state(self, x: Tensor) -> State:
+    def density_state(self, x: Tensor) -> FlowState:
         """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
         y, z = self.initial_state(x)
         logp = y.new_zeros(1, y.shape[1])

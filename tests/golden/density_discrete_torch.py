@@ -19,7 +19,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-State = tuple[Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 2  # d
@@ -80,7 +80,7 @@ def step(y: Tensor, u: Tensor, w: Tensor, b: Tensor) -> Tensor:
     return y + H * dy_dt(y, u, w, b)
 
 
-def density_step(y: Tensor, logp: Tensor, u: Tensor, w: Tensor, b: Tensor) -> State:
+def density_step(y: Tensor, logp: Tensor, u: Tensor, w: Tensor, b: Tensor) -> FlowState:
     """Forward Euler: y + h f(t, y)."""
     return y + H * dy_dt(y, u, w, b), logp + H * dlogp_dt(y, u, w, b)
 
@@ -143,7 +143,7 @@ class Network(nn.Module):
         rate = dlogp_dt(y, *layer)
         return -rate[0]
 
-    def density_state(self, x: Tensor) -> State:
+    def density_state(self, x: Tensor) -> FlowState:
         """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
         y = self.initial_state(x)
         logp = y.new_zeros(1, y.shape[1])

@@ -19,7 +19,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-State = tuple[Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 3  # d
@@ -149,7 +149,7 @@ def density_step(
     b3: Tensor,
     W4: Tensor,
     b4: Tensor,
-) -> State:
+) -> FlowState:
     """Classical Runge–Kutta 4: y + h/6 (k₁ + 2 k₂ + 2 k₃ + k₄); k₁ = f(t, y),
     k₂ = f(t + h/2, y + h/2 k₁), k₃ = f(t + h/2, y + h/2 k₂),
     k₄ = f(t + h, y + h k₃).
@@ -271,7 +271,7 @@ class Network(nn.Module):
         rate = dlogp_dt(y, W1, b1, W2, b2, W3, b3, W4)
         return -rate[0]
 
-    def density_state(self, x: Tensor) -> State:
+    def density_state(self, x: Tensor) -> FlowState:
         """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
         y = self.initial_state(x)
         logp = y.new_zeros(1, y.shape[1])

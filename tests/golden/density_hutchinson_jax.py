@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
 
 Weights = dict[str, Array]
-State = tuple[Array, Array]
+FlowState = tuple[Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 2  # d
@@ -104,16 +104,10 @@ def step(y: Array, t: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Arra
 
 
 def density_step(
-    y: Array,
-    logp: Array,
-    t: Array,
-    W1: Array,
-    b1: Array,
-    W2: Array,
-    b2: Array,
-    probes: Array,
-) -> State:
+    y: Array, logp: Array, t: Array, layer: Layer, probes: Array
+) -> FlowState:
     """Forward Euler: y + h f(t, y)."""
+    W1, b1, W2, b2 = layer
     return (
         y + H * dy_dt(t, y, W1, b1, W2, b2),
         logp + H * dlogp_dt(t, y, W1, b1, W2, probes),
@@ -200,20 +194,18 @@ def divergence(weights: Weights, t: float, y: Array, probes: Array) -> Array:
     return -rate[0]
 
 
-def density_state(weights: Weights, x: Array, probes: Array) -> State:
+def density_state(weights: Weights, x: Array, probes: Array) -> FlowState:
     """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
     y = initial_state(weights, x)
     logp = jnp.zeros((1, y.shape[1]), y.dtype)
     layers = layer_weights(weights)
     columns = probes.mT
 
-    def advance(
-        state: State, layer: tuple[Array, Array, Array, Array, Array]
-    ) -> tuple[State, None]:
+    def advance(state: FlowState, layer: tuple[Array, Layer]) -> tuple[FlowState, None]:
         return density_step(*state, *layer, columns), None
 
     (y, logp), _ = jax.lax.scan(
-        advance, (y, logp), (H * jnp.arange(STEPS, dtype=x.dtype), *layers)
+        advance, (y, logp), (H * jnp.arange(STEPS, dtype=x.dtype), layers)
     )
     return y, logp
 

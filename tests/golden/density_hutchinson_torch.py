@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-State = tuple[Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 2  # d
@@ -102,16 +102,10 @@ def step(
 
 
 def density_step(
-    y: Tensor,
-    logp: Tensor,
-    t: Tensor,
-    W1: Tensor,
-    b1: Tensor,
-    W2: Tensor,
-    b2: Tensor,
-    probes: Tensor,
-) -> State:
+    y: Tensor, logp: Tensor, t: Tensor, layer: Layer, probes: Tensor
+) -> FlowState:
     """Forward Euler: y + h f(t, y)."""
+    W1, b1, W2, b2 = layer
     return (
         y + H * dy_dt(t, y, W1, b1, W2, b2),
         logp + H * dlogp_dt(t, y, W1, b1, W2, probes),
@@ -194,7 +188,7 @@ class Network(nn.Module):
         rate = dlogp_dt(time, y, W1, b1, W2, probes.mT)
         return -rate[0]
 
-    def density_state(self, x: Tensor, probes: Tensor) -> State:
+    def density_state(self, x: Tensor, probes: Tensor) -> FlowState:
         """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
         y = self.initial_state(x)
         logp = y.new_zeros(1, y.shape[1])
@@ -202,7 +196,7 @@ class Network(nn.Module):
         columns = probes.mT
         for layer in zip(
             H * torch.arange(STEPS, dtype=x.dtype, device=x.device),
-            *layers,
+            zip(*layers, strict=True),
             strict=True,
         ):
             y, logp = density_step(y, logp, *layer, columns)

@@ -27,7 +27,7 @@ from safetensors.numpy import load_file
 jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
 
 Weights = dict[str, Array]
-State = tuple[Array, Array, Array]
+FlowState = tuple[Array, Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 3  # d
@@ -287,7 +287,7 @@ def divergence(weights: Weights, t: float, y: Array, probes: Array) -> Array:
     return -rate[0]
 
 
-def density_state(weights: Weights, x: Array, probes: Array) -> State:
+def density_state(weights: Weights, x: Array, probes: Array) -> FlowState:
     """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
     state = initial_state(weights, x)
     logp = jnp.zeros((1, state.shape[1]), state.dtype)
@@ -301,7 +301,6 @@ def density_state(weights: Weights, x: Array, probes: Array) -> State:
     state, _ = jax.lax.scan(
         advance, state, (H * jnp.arange(STEPS, dtype=x.dtype), starts, ends)
     )
-    state = state
     return state[:STATES], state[STATES : STATES + MOMENTA], state[3:4]
 
 

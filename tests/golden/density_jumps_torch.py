@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-State = tuple[Tensor, Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 3  # d
@@ -295,7 +295,7 @@ class Network(nn.Module):
         rate = dlogp_dt(y, z, a, probes.mT)
         return -rate[0]
 
-    def density_state(self, x: Tensor, probes: Tensor) -> State:
+    def density_state(self, x: Tensor, probes: Tensor) -> FlowState:
         """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
         state = self.initial_state(x)
         logp = state.new_zeros(1, state.shape[1])
@@ -309,7 +309,6 @@ class Network(nn.Module):
             strict=True,
         ):
             state = density_step(state, *layer, columns, h=H)
-        state = state
         return state[:STATES], state[STATES : STATES + MOMENTA], state[3:4]
 
     def log_density(self, x: Tensor, probes: Tensor) -> Tensor:

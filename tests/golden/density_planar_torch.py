@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-State = tuple[Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 2  # d
@@ -88,7 +88,7 @@ def reverse_step(y: Tensor, u: Tensor, w: Tensor, b: Tensor) -> Tensor:
 
 def density_reverse_step(
     y: Tensor, logp: Tensor, u: Tensor, w: Tensor, b: Tensor
-) -> State:
+) -> FlowState:
     """Forward Euler from t + h to t: the step by −h."""
     return y - H * dy_dt(y, u, w, b), logp - H * dlogp_dt(y, u, w, b)
 
@@ -167,7 +167,7 @@ class Network(nn.Module):
             y = reverse_step(y, *layer)
         return y.T
 
-    def density_state_of_base(self, x: Tensor) -> State:
+    def density_state_of_base(self, x: Tensor) -> FlowState:
         """y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example."""
         layers = self.layer_weights()
         y = self.initial_state(x)

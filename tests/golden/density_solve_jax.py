@@ -25,7 +25,7 @@ from safetensors.numpy import load_file
 jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
 
 Weights = dict[str, Array]
-State = tuple[Array, Array]
+FlowState = tuple[Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 2  # d
@@ -182,7 +182,7 @@ def divergence(weights: Weights, t: float, y: Array) -> Array:
     return -rate[0]
 
 
-def density_state(weights: Weights, x: Array) -> State:
+def density_state(weights: Weights, x: Array) -> FlowState:
     """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
     y = initial_state(weights, x)
     logp = jnp.zeros((1, y.shape[1]), y.dtype)
@@ -233,9 +233,7 @@ def main() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(8, FEATURES)).astype("float64")
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
-    value, gradient = jax.value_and_grad(loss)(
-        weights, jnp.asarray(x)
-    )
+    value, gradient = jax.value_and_grad(loss)(weights, jnp.asarray(x))
     norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5
     print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")
 

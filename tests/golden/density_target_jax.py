@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 jax.config.update("jax_enable_x64", True)  # else JAX computes in float32
 
 Weights = dict[str, Array]
-State = tuple[Array, Array]
+FlowState = tuple[Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 2  # d
@@ -100,7 +100,7 @@ def step(y: Array, t: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Arra
 
 def density_step(
     y: Array, logp: Array, t: Array, W1: Array, b1: Array, W2: Array, b2: Array
-) -> State:
+) -> FlowState:
     """Forward Euler: y + h f(t, y)."""
     return y + H * dy_dt(t, y, W1, b1, W2, b2), logp + H * dlogp_dt(t, y, W1, b1, W2)
 
@@ -114,7 +114,7 @@ def reverse_step(
 
 def density_reverse_step(
     y: Array, logp: Array, t: Array, W1: Array, b1: Array, W2: Array, b2: Array
-) -> State:
+) -> FlowState:
     """Forward Euler from t + h to t: the step by −h."""
     return (
         y - H * dy_dt(t + H, y, W1, b1, W2, b2),
@@ -196,13 +196,13 @@ def divergence(weights: Weights, t: float, y: Array) -> Array:
     return -rate[0]
 
 
-def density_state(weights: Weights, x: Array) -> State:
+def density_state(weights: Weights, x: Array) -> FlowState:
     """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
     y = initial_state(weights, x)
     logp = jnp.zeros((1, y.shape[1]), y.dtype)
     layers = layer_weights(weights)
 
-    def advance(state: State, layer: Layer) -> tuple[State, None]:
+    def advance(state: FlowState, layer: Layer) -> tuple[FlowState, None]:
         return density_step(*state, *layer), None
 
     (y, logp), _ = jax.lax.scan(
@@ -251,13 +251,13 @@ def energy(y: Array) -> Array:
     return u2 - jax.nn.softplus(u1 - ((y[0:1] + 2) / 0.6) ** 2 / 2)
 
 
-def density_state_of_base(weights: Weights, x: Array) -> State:
+def density_state_of_base(weights: Weights, x: Array) -> FlowState:
     """y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example."""
     layers = reverse_layer_weights(weights)
     y = initial_state(weights, x)
     logp = jnp.zeros((1, y.shape[1]), y.dtype)
 
-    def advance(state: State, layer: Layer) -> tuple[State, None]:
+    def advance(state: FlowState, layer: Layer) -> tuple[FlowState, None]:
         return density_reverse_step(*state, *layer), None
 
     (y, logp), _ = jax.lax.scan(
@@ -300,9 +300,7 @@ def main() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(8, FEATURES)).astype("float64")
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
-    value, gradient = jax.value_and_grad(loss)(
-        weights, jnp.asarray(x)
-    )
+    value, gradient = jax.value_and_grad(loss)(weights, jnp.asarray(x))
     norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5
     print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")
 

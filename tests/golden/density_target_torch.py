@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-State = tuple[Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 2  # d
@@ -98,7 +98,7 @@ def step(
 
 def density_step(
     y: Tensor, logp: Tensor, t: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
-) -> State:
+) -> FlowState:
     """Forward Euler: y + h f(t, y)."""
     return y + H * dy_dt(t, y, W1, b1, W2, b2), logp + H * dlogp_dt(t, y, W1, b1, W2)
 
@@ -112,7 +112,7 @@ def reverse_step(
 
 def density_reverse_step(
     y: Tensor, logp: Tensor, t: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
-) -> State:
+) -> FlowState:
     """Forward Euler from t + h to t: the step by −h."""
     return (
         y - H * dy_dt(t + H, y, W1, b1, W2, b2),
@@ -207,7 +207,7 @@ class Network(nn.Module):
         rate = dlogp_dt(time, y, W1, b1, W2)
         return -rate[0]
 
-    def density_state(self, x: Tensor) -> State:
+    def density_state(self, x: Tensor) -> FlowState:
         """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
         y = self.initial_state(x)
         logp = y.new_zeros(1, y.shape[1])
@@ -248,7 +248,7 @@ class Network(nn.Module):
             y = reverse_step(y, *layer)
         return y.T
 
-    def density_state_of_base(self, x: Tensor) -> State:
+    def density_state_of_base(self, x: Tensor) -> FlowState:
         """y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example."""
         layers = self.reverse_layer_weights()
         y = self.initial_state(x)

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-State = tuple[Tensor, Tensor]
+FlowState = tuple[Tensor, Tensor]
 Layer = tuple[Tensor, ...]
 
 FEATURES = 2  # d
@@ -104,7 +104,7 @@ def step(
 
 def density_step(
     y: Tensor, logp: Tensor, t: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
-) -> State:
+) -> FlowState:
     """Classical Runge–Kutta 4: y + h/6 (k₁ + 2 k₂ + 2 k₃ + k₄); k₁ = f(t, y),
     k₂ = f(t + h/2, y + h/2 k₁), k₃ = f(t + h/2, y + h/2 k₂),
     k₄ = f(t + h, y + h k₃).
@@ -139,7 +139,7 @@ def reverse_step(
 
 def density_reverse_step(
     y: Tensor, logp: Tensor, t: Tensor, W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor
-) -> State:
+) -> FlowState:
     """Classical Runge–Kutta 4 from t + h to t: the step by −h."""
     k1_y = dy_dt(t + H, y, W1, b1, W2, b2)
     k1_logp = dlogp_dt(t + H, y, W1, b1, W2, b2)
@@ -221,7 +221,7 @@ class Network(nn.Module):
         rate = dlogp_dt(time, y, *layer)
         return -rate[0]
 
-    def density_state(self, x: Tensor) -> State:
+    def density_state(self, x: Tensor) -> FlowState:
         """y(T), and log p(y(T)) − log p(y(0)); one column per example."""
         y = self.initial_state(x)
         logp = y.new_zeros(1, y.shape[1])
@@ -248,7 +248,7 @@ class Network(nn.Module):
             y = reverse_step(y, t, *layer)
         return y.T
 
-    def density_state_of_base(self, x: Tensor) -> State:
+    def density_state_of_base(self, x: Tensor) -> FlowState:
         """y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example."""
         layer = self.layer_weights()
         y = self.initial_state(x)

@@ -24,7 +24,7 @@ from jax import Array
 from safetensors.numpy import load_file
 
 Weights = dict[str, Array]
-State = tuple[Array, Array]
+FlowState = tuple[Array, Array]
 Layer = tuple[Array, ...]
 
 FEATURES = 2  # d
@@ -102,7 +102,9 @@ def reverse_step(y: Array, u: Array, w: Array, b: Array) -> Array:
     return y - H * dy_dt(y, u, w, b)
 
 
-def density_reverse_step(y: Array, logp: Array, u: Array, w: Array, b: Array) -> State:
+def density_reverse_step(
+    y: Array, logp: Array, u: Array, w: Array, b: Array
+) -> FlowState:
     """Forward Euler from t + h to t: the step by −h."""
     return y - H * dy_dt(y, u, w, b), logp - H * dlogp_dt(y, u, w, b)
 
@@ -188,13 +190,13 @@ def energy(y: Array) -> Array:
     return u2 - jax.nn.softplus(u1 - ((y[0:1] + 2) / 0.6) ** 2 / 2)
 
 
-def density_state_of_base(weights: Weights, x: Array) -> State:
+def density_state_of_base(weights: Weights, x: Array) -> FlowState:
     """y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example."""
     layers = layer_weights(weights)
     y = initial_state(weights, x)
     logp = jnp.zeros((1, y.shape[1]), y.dtype)
 
-    def advance(state: State, layer: Layer) -> tuple[State, None]:
+    def advance(state: FlowState, layer: Layer) -> tuple[FlowState, None]:
         return density_reverse_step(*state, *layer), None
 
     (y, logp), _ = jax.lax.scan(advance, (y, logp), layers, reverse=True)
@@ -232,9 +234,7 @@ def main() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(8, FEATURES)).astype("float32")
     weights = {name: jnp.asarray(value) for name, value in arrays.items()}
-    value, gradient = jax.value_and_grad(loss)(
-        weights, jnp.asarray(x)
-    )
+    value, gradient = jax.value_and_grad(loss)(weights, jnp.asarray(x))
     norm = sum(float(jnp.square(g).sum()) for g in gradient.values()) ** 0.5
     print(f"loss {float(value):.6g}, gradient norm {norm:.6g} on 8 examples")
 

@@ -31,7 +31,7 @@ class Tiny:
     device = "cpu"
     dtype = "float64"
     source = "y = (1 + g) y"
-    module: Any = SimpleNamespace(weights=(), is_density=False, chance=None)
+    module: Any = SimpleNamespace(weights=(), is_density=False, chance=None, base_rows=0)
     alpha = 1e-3
 
     def init(self, seed: int | None = None) -> dict[str, np.ndarray]:

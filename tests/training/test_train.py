@@ -218,7 +218,7 @@ def test_an_interrupt_leaves_the_last_whole_epoch(
     go(tmp_path / "whole", model, dataset)
     gradient, calls = model.gradient, iter(range(1000))
 
-    def interrupted(*args: Any) -> Any:
+    def interrupted(*args: Any, draw: int = 0) -> Any:
         if next(calls) == 17:  # the fourth step of epoch 3
             raise KeyboardInterrupt
         return gradient(*args)
