@@ -106,6 +106,12 @@ class ProgramPrinter(ABC):
         printer.parameters()
         return [printer.names[e] for e in function.numbers]
 
+    def parameter(self, function: Function, parameter: Expr) -> str:
+        """What a function calls one of its parameters."""
+        printer = FunctionPrinter(self, function, 0)
+        printer.parameters()
+        return printer.names[parameter]
+
     def result_type(self, function: Function) -> str:
         """The annotation of what a function returns."""
         array, results = self.dialect.array, function.results

@@ -21,8 +21,12 @@ def constants_of(printer: FunctionPrinter, scan: Scan, step: Function) -> list[D
     first = len(step.params) - len(scan.consts)
     last = len(scan.consts) - len(step.numbers)
     numbers = zip(printer.program.number_names(step), scan.consts[last:], strict=True)
+    given = list(zip(step.params[first:][:last], scan.consts[:last], strict=True))
+    apart = [(p, e) for p, e in given if step.groups and p not in step.groups]
+    together = given[: len(given) - len(apart)]
     return [
-        *printer.handed(step, step.params[first:][:last], scan.consts[:last]),
+        *printer.handed(step, [p for p, _ in together], [e for _, e in together]),
+        *((f"{printer.program.parameter(step, p)}=", printer.inline(e)) for p, e in apart),
         *((f"{name}=", printer.inline(e)) for name, e in numbers),
     ]
 

@@ -79,7 +79,7 @@ def specs(draw: st.DrawFn) -> Plain:
         spec |= {"regularizers": found} if found else {}
     if draw(rarely()) and _learns(net, field):
         spec["train"] = draw(node(training.Train))
-    if may_be_one(spec) and draw(st.booleans()):
+    if may_be_one(spec) and draw(st.sampled_from((True, True, False))):
         return draw(as_density(spec))
     return spec
 
@@ -224,7 +224,7 @@ def _gradients(draw: st.DrawFn, steps: int, net: Plain) -> Plain | str:
 @st.composite
 def _task(draw: st.DrawFn, head: type[readouts.Readout] | None) -> str | None:
     if head is None:
-        return draw(_optional({"task": tuple(model.Task.members())})).get("task")
+        return draw(_optional({"task": ("classification", "regression")})).get("task")
     if issubclass(head, readouts.LeastSquares):
         return draw(st.sampled_from(("regression", None)))
     return "classification" if draw(rarely()) else None

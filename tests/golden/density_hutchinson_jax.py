@@ -202,7 +202,7 @@ def density_state(weights: Weights, x: Array, probes: Array) -> FlowState:
     columns = probes.mT
 
     def advance(state: FlowState, layer: tuple[Array, Layer]) -> tuple[FlowState, None]:
-        return density_step(*state, *layer, columns), None
+        return density_step(*state, *layer, probes=columns), None
 
     (y, logp), _ = jax.lax.scan(
         advance, (y, logp), (H * jnp.arange(STEPS, dtype=x.dtype), layers)

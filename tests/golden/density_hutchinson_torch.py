@@ -199,7 +199,7 @@ class Network(nn.Module):
             zip(*layers, strict=True),
             strict=True,
         ):
-            y, logp = density_step(y, logp, *layer, columns)
+            y, logp = density_step(y, logp, *layer, probes=columns)
         return y, logp
 
     def log_density(self, x: Tensor, probes: Tensor) -> Tensor:

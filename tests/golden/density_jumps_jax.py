@@ -296,7 +296,7 @@ def density_state(weights: Weights, x: Array, probes: Array) -> FlowState:
     state = jnp.concatenate([state, logp])
 
     def advance(state: Array, layer: tuple[Array, Layer, Layer]) -> tuple[Array, None]:
-        return density_step(state, *layer, columns, h=H), None
+        return density_step(state, *layer, probes=columns, h=H), None
 
     state, _ = jax.lax.scan(
         advance, state, (H * jnp.arange(STEPS, dtype=x.dtype), starts, ends)

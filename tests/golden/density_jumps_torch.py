@@ -308,7 +308,7 @@ class Network(nn.Module):
             *stages,
             strict=True,
         ):
-            state = density_step(state, *layer, columns, h=H)
+            state = density_step(state, *layer, probes=columns, h=H)
         return state[:STATES], state[STATES : STATES + MOMENTA], state[3:4]
 
     def log_density(self, x: Tensor, probes: Tensor) -> Tensor:
