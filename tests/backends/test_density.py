@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,9 @@ def test_other_vectors_than_the_units_are_seen(
 ) -> None:
     given = density("density", model={"divergence": "exact"})
     right: Any = wellposed.compile(given, "numpy")
-    monkeypatch.setitem(dialect.rows, "units", dialect.rows["eye"])  # pyright: ignore[reportArgumentType]
+    row = dialect.rows["units"]
+    doubled = replace(row, text=lambda *given: f"(2 * {row.template(*given)})")
+    monkeypatch.setitem(dialect.rows, "units", doubled)  # pyright: ignore[reportArgumentType]
     wrong: Any = wellposed.compile(given, backend)
     weights, y = right.init(), np.ones((2, 2))
     found = wrong.divergence(weights, 0.1, y)
