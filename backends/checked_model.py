@@ -76,15 +76,14 @@ class CheckedModel(ABC):
     def _by_undoing(self, weights: Weights, x: Array) -> Array:
         """log q of rows of a discrete flow that goes from the base to them."""
         z = self._undone(weights, x)
-        held = {name: np.asarray(w, np.float64) for name, w in self._weights(weights).items()}
-        *_, change = Reference(self.module).run("density_state_of_base", held, z)
+        reference = Reference(self.module)
+        *_, change = reference.run("density_state_of_base", self._weights(weights), z)
         normalizer = z.shape[1] / 2 * np.log(2 * np.pi)
         return (change[0] - (z**2).sum(axis=1) / 2 - normalizer).astype(self.dtype)
 
     def _undone(self, weights: Weights, x: Array) -> Array:
-        held = {name: np.asarray(w, np.float64) for name, w in self._weights(weights).items()}
         try:
-            return undone(self.module, held, x)
+            return undone(self.module, self._weights(weights), x)
         except NotInvertible as error:
             raise ArgumentError(str(error)) from None
 

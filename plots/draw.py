@@ -17,6 +17,7 @@ from ..compiler.analysis.closely import closely
 from ..compiler.analysis.jacobian import eigenvalues as along_the_depth
 from ..compiler.ir.problem import Problem
 from ..compiler.pipeline import Compiled
+from ..compiler.reference.chance import base
 from ..compiler.reference.evidence import energies
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
@@ -198,7 +199,7 @@ def _density(subject: Subject, path: Path) -> None:
 
 def _way_back(subject: Subject, parts: int) -> tuple[Array, Array]:
     """Noise on its way to data, (K, s, n), and the times (K,) from T to 0."""
-    z = rng(subject.problem.spec.seed, "base").normal(size=(MOST_SAMPLES, subject.problem.size))
+    z = base(subject.model.module, MOST_SAMPLES, subject.problem.spec.seed)
     return noise_to_data(subject.model, subject.weights, z, parts)
 
 
