@@ -20,7 +20,7 @@ from .names import fixed, own_names
 
 LABEL = 15
 """Columns of the labels in the head."""
-STATES = ("State", "FlowState")
+STATES = ("State", "FlowState", "PenalizedState")
 ALIASES = (*STATES, "Layer")
 MOST_TYPES = 4
 """Of arrays that are written one by one in the type of a tuple."""

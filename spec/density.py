@@ -80,10 +80,17 @@ class Exact(Divergence, kind="exact"):
     """Σᵢ eᵢᵀ (∂f/∂y) eᵢ: n products of the derivative with a vector."""
 
 
-class Hutchinson(Divergence, kind="hutchinson"):
-    """Mean of εᵀ (∂f/∂y) ε over random ε with E εεᵀ = I, one draw for a row and a solve (Hutchinson
-    1989; Grathwohl et al. 2019)."""
+class Estimate(Divergence):
+    """What is taken of a derivative by products with random vectors."""
 
+    title: ClassVar[str] = "estimate"
+
+
+class Hutchinson(Estimate, kind="hutchinson"):
+    """Mean of εᵀ (∂f/∂y) ε over random ε with E εεᵀ = I, one draw for a row and a solve (Hutchinson
+    1989; Grathwohl et al. 2019); of a norm the mean of ‖εᵀ ∂f/∂y‖²."""
+
+    title: ClassVar[str] = Divergence.title
     examples: ClassVar[tuple[str, ...]] = ("{kind: hutchinson, probes: 2, law: rademacher}",)
 
     probes: Annotated[int, Field(ge=1, le=10_000, description="draws ε for every row")] = 1

@@ -14,7 +14,7 @@ from .integrators import Euler, Integrator, Splitting
 from .node import Family, Later, Node, Root, Why, refuse
 from .parametrizations import Free, Parametrization
 from .readouts import Readout
-from .regularizers import Regularizer
+from .regularizers import AnyRegularizer
 from .training import Train
 from .vector_fields import InTime, Size, VectorField
 
@@ -278,7 +278,7 @@ class Spec(Root):
     ] = None
     model: Annotated[Model, Field(description="the network")]
     regularizers: Annotated[
-        tuple[Regularizer, ...], Field(description="penalties added to the mean loss")
+        tuple[AnyRegularizer, ...], Field(description="penalties added to the mean loss")
     ] = ()
     train: Annotated[
         Train | None, Field(description="how to train; not needed to compile, show or check")

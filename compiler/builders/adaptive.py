@@ -66,16 +66,17 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
     states = blocks_of(problem, whole)
     if len(states) > 1:
         states = {n: body.named(n, e) for n, e in states.items()}
-    found = [
-        rhs(problem, b, t, states, [values[w] for w in problem.layer_of(b)]) for b in problem.blocks
-    ]
+    found: dict[str, Expr] = {}
+    for b in problem.blocks:
+        k = rhs(problem, b, t, states, [values[w] for w in problem.layer_of(b)], slopes=found)
+        found[b] = body.named(f"d{b}", k) if problem.reads_slope(b) else k
     takes = (t,) if _takes_time(problem) else ()
     return Function(
         name=own_name(problem, SLOPES),
         role=Role.FIELD,
         params=(*takes, whole, *since, *given.values(), *problem.given),
         body=tuple(body.lets),
-        results=(Result(f"d{whole.name}", stack(found)),),
+        results=(Result(f"d{whole.name}", stack([*found.values()])),),
         doc=(_slopes_doc(problem),),
         loc=problem.rhs_locs[problem.first.name],
         subject=", ".join(problem.blocks),

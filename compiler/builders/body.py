@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from ..ir.expr import Expr, variable
 from ..ir.module import Call, Function, Group, Let, let
 from ..ir.types import Type
+from .names import DENSITY, PENALIZED
 
 STATE, FLOW = Group("state", "State"), Group("state", "FlowState")
-"""What a step carries; with a log-density it is one more."""
+PENALIZED_STATE = Group("state", "PenalizedState")
+"""What a step carries; with a log-density it is one more, with penalties one more for each."""
+CARRIED = {"": STATE, DENSITY: FLOW, PENALIZED: PENALIZED_STATE}
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Body:
         targets = tuple(variable(r.name, r.value.type) for r in function.results)
         self.lets.append(Let(targets, Call(function.name, args)))
         for target, result in zip(targets, function.results, strict=True):
-            if result.group not in (None, STATE, FLOW):
+            if result.group not in (None, *CARRIED.values()):
                 self.groups[target] = _of_stacks(result.group, target.type)
         return targets
 

@@ -4,45 +4,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 from math import log, pi
 from operator import add
 
-from ...spec.density import Hutchinson
 from ...spec.model import Density as Task
 from ..ir.expr import Expr, build, call, constant, variable
-from ..ir.module import Call, Chance, Constant, Function, Let, Result, Role
-from ..ir.naming import free
-from ..ir.problem import Block, Density, Problem
-from ..ir.problem import Role as Part
-from ..ir.types import PROBE, SCALAR, Size, columns, rows
-from . import adaptive, path
-from .body import FLOW, Body
+from ..ir.module import Constant, Function, Result, Role
+from ..ir.problem import Density, Problem
+from ..ir.types import columns, rows
+from . import adaptive, path, penalized
+from .augmented import (
+    DIVERGENCE,
+    ends,
+    features,
+    noise,
+    probe_rows,
+    read,
+    state,
+    state_of_base,
+    with_density,
+)
+from .body import Body
 from .field import rhs
 from .layer import Layer, layer_of
-from .names import HORIZON
-from .objective import in_a_row
-from .stacked import blocks_of, stack
+from .objective import in_a_row, plus_regularizer, plus_words
+from .stacked import stack
 from .step import reverse_step, step
 
-LOGP, NORMALIZER, STATE_AND_CHANGE = "logp", "NORMALIZER", "density_state"
-STATE_OF_BASE, FREE_ENERGY = "density_state_of_base", "free_energy"
-TASK, DIVERGENCE = ("task",), ("model", "divergence")
-
-
-def augmented(problem: Problem) -> Problem:
-    """The problem with the change of the log-density along the path as one more block."""
-    density = _density(problem)
-    name = free(LOGP, problem.blocks)
-    block = Block(name, Size(1), Part.QUADRATURE, variable(name, columns()))
-    return replace(
-        problem,
-        blocks={**problem.blocks, name: block},
-        rhs={**problem.rhs, name: -density.trace},
-        rhs_locs={**problem.rhs_locs, name: DIVERGENCE},
-        given=_probes(problem),
-    )
+NORMALIZER, FREE_ENERGY = "NORMALIZER", "free_energy"
+TASK = ("task",)
 
 
 def in_words(problem: Problem) -> str:
@@ -57,18 +48,6 @@ def in_words(problem: Problem) -> str:
 def constants(problem: Problem) -> Iterator[Constant]:
     """What a density has of its own."""
     yield Constant(NORMALIZER, _normalizer(problem), "n/2 log 2π, of the standard normal")
-
-
-def chance(problem: Problem) -> Chance | None:
-    """What is drawn for every row."""
-    asked = problem.spec.model.divergence
-    return Chance(asked.probes, asked.law) if isinstance(asked, Hutchinson) else None
-
-
-def sizes(problem: Problem) -> dict[str, int]:
-    """How many vectors a derivative is multiplied by."""
-    density = problem.density
-    return {} if density is None else {PROBE.name: density.count or problem.size}
 
 
 def base_rows(problem: Problem) -> int:
@@ -86,7 +65,7 @@ def reverse_layer(problem: Problem, layer: Layer) -> Layer | None:
 
 def steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
     """A step with the log-density, and one of the states alone in reverse."""
-    whole = augmented(problem)
+    whole = with_density(problem)
     own, back = layer_of(whole), layer_of(problem, reverse=True)
     if not problem.is_adaptive:
         if not problem.is_inverted:
@@ -113,7 +92,8 @@ def functions(problem: Problem, layer: Layer, known: Mapping[str, Function]) -> 
     at_any_time = known.get("weights_at", weights)
     yield _divergence(problem, at_any_time)
     if not problem.is_inverted:
-        yield _state(problem, lift, weights)
+        change = "y(T), and log p(y(T)) − log p(y(0)); one column per example."
+        yield state(with_density(problem), lift, weights, change, TASK)
         yield _log_density(problem)
     if problem.is_discrete and not problem.is_matched:
         return
@@ -124,87 +104,68 @@ def functions(problem: Problem, layer: Layer, known: Mapping[str, Function]) -> 
     yield _sample(problem, lift, weights_back)
     if _density(problem).energy is not None:
         yield _energy(problem)
-        yield _state_of_base(problem, lift, weights_back)
+        change = "y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example."
+        yield state_of_base(with_density(problem), lift, weights_back, change, TASK)
         yield _free_energy(problem)
 
 
 def loss(problem: Problem) -> Function:
     """Minus the mean log-density of rows of the data, or the mean free energy of rows of the base;
     and the regularizers."""
-    x, probes, is_matched = _rows(problem), _probe_rows(problem), problem.is_matched
-    of_rows = call(FREE_ENERGY if is_matched else "log_density", (x, *probes), rows())
-    mean = build("mean", of_rows)
-    total, penalty = mean if is_matched else -mean, ""
-    if problem.penalties:
-        total, penalty = total + call("regularizer", (), SCALAR), ", plus R"
-    what = "log q(y(0)) + U(y(0)), y(T) = x" if is_matched else "−log p(x)"
+    if problem.is_penalized:
+        x, params, body, mean = _penalized_mean(problem)
+    else:
+        x, body, whole = features(problem), Body(), with_density(problem)
+        params = (x, *probe_rows(whole))
+        of_rows = call(FREE_ENERGY if problem.is_matched else "log_density", params, rows())
+        mean = build("mean", of_rows) if problem.is_matched else -build("mean", of_rows)
+    what = "log q(y(0)) + U(y(0)), y(T) = x" if problem.is_matched else "−log p(x)"
     return Function(
         name="loss",
         role=Role.LOSS,
-        params=(x, *probes),
-        results=(Result("loss", total),),
-        doc=(f"Mean over the examples of {what}{penalty}.",),
+        params=params,
+        body=tuple(body.lets),
+        results=(Result("loss", plus_regularizer(problem, mean)),),
+        doc=(
+            f"Mean over the examples of {what}{plus_words(problem)}.",
+            *penalized.in_words(problem),
+        ),
         loc=TASK,
         takes_weights=True,
+        groups=body.groups,
+        rows={x: problem.features} if problem.is_penalized else {},
     )
+
+
+def _penalized_mean(problem: Problem) -> tuple[Expr, tuple[Expr, ...], Body, Expr]:
+    """Rows, all parameters, the statements and the mean of what is learnt with its penalties."""
+    x, params, body, states, integrals = penalized.read(problem)
+    change, *_ = integrals
+    if problem.is_matched:
+        value = body.named("F", in_a_row(_free(problem, body, x, states, change)))
+        mean = build("mean", value)
+    else:
+        value = body.named("log_p", in_a_row(_log_p(problem, states, change)))
+        mean = -build("mean", value)
+    return x, params, body, mean + penalized.mean(problem, body, integrals)
 
 
 # --- from data to the base ---------------------------------------------------------------------
 
 
-def _state(problem: Problem, lift: Function, weights: Function | None) -> Function:
-    """y(T), and what log p has changed by on the way."""
-    whole, x, probes, body = augmented(problem), _rows(problem), _probe_rows(problem), Body()
-    start = _start(whole, body, lift, x)
-    found = _end(whole, body, start, _given(body, weights, probes))
-    return Function(
-        name=STATE_AND_CHANGE,
-        role=Role.PATH,
-        params=(x, *probes),
-        body=tuple(body.lets),
-        results=tuple(Result(n, found[n], FLOW) for n in whole.blocks),
-        doc=("y(T), and log p(y(T)) − log p(y(0)); one column per example.",),
-        loc=TASK,
-        takes_weights=True,
-        groups=body.groups,
-    )
-
-
-def _end(
-    whole: Problem,
-    body: Body,
-    start: Sequence[Expr],
-    given: tuple[Expr, ...],
-    *,
-    reverse: bool = False,
-) -> dict[str, Expr]:
-    """The blocks at T from those at 0, in reverse those at 0 from those at T."""
-    if not whole.is_adaptive:
-        return path.scanned(whole, body, tuple(start), given, reverse=reverse)
-    state = body.named(adaptive.STACKED, stack(start))
-    if whole.is_one_solve:
-        along = adaptive.read_at(whole, body, state, _ends(whole, reverse), given)
-        after = build("last", along)
-    else:
-        (after,) = path.scanned(whole, body, (state,), given, reverse=reverse).values()
-    state = after if after.op == "variable" else body.named(adaptive.STACKED, after)
-    return blocks_of(whole, state)
-
-
 def _log_density(problem: Problem) -> Function:
     """log N(y(T); 0, I) less what log p has changed by."""
-    whole, x, probes = augmented(problem), _rows(problem), _probe_rows(problem)
-    found = tuple(variable(n, block.variable.type) for n, block in whole.blocks.items())
-    *states, change = found
-    body = Body([Let(found, Call(STATE_AND_CHANGE, (x, *probes)))], dict.fromkeys(found, FLOW))
-    value = body.named("log_p", _log_normal(problem, states) - change)
+    whole, x = with_density(problem), features(problem)
+    probes = probe_rows(whole)
+    body, states, (change,) = read(whole, "state", (x, *probes))
+    value = body.named("log_p", _log_p(problem, states, change))
     return Function(
         name="log_density",
         role=Role.READOUT,
         params=(x, *probes),
         body=tuple(body.lets),
         results=(Result("log_p", in_a_row(value)),),
-        doc=(f"log p(x) = log N(y(T); 0, I) + ∫ tr ∂f/∂y dt of each row: (s,){_noise(problem)}.",),
+        doc=(f"log p(x) = log N(y(T); 0, I) + ∫ tr ∂f/∂y dt of each row: (s,){noise(whole)}.",),
         loc=TASK,
         takes_weights=True,
         rows={x: problem.features},
@@ -213,7 +174,8 @@ def _log_density(problem: Problem) -> Function:
 
 def _divergence(problem: Problem, weights: Function | None) -> Function:
     """tr ∂f/∂y on rows at any time."""
-    whole, probes, body = augmented(problem), _probe_rows(problem), Body()
+    whole, body = with_density(problem), Body()
+    probes = probe_rows(whole)
     *_, name = whole.blocks
     t, y = variable("t"), variable("y", rows((problem.size,)))
     given = path.at_any_time(body, weights, t)
@@ -230,7 +192,7 @@ def _divergence(problem: Problem, weights: Function | None) -> Function:
         numbers=(t,),
         body=tuple(body.lets),
         results=(Result("trace", in_a_row(-rate)),),
-        doc=(f"tr ∂f/∂y of rows (s, {problem.size}): (s,){_noise(problem)}.",),
+        doc=(f"tr ∂f/∂y of rows (s, {problem.size}): (s,){noise(whole)}.",),
         loc=DIVERGENCE,
         takes_weights=True,
         groups=body.groups,
@@ -247,7 +209,7 @@ def _sample(problem: Problem, lift: Function, weights: Function | None) -> Funct
     init = body.call(lift, z)
     given = body.call(weights) if weights is not None else ()
     if problem.is_one_solve:
-        at = _ends(problem, reverse=True)
+        at = ends(problem, reverse=True)
         after = [build("last", adaptive.read_at(problem, body, init[0], at, given))]
     else:
         after = [*path.scanned(problem, body, init, given, reverse=True).values()]
@@ -282,40 +244,19 @@ def _energy(problem: Problem) -> Function:
     )
 
 
-def _state_of_base(problem: Problem, lift: Function, weights: Function | None) -> Function:
-    """y(0) of rows that are y(T), and what log q has changed by on the way back."""
-    whole, x, probes, body = augmented(problem), _rows(problem), _probe_rows(problem), Body()
-    given = _given(body, weights, probes)
-    found = _end(whole, body, _start(whole, body, lift, x), given, reverse=True)
-    return Function(
-        name=STATE_OF_BASE,
-        role=Role.PATH,
-        params=(x, *probes),
-        body=tuple(body.lets),
-        results=tuple(Result(n, found[n], FLOW) for n in whole.blocks),
-        doc=("y(0) for y(T) = x, and log q(y(0)) − log N(y(T)); one column per example.",),
-        loc=TASK,
-        takes_weights=True,
-        groups=body.groups,
-    )
-
-
 def _free_energy(problem: Problem) -> Function:
     """log q(y(0)) + U(y(0)) of rows that are y(T): its mean is KL(q ‖ e⁻ᵁ/Z) − log Z."""
-    whole, x, probes = augmented(problem), _rows(problem), _probe_rows(problem)
-    found = tuple(variable(n, block.variable.type) for n, block in whole.blocks.items())
-    *states, change = found
-    body = Body([Let(found, Call(STATE_OF_BASE, (x, *probes)))], dict.fromkeys(found, FLOW))
-    z = body.named("z", build("flip", x))
-    log_q = body.named("log_q", _log_normal(problem, [z]) + change)
-    U = body.named("U", call("energy", states, columns()))
+    whole, x = with_density(problem), features(problem)
+    probes = probe_rows(whole)
+    body, states, (change,) = read(whole, "state_of_base", (x, *probes))
+    F = _free(problem, body, x, states, change)
     return Function(
         name=FREE_ENERGY,
         role=Role.READOUT,
         params=(x, *probes),
         body=tuple(body.lets),
-        results=(Result("F", in_a_row(log_q + U)),),
-        doc=(f"log q(y(0)) + U(y(0)) of each row y(T) = x: (s,){_noise(problem)}.",),
+        results=(Result("F", in_a_row(F)),),
+        doc=(f"log q(y(0)) + U(y(0)) of each row y(T) = x: (s,){noise(whole)}.",),
         loc=TASK,
         takes_weights=True,
         rows={x: problem.features},
@@ -330,17 +271,16 @@ def _density(problem: Problem) -> Density:
     return problem.density
 
 
-def _start(whole: Problem, body: Body, lift: Function, x: Expr) -> list[Expr]:
-    """The blocks where a path begins: rows, and no change of the log-density."""
-    (first, *others) = body.call(lift, x)
-    *_, name = whole.blocks
-    return [first, *others, body.named(name, build("per_example", constant(0), first))]
+def _log_p(problem: Problem, states: Sequence[Expr], change: Expr) -> Expr:
+    """log p(y(0)) from y(T) and what log p has changed by on the way there."""
+    return _log_normal(problem, states) - change
 
 
-def _given(body: Body, weights: Function | None, probes: tuple[Expr, ...]) -> tuple[Expr, ...]:
-    """What steps or a solver take besides the states."""
-    found = body.call(weights) if weights is not None else ()
-    return found + tuple(body.named("columns", build("flip", e)) for e in probes)
+def _free(problem: Problem, body: Body, x: Expr, states: Sequence[Expr], change: Expr) -> Expr:
+    """log q + U at y(0), from y(T) = x and what log q has changed by on the way back."""
+    z = body.named("z", build("flip", x))
+    log_q = body.named("log_q", _log_normal(problem, [z]) + change)
+    return log_q + body.named("U", call("energy", states, columns()))
 
 
 def _log_normal(problem: Problem, states: Sequence[Expr]) -> Expr:
@@ -351,28 +291,3 @@ def _log_normal(problem: Problem, states: Sequence[Expr]) -> Expr:
 
 def _normalizer(problem: Problem) -> float:
     return problem.size / 2 * log(2 * pi)
-
-
-def _rows(problem: Problem) -> Expr:
-    return variable("x", rows((problem.features.value,)))
-
-
-def _ends(problem: Problem, reverse: bool) -> Expr:
-    """0 and T, or T and 0."""
-    ends = constant(0.0), constant(problem.spec.model.time.horizon, HORIZON)
-    return build("interval", *(reversed(ends) if reverse else ends))
-
-
-def _probes(problem: Problem) -> tuple[Expr, ...]:
-    probes = _density(problem).probes
-    return () if probes is None else (probes,)
-
-
-def _probe_rows(problem: Problem) -> tuple[Expr, ...]:
-    """The random vectors of an estimate, as they come in."""
-    return tuple(variable("probes", rows((problem.size,)).along(PROBE)) for _ in _probes(problem))
-
-
-def _noise(problem: Problem) -> str:
-    count = _density(problem).count
-    return f"; probes are ({count}, s, {problem.size})" if count else ""

@@ -15,22 +15,17 @@ from .names import parametrization_names, rhs_name
 def right_hand_sides(problem: Problem) -> Iterator[Function]:
     """The right-hand side of every block as a function of what it depends on."""
     texts = equations(problem.rhs, problem.order)
+    integrals = {i.name: i.equation for i in problem.integrals}
     for block, text in zip(problem.blocks, texts, strict=True):
         yield Function(
             name=rhs_name(problem, block),
             role=Role.FIELD,
             params=problem.depends_on(block),
             results=(Result(f"d{block}", problem.rhs[block]),),
-            doc=(f"{text if problem.blocks[block].shape else _change(problem)}.",),
+            doc=(f"{integrals.get(block, text)}.",),
             loc=problem.rhs_locs[block],
             subject=block,
         )
-
-
-def _change(problem: Problem) -> str:
-    """What the log-density changes by."""
-    assert problem.density is not None
-    return f"(log p)' = −tr ∂f/∂y, {problem.density.words}"
 
 
 def rhs(
@@ -40,12 +35,14 @@ def rhs(
     states: dict[str, Expr],
     weights: Sequence[Expr],
     given: Sequence[Expr] | None = None,
+    slopes: Mapping[str, Expr] | None = None,
 ) -> Expr:
-    """A block's right-hand side at a time and states, with these weights of `layer_of(block)`, and
-    what else it is given by other names than the problem's own."""
+    """A block's right-hand side at a time and states, with these weights of `layer_of(block)`, what
+    else it is given by other names than the problem's own, and slopes of blocks before it."""
     values = {problem.t: t} | {problem.blocks[name].variable: e for name, e in states.items()}
     values |= {w.variable: e for w, e in zip(problem.layer_of(block), weights, strict=True)}
     values |= zip(problem.given, problem.given if given is None else given, strict=True)
+    values |= {problem.slopes[n]: k for n, k in (slopes or {}).items() if n in problem.slopes}
     args = [values[parameter] for parameter in problem.depends_on(block)]
     return call(rhs_name(problem, block), args, columns(problem.blocks[block].shape))
 

@@ -63,6 +63,7 @@ def _field(step: Function, problem: Problem, layer: Layer, values: Values) -> Fi
                 known[entry.weight.variable] = values[entry.variable]
         known |= {e: values[e] for e in problem.given}
         parameters = problem.depends_on(block)
+        known |= {k: f(n, stage, states) for n, k in problem.slopes.items() if k in parameters}
         return some_function(_call(problem, block, parameters), [known[p] for p in parameters])
 
     return f

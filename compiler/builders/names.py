@@ -19,14 +19,24 @@ STEPS, HORIZON = "STEPS", "HORIZON"
 """Constants of every program."""
 PUBLIC = (
     *("trajectory", "solve", "vector_field", "forward", "regularizer"),
-    *("divergence", "log_density", "sample", "free_energy", "loss"),
+    *("divergence", "log_density", "sample", "free_energy", "path_penalty", "loss"),
 )
+DENSITY, PENALIZED = "density", "penalized"
+"""What functions are called by that carry a log-density, or penalties, along the path."""
 OTHERS = (
     *("step", "layer_weights", "weights_at", "initial_state", "final_state"),
     *("reverse_step", "reverse_layer_weights", "density_step", "density_state", "energy"),
     *("density_reverse_step", "density_state_of_base"),
+    *("penalized_step", "penalized_state", "penalized_reverse_step", "penalized_state_of_base"),
 )
-SOLVERS = ("slopes", "density_slopes", "integrate", "largest_rms", "adjoint_norm")
+SOLVERS = (
+    "slopes",
+    "density_slopes",
+    "penalized_slopes",
+    "integrate",
+    "largest_rms",
+    "adjoint_norm",
+)
 """What a solver is given, and the functions of a program that call it."""
 PASSES = (LOSS_GRADIENT, SEGMENT, *ADDED)
 """Functions that passes add."""
@@ -38,8 +48,9 @@ def rhs_name(problem: Problem, block: str) -> str:
 
 
 def own_name(problem: Problem, name: str) -> str:
-    """`step`, where the log-density is carried too `density_step`."""
-    return f"density_{name}" if problem.is_augmented else name
+    """`step`, where the log-density is carried too `density_step`, or penalties, too
+    `penalized_step`."""
+    return f"{problem.carries}_{name}" if problem.carries else name
 
 
 def parametrization_names(problem: Problem) -> dict[LayerWeight, str]:

@@ -6,17 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ...data.sources import counted
 from ...spec.adaptive import Adaptive
+from ...spec.density import Hutchinson
 from ...spec.integrators import Splitting
 from ...spec.model import Adjoint, Reversible
 from ...spec.node import content_hash
 from ...spec.readouts import Classifier
+from ...spec.regularizers import Regularizer
 from ..ir.expr import walk
-from ..ir.module import Constant, Function, Header, Module, Signature
-from ..ir.problem import LETTERS, LayerWeight, Problem
+from ..ir.module import Chance, Constant, Function, Header, Module, Signature
+from ..ir.problem import LETTERS, LayerWeight, Penalty, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
-from ..ir.types import ENDS, STEP, Size
+from ..ir.types import ENDS, PROBE, STEP, Size
 from ..ir.verify import InvalidModule
-from . import adaptive, density, field, objective, path
+from . import adaptive, density, field, objective, path, penalized
+from .augmented import fullest
 from .layer import Layer, layer_of
 from .names import PUBLIC
 from .step import step
@@ -48,8 +51,8 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         public=tuple(name for name in PUBLIC if name in functions),
         header=_header(problem, claims),
         names=problem.names,
-        sizes={STEP.name: time.steps, ENDS.name: 2, **density.sizes(problem)},
-        chance=density.chance(problem),
+        sizes={STEP.name: time.steps, ENDS.name: 2, **_probes(problem)},
+        chance=_chance(problem),
         base_rows=density.base_rows(problem),
         is_staggered=isinstance(problem.integrator, Splitting) and problem.integrator.lag != 0,
     )
@@ -67,18 +70,35 @@ def _functions(problem: Problem) -> Iterator[Function]:
     layer = layer_of(problem)
     has_density = problem.density is not None
     yield from field.parametrizations(problem)
-    yield from field.right_hand_sides(density.augmented(problem) if has_density else problem)
+    yield from field.right_hand_sides(fullest(problem))
     yield from _steps_of(problem, layer)
     if has_density:
         yield from density.steps_of(problem, layer)
+    yield from penalized.steps_of(problem)
     yield from objective.penalties(problem)
     known = _by_name(path.functions(problem, layer))
     yield from known.values()
     if has_density:
-        yield from density.functions(problem, layer, known)
+        of_density = _by_name(density.functions(problem, layer, known))
+        yield from of_density.values()
+        known = {**known, **of_density}
+    yield from penalized.functions(problem, known)
     yield from objective.functions(problem)
     if has_density:
         yield density.loss(problem)
+
+
+def _chance(problem: Problem) -> Chance | None:
+    """What is drawn for every row."""
+    estimates = [getattr(p.regularizer, "estimate", None) for p in problem.path_penalties]
+    drawn = (e for e in (problem.spec.model.divergence, *estimates) if isinstance(e, Hutchinson))
+    return next((Chance(asked.probes, asked.law) for asked in drawn), None)
+
+
+def _probes(problem: Problem) -> dict[str, int]:
+    """How many vectors a derivative is multiplied by."""
+    is_known = problem.density is not None or problem.is_penalized
+    return {PROBE.name: problem.probe_count or problem.size} if is_known else {}
 
 
 def _steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
@@ -133,8 +153,12 @@ def _numbers(problem: Problem) -> Iterator[Constant]:
     roots = [(side, "", "") for side in problem.rhs.values()]
     if problem.density is not None:
         roots += [(e, "", "") for e in (problem.density.trace, problem.density.energy) if e]
+    roots += [(p.rate, "", "") for p in problem.path_penalties]
     roots += [(w.definition, w.name, f"_{w.name}") for w in problem.layer]
-    roots += [(p.value, p.regularizer.kind, "") for p in problem.penalties]
+    penalties = (*problem.penalties, *problem.path_penalties)
+    for p in sorted(penalties, key=lambda p: p.index):
+        value = p.value if isinstance(p, Penalty) else p.alpha
+        roots.append((value, p.regularizer.kind, ""))
     for root, what, mark in roots:
         for e in walk(root):
             if e.op == "constant" and e.attributes[1] not in ("", *seen):
@@ -281,11 +305,20 @@ def ordinal(number: int) -> str:
     return f"{number}{last or 'th'}"
 
 
+def _regularizers(problem: Problem) -> Iterator[str]:
+    along = {p.index: p for p in problem.path_penalties}
+    for i, r in enumerate(problem.spec.regularizers):
+        if isinstance(r, Regularizer):
+            yield f"{r.kind} of {', '.join(r.of)}, α = {number(r.alpha)}"
+        else:
+            yield f"{along[i].regularizer.kind}, α = {number(along[i].regularizer.alpha)}: " + (
+                f"∫ {along[i].words} dt"
+            )
+
+
 def _objective(problem: Problem) -> list[tuple[str, str]]:
     readout = problem.spec.model.readout
-    texts = [
-        f"{r.kind} of {', '.join(r.of)}, α = {number(r.alpha)}" for r in problem.spec.regularizers
-    ]
+    texts = [*_regularizers(problem)]
     if problem.density is not None:
         row = ("Log-density", density.in_words(problem))
         return [row, *_labelled("Regularizer", texts)]

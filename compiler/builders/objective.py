@@ -11,6 +11,7 @@ from ..ir.module import Function, Result, Role
 from ..ir.problem import Problem
 from ..ir.text import mathematics
 from ..ir.types import SCALAR, Size, columns, rows
+from . import penalized
 from .names import penalty_names
 from .path import Body
 
@@ -105,33 +106,49 @@ def _loss(problem: Problem) -> Function:
     assert readout is not None
     k = readout.outputs
     x, targets = variable("x", rows((problem.features.value,))), variable("targets", rows((k,)))
-    body = Body()
+    body, params, along = Body(), (x, targets), None
+    if problem.is_penalized:
+        x, (_, *probes), body, (y, *_), integrals = penalized.read(problem)
+        params = (x, targets, *probes)
+        along = penalized.mean(problem, body, integrals)
+        logits = substitute(readout.logits, {problem.first.variable: y})
+    else:
+        logits = build("flip", call("forward", (x,), rows((k,))))
     given = targets
     if problem.is_classifier:
         given = build("class_probabilities", targets, attributes=(Size(k, "CLASSES"),))
-    logits = call("forward", (x,), rows((k,)))
-    u = body.named("logits" if readout.weights else "u", build("flip", logits))
+    u = body.named("logits" if readout.weights else "u", logits)
     C = body.named("C", build("flip", given))
     losses = body.named("losses", in_a_row(substitute(readout.loss, {readout.u: u, readout.C: C})))
-    total = build("mean", losses)
-    if problem.penalties:
-        total = total + call("regularizer", (), SCALAR)
+    total = build("mean", losses) if along is None else build("mean", losses) + along
     what = f"(s, {k})"
     if problem.is_classifier:
         what = "classes (s,) or their probabilities (s, classes)"
-    penalty = ", plus R" if problem.penalties else ""
     u_is = "logits" if readout.weights else "prediction"
-    mean = f"Mean over the examples of {mathematics(readout.loss)}, u the {u_is}{penalty}"
+    mean = (
+        f"Mean over the examples of {mathematics(readout.loss)}, u the {u_is}{plus_words(problem)}"
+    )
     return Function(
         name="loss",
         role=Role.LOSS,
-        params=(x, targets),
+        params=params,
         body=tuple(body.lets),
-        results=(Result("loss", total),),
-        doc=(f"{mean}; targets C are {what}.",),
+        results=(Result("loss", plus_regularizer(problem, total)),),
+        doc=(f"{mean}; targets C are {what}.", *penalized.in_words(problem)),
         loc=(*READOUT, "loss"),
         takes_weights=True,
+        groups=body.groups,
+        rows={x: problem.features} if problem.is_penalized else {},
     )
+
+
+def plus_regularizer(problem: Problem, total: Expr) -> Expr:
+    """A loss with what its weights add to it."""
+    return total + call("regularizer", (), SCALAR) if problem.penalties else total
+
+
+def plus_words(problem: Problem) -> str:
+    return ", plus R" if problem.penalties else ""
 
 
 def in_a_row(e: Expr) -> Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from math import lcm
 
@@ -12,7 +13,7 @@ from ..ir.module import Function, Let, Result, Role, let
 from ..ir.problem import Problem
 from ..passes.simplify import simplify
 from ..promises.checked import checked
-from .body import FLOW, STATE
+from .body import CARRIED
 from .field import rhs
 from .layer import Layer, moved
 from .literal import method_kept
@@ -56,7 +57,7 @@ def _step(problem: Problem, layer: Layer, method: _Method, name: str) -> Functio
         raise TypeError(f"no step is known of the integrator {integrator.kind}")
     time = () if problem.is_autonomous else (method.t,)
     groups = {e.variable: group for e in layer.entries if (group := layer.group(e))}
-    several, group = len(states) > 1, FLOW if problem.is_augmented else STATE
+    several, group = len(states) > 1, CARRIED[problem.carries]
     return Function(
         name=name,
         role=Role.STEP,
@@ -89,11 +90,17 @@ class _Method:
             for name, block in problem.blocks.items()
         }
 
-    def _rhs(self, block: str, stage: Fraction, states: dict[str, Expr]) -> Expr:
+    def _rhs(
+        self,
+        block: str,
+        stage: Fraction,
+        states: dict[str, Expr],
+        slopes: Mapping[str, Expr] | None = None,
+    ) -> Expr:
         stage = self.place(stage)
         weights = self.layer.of(self.problem.layer_of(block), stage)
         blocks = {name: states[name] for name in self.problem.blocks}
-        return rhs(self.problem, block, self._time(stage), blocks, weights)
+        return rhs(self.problem, block, self._time(stage), blocks, weights, slopes=slopes)
 
     @property
     def doc(self) -> str:
@@ -123,11 +130,12 @@ class _Method:
             at = {n: self.moved(y, _combination(self.H, a, slopes[n])) for n, y in states.items()}
             if several and i > 1:
                 at = {n: self._named(f"{n}{i}", n, e, body) for n, e in at.items()}
-            found = {name: self._rhs(name, c, at) for name in states}
-            for name, k in found.items():
-                label = f"k{i}_{name}" if several else f"k{i}"
-                is_alone = len(tableau.b) == 1
-                slopes[name].append(k if is_alone else _bound(label, k, body))
+            known: dict[str, Expr] = {}
+            for name in states:
+                k, label = self._rhs(name, c, at, known), f"k{i}_{name}" if several else f"k{i}"
+                is_alone = len(tableau.b) == 1 and not self.problem.reads_slope(name)
+                known[name] = k if is_alone else _bound(label, k, body)
+                slopes[name].append(known[name])
         return body, {
             n: self.moved(y, _combination(self.H, tableau.b, slopes[n])) for n, y in states.items()
         }

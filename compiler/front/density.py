@@ -114,7 +114,7 @@ def _of_flow(
         reason = f"{counted(asked.probes, f'{asked.law} vector')} for a row and a solve"
         return Density(simplify(mean), asked.kind, reason, probes, asked.probes)
     closed = _closed(words, blocks)
-    exact = simplify(_products(words, blocks, units(_whole(blocks))))
+    exact = simplify(_products(words, blocks, units(whole(blocks))))
     if asked is not None and not isinstance(asked, ClosedForm):
         return Density(exact, "exact", "as the spec says")
     by_products = size * sum(map(product_flops, words.values()))
@@ -155,7 +155,7 @@ def _discrete(
     reason = f"the derivative has {what}: 1 {'−' if is_matched else '+'} h tr ∂f/∂y"
     if what != "rank one":
         reason += " and h² det ∂f/∂y"
-    return Density(simplify(_spread(value, blocks)), "log-det", reason)
+    return Density(simplify(spread(value, blocks)), "log-det", reason)
 
 
 def _has_rank_one(words: Words) -> bool:
@@ -171,7 +171,7 @@ def _is_narrow(factor: Factor) -> bool:
 
 def _closed_or_products(words: Mapping[str, Words], blocks: Mapping[str, Block]) -> Expr:
     closed = _closed(words, blocks)
-    return _products(words, blocks, units(_whole(blocks))) if closed is None else closed
+    return _products(words, blocks, units(whole(blocks))) if closed is None else closed
 
 
 def _determinant(words: Words, h: Expr, without: Expr) -> Expr:
@@ -223,7 +223,7 @@ def _wall(task: Task, states: Mapping[str, Expr]) -> Expr | None:
     if task.interval is None:
         return None
     low, high = map(constant, task.interval)
-    return _total(elaborate(WALL, {"y": y, "low": low, "high": high}) for y in states.values())
+    return total(elaborate(WALL, {"y": y, "low": low, "high": high}) for y in states.values())
 
 
 def _require_finite(spec: Spec, energy: Expr, text: str, blocks: Mapping[str, Block]) -> None:
@@ -245,7 +245,7 @@ def _require_finite(spec: Spec, energy: Expr, text: str, blocks: Mapping[str, Bl
 def _closed(words: Mapping[str, Words], blocks: Mapping[str, Block]) -> Expr | None:
     found = [trace(of, blocks[name].variable) for name, of in words.items()]
     known = [e for e in found if e is not None]
-    return simplify(_spread(_total(known), blocks)) if len(known) == len(found) else None
+    return simplify(spread(total(known), blocks)) if len(known) == len(found) else None
 
 
 def _products(words: Mapping[str, Words], blocks: Mapping[str, Block], vectors: Expr) -> Expr:
@@ -256,20 +256,20 @@ def _products(words: Mapping[str, Words], blocks: Mapping[str, Block], vectors: 
         product = jvp(words[name], v)
         if product is not None:
             found.append(build("inner_sum", v * product))
-    total = build("reduce", _total(found), attributes=(PROBE,)) if found else constant(0)
-    return _spread(total, blocks)
+    summed = build("reduce", total(found), attributes=(PROBE,)) if found else constant(0)
+    return spread(summed, blocks)
 
 
-def _whole(blocks: Mapping[str, Block]) -> Size:
+def whole(blocks: Mapping[str, Block]) -> Size:
     """The number of components of all blocks together."""
     return reduce(add, (block.size for block in blocks.values()))
 
 
-def _total(terms: Iterable[Expr]) -> Expr:
+def total(terms: Iterable[Expr]) -> Expr:
     return reduce(add, terms, constant(0))
 
 
-def _spread(number: Expr, blocks: Mapping[str, Block]) -> Expr:
+def spread(number: Expr, blocks: Mapping[str, Block]) -> Expr:
     """A number for every example, also where it is the same for all."""
     like = next(iter(blocks.values())).variable
     return number if number.type.batched else build("per_example", number, like)

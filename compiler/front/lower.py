@@ -12,7 +12,7 @@ from ...spec.vector_fields import Custom, Equations
 from ..ir.expr import variable
 from ..ir.problem import Block, Loc, Problem, RawWeight
 from ..ir.types import Size, columns
-from . import density, objective, ranges, weights
+from . import along, density, objective, ranges, weights
 from . import equations as eqs
 from .blocks import blocks_of
 from .declare import FIELD, declare
@@ -80,6 +80,8 @@ def _lower_described(
     together = {name: [d.raw.name for d in n.weights] for name, n in networks.items()}
     log_density = density.density_of(spec, blocks, field.rhs, refusals) if complete else None
     penalties = objective.penalties(spec, all_weights, together, refusals) if complete else ()
+    slopes = along.slopes_of(blocks, [w.name for w in (*all_weights, *layer)])
+    along_path = along.penalties(spec, blocks, field.rhs, slopes) if complete else ()
     _check_integrator(spec, described, blocks, field, refusals)
     refusals.stop()
     return Problem(
@@ -99,6 +101,8 @@ def _lower_described(
         readout=readout,
         penalties=penalties,
         density=log_density,
+        path_penalties=along_path,
+        slopes=slopes if along_path else {},
     )
 
 
@@ -143,6 +147,8 @@ def _check_combination(spec: Spec, refusals: Refusals) -> None:
         _check_custom(field, refusals)
     _check_gradient(spec, refusals)
     density.check_combination(spec, refusals)
+    along.check_integrator(spec, refusals)
+    along.check_draws(spec, refusals)
     _check_task(spec, refusals)
 
 

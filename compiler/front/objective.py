@@ -14,6 +14,7 @@ from ..ir.operators import as_operator
 from ..ir.problem import Block, Loc, Penalty, RawWeight, Readout, slices
 from ..ir.types import Size, columns, stored
 from ..language.elaborate import elaborate
+from .along import alpha
 from .facts import Facts
 from .refusals import Refusals
 from .weights import is_of_a_wrong_readout, raw_weight
@@ -132,7 +133,11 @@ def penalties(
     if spec.regularizers and not learns and not spec.mended(*READOUT):
         refusals.add("E211", "regularizers need a readout", "regularizers", key=True)
     given = (weights, networks, refusals)
-    found = (_penalty(r, i, spec, *given) for i, r in enumerate(spec.regularizers))
+    found = (
+        _penalty(r, i, spec, *given)
+        for i, r in enumerate(spec.regularizers)
+        if isinstance(r, Regularizer)
+    )
     return tuple(p for p in found if p is not None)
 
 
@@ -170,10 +175,9 @@ def _no_path(weight: RawWeight, loc: Loc, refusals: Refusals) -> None:
 
 
 def _total(regularizer: Regularizer, index: int, weights: list[RawWeight], spec: Spec) -> Penalty:
-    symbol = "ALPHA" if len(spec.regularizers) == 1 else f"ALPHA_{index + 1}"
     w = variable("w", weights[0].stack.type)
     scope = {
-        "alpha": constant(regularizer.alpha, symbol),
+        "alpha": alpha(spec, index),
         "h": constant(spec.model.time.step, "H"),
         "w": w,
     }

@@ -7,7 +7,7 @@ it; the analysis reads off it what holds of the continuous network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from math import prod
@@ -17,7 +17,7 @@ from ...spec.initializers import Initializer
 from ...spec.integrators import Integrator
 from ...spec.model import Adjoint, Checkpoint, Spec
 from ...spec.parametrizations import Parametrization
-from ...spec.regularizers import Regularizer
+from ...spec.regularizers import PathRegularizer, Regularizer
 from .expr import Expr, constant, variables, weight
 from .operators import as_operator
 from .types import Axis, Shape, Size, stored
@@ -213,6 +213,50 @@ class Penalty:
 
 
 @dataclass(frozen=True, eq=False)
+class PathPenalty:
+    """A regularizer along the path: `rate` is what is integrated, a number of every example; `kind`
+    says how it is taken, `reason` why so.
+
+    `probes` are as those of a density, and the same ones where both have some.
+    """
+
+    regularizer: PathRegularizer
+    index: int
+    alpha: Expr
+    rate: Expr
+    kind: str = ""
+    reason: str = ""
+    probes: Expr | None = None
+    count: int = 0
+
+    @property
+    def loc(self) -> Loc:
+        return ("regularizers", self.index)
+
+    @property
+    def words(self) -> str:
+        """What is integrated and how it is taken, for readers of a program."""
+        how = {
+            "": "",
+            "closed-form": ", in closed form",
+            "exact": ", by products with all unit vectors",
+            "hutchinson": f", the mean of ‖εᵀ ∂f/∂y‖² over {self.reason}",
+        }
+        return f"{self.regularizer.rate}{how[self.kind]}"
+
+
+@dataclass(frozen=True, eq=False)
+class Integral:
+    """A number of every example that is integrated along the path, with the state: the change of
+    the log-density, a penalty. `rate` is its slope, `equation` that in words."""
+
+    name: str
+    rate: Expr
+    equation: str
+    loc: Loc
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """A whole network, continuous in time. `blocks` are the parts of the state; the readout reads
     the first, which is y where there is a y."""
@@ -234,8 +278,15 @@ class Problem:
     readout: Readout | None
     penalties: tuple[Penalty, ...]
     density: Density | None = None
+    path_penalties: tuple[PathPenalty, ...] = ()
+    slopes: Mapping[str, Expr] = field(default_factory=dict[str, Expr])
+    """What stands for the slopes of blocks in the right-hand sides of others: y' in ‖y'‖²."""
+    integrals: tuple[Integral, ...] = ()
+    """What the blocks of role QUADRATURE are, in a problem that is augmented by them."""
+    carries: str = ""
+    """What its steps are called by then: `density`, `penalized`."""
     given: tuple[Expr, ...] = ()
-    """What right-hand sides take besides t, the states and weights: random vectors."""
+    """What right-hand sides take besides t, the states, weights and slopes: random vectors."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -294,7 +345,24 @@ class Problem:
     @property
     def is_augmented(self) -> bool:
         """Are there integrals along the path among its blocks?"""
-        return any(block.role is Role.QUADRATURE for block in self.blocks.values())
+        return bool(self.integrals)
+
+    @property
+    def is_penalized(self) -> bool:
+        """Are there regularizers along the path?"""
+        return bool(self.path_penalties)
+
+    @property
+    def probes(self) -> tuple[Expr, ...]:
+        """The random vectors of an estimate that its loss takes."""
+        found = [p.probes for p in (self.density, *self.path_penalties) if p is not None]
+        return tuple(e for e in found if e is not None)[:1]
+
+    @property
+    def probe_count(self) -> int:
+        """How many random vectors there are for every row."""
+        found = [p.count for p in (self.density, *self.path_penalties) if p is not None]
+        return max(found, default=0)
 
     @property
     def is_adaptive(self) -> bool:
@@ -372,12 +440,17 @@ class Problem:
         return next(w for w in self.weights if w.name == name)
 
     def depends_on(self, block: str) -> tuple[Expr, ...]:
-        """The variables that a block's right-hand side names: t, blocks, weights, what else it is
-        given, in this order."""
+        """The variables that a block's right-hand side names: t, blocks, slopes, weights, what else
+        it is given, in this order."""
         used = set(variables(self.rhs[block]))
         weights = (w.variable for w in self.layer)
-        known = (self.t, *self.states.values(), *weights, *self.given)
+        states = (*self.states.values(), *self.slopes.values())
+        known = (self.t, *states, *weights, *self.given)
         return tuple(v for v in known if v in used)
+
+    def reads_slope(self, block: str) -> bool:
+        """Does another right-hand side depend on the slope of this block?"""
+        return self.slopes.get(block) in variables(*self.rhs.values())
 
     def layer_of(self, block: str) -> tuple[LayerWeight, ...]:
         """The layer weights that a block's right-hand side names."""
