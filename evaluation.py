@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import api
-from .backends.model import Flow, Model
+from .backends.model import Flow, Model, Penalized
 from .backends.optimizers import updater
 from .backends.threads import on_threads, threads_for
 from .compiler.pipeline import Compiled
@@ -101,7 +101,9 @@ def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
         found: dict[str, float | None] = {scores.NLL.name: nll if math.isfinite(nll) else None}
     else:
         score = scores.score_of(problem, known)
-        found = scores.measure(score, scores.Objective(problem), logits, examples, weights)
+        along = _along_path(model, weights, examples.x, using)
+        objective = scores.Objective(problem)
+        found = scores.measure(score, objective, logits, examples, weights, along)
     ran = str(folder), model.backend, model.device, api.epoch_of(run, using.weights)
     return Evaluation(*ran, found, str(data), len(examples))
 
@@ -171,6 +173,16 @@ def _outputs(
         if isinstance(model, Flow) and model.module.is_density:
             return scores.in_chunks(lambda rows: model.log_density(weights, rows), x)
         return scores.in_chunks(lambda rows: model.forward(weights, rows), x)
+
+
+def _along_path(
+    model: Model, weights: Mapping[str, np.ndarray], x: np.ndarray, using: Using
+) -> np.ndarray | None:
+    """What regularizers along the path add to the loss of every row, if there are some."""
+    if not (isinstance(model, Penalized) and model.module.is_penalized):
+        return None
+    with on_threads(model, threads_for(model, min(len(x), scores.CHUNK), using.threads)):
+        return scores.in_chunks(lambda rows: model.path_penalty(weights, rows), x)
 
 
 def _where(data: Path) -> Span:

@@ -54,15 +54,24 @@ class CheckedModel(ABC):
         x = self._rows(x)
         if self.module.undone == "reverse_step":
             return self._by_undoing(weights, x)
-        return self._of_flow("log_density", weights, x, *self._probes(x, draw))
+        return self._of_flow("log_density", weights, x, *self._probes("log_density", x, draw))
 
     def of_rows(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
         x = self._rows(x)
-        return self._of_flow(self.module.of_rows, weights, x, *self._probes(x, draw))
+        name = self.module.of_rows
+        return self._of_flow(name, weights, x, *self._probes(name, x, draw))
+
+    def path_penalty(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+        """What regularizers along the path add to the loss, row by row: (s,)."""
+        if not self.module.is_penalized:
+            raise ArgumentError("this network has no regularizer along the path")
+        x = self._rows(x)
+        return self.array("path_penalty", weights, x, *self._probes("path_penalty", x, draw))
 
     def divergence(self, weights: Weights, t: float, y: Array, /, draw: int = 0) -> Array:
         y = checked_rows(y, self.module.signature.size, "y", self.dtype)
-        return self._of_flow("divergence", weights, checked_time(t), y, *self._probes(y, draw))
+        drawn = self._probes("divergence", y, draw)
+        return self._of_flow("divergence", weights, checked_time(t), y, *drawn)
 
     def sample(self, weights: Weights, count: int, seed: int, /) -> Array:
         if not isinstance(count, int | np.integer) or count < 1:
@@ -92,8 +101,8 @@ class CheckedModel(ABC):
             raise ArgumentError(f"this network is no flow: {function} is of task: density")
         return self.array(function, weights, *arguments)
 
-    def _probes(self, rows: Array, draw: int) -> list[Array]:
-        return self._in_dtype(probes(self.module, len(rows), checked_draw(draw)))
+    def _probes(self, function: str, rows: Array, draw: int) -> list[Array]:
+        return self._in_dtype(probes(self.module, function, len(rows), checked_draw(draw)))
 
     def _in_dtype(self, arrays: Iterable[Array]) -> list[Array]:
         return [a.astype(self.dtype) if a.dtype.kind == "f" else a for a in arrays]
@@ -147,10 +156,11 @@ class CheckedModel(ABC):
         """What a loss takes, with targets of some kind: how often a field is evaluated is not
         theirs."""
         if self.module.is_density:
-            return [x, *self._probes(x, 0)]
+            return [x, *self._probes("loss", x, 0)]
         rows, k = len(x), self.module.signature.outputs
         is_classifier = self.module.signature.is_classifier
-        return [x, np.zeros(rows, np.int64) if is_classifier else np.zeros((rows, k), self.dtype)]
+        targets = np.zeros(rows, np.int64) if is_classifier else np.zeros((rows, k), self.dtype)
+        return [x, targets, *self._probes("loss", x, 0)]
 
     @abstractmethod
     def _gradient(self, weights: dict[str, Array], *given: Array) -> dict[str, Array]:

@@ -23,7 +23,7 @@ def of_function(printer: FunctionPrinter) -> list[str]:
     """The checks at the top of a function that a caller gives arrays to."""
     program, function = printer.program, printer.function
     if function.name == "loss" and not program.module.is_density:
-        return [_call(program, TARGETS, *(printer.names[p] for p in function.params))]
+        return [_call(program, TARGETS, *(printer.names[p] for p in function.params[:2]))]
     return [
         _call(program, ROWS, printer.names[e], program.size(columns), f'"{e.name}"')
         for e, columns in function.rows.items()

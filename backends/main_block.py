@@ -41,18 +41,21 @@ def _batch(program: ProgramPrinter) -> list[str]:
     if module.is_density:
         return [*lines, *_probes(module)]
     if module.signature.is_classifier:
-        return [*lines, f"    targets = np.arange(8) % {program.constant('CLASSES')}"]
+        targets = f"    targets = np.arange(8) % {program.constant('CLASSES')}"
+        return [*lines, targets, *_probes(module)]
     outputs = program.constant("OUTPUTS")
-    return [*lines, f'    targets = random.normal(size=(8, {outputs})).astype("{module.dtype}")']
+    targets = f'    targets = random.normal(size=(8, {outputs})).astype("{module.dtype}")'
+    return [*lines, targets, *_probes(module)]
 
 
 def _probes(module: Module) -> list[str]:
-    """Random vectors of the trace, where it is estimated."""
+    """Random vectors of the trace or of a norm, where it is estimated."""
     if module.chance is None:
         return []
     count, rademacher = module.chance.probes, module.chance.law == "rademacher"
     law = "choice((-1.0, 1.0), (" if rademacher else "normal(size=("
-    return [f'    probes = random.{law}{count}, *x.shape)).astype("{module.dtype}")']
+    shape = "*x.shape" if module.is_density else f"8, {module.signature.size}"
+    return [f'    probes = random.{law}{count}, {shape})).astype("{module.dtype}")']
 
 
 def _given(module: Module, put: str) -> list[str]:

@@ -107,6 +107,16 @@ class Flow(Protocol):
 
 
 @runtime_checkable
+class Penalized(Protocol):
+    """A model whose loss may have regularizers along the path; an ArgumentError where it has
+    none."""
+
+    def path_penalty(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+        """What they add to the loss, row by row: (s,)."""
+        ...
+
+
+@runtime_checkable
 class Compilable(Protocol):
     """A model whose framework runs programs eagerly unless it is told to compile them."""
 

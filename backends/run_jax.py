@@ -274,7 +274,7 @@ class JaxStepper(Stepper):
         def update(
             weights: Any, moments: Any, x: Any, targets: Any, rows: Any, rates: Any, *drawn: Any
         ) -> tuple[Any, ...]:
-            others = drawn if self.module.is_density else (targets[rows],)
+            others = drawn if self.module.is_density else (targets[rows], *drawn)
             loss, whole = differentiated(weights, x[rows] if rows is not None else x, *others)
             gradient = {w.name: whole[w.name] for w in self.model.module.trained}
             norm = global_norm(gradient)
@@ -286,7 +286,7 @@ class JaxStepper(Stepper):
         with self.model.settings():
             update = self.model.once(("update", self.updater), self._update)
             try:
-                drawn = map(self.put, self.probes(len(rows), self.draw))
+                drawn = map(self.put, self.probes("loss", len(rows), self.draw))
                 of_base = self.rows_of(rows)
                 of_data = self.x, self.targets, rows
                 x = of_data if of_base is None else (self.put(of_base), None, None)
@@ -317,9 +317,15 @@ class JaxStepper(Stepper):
         return np.array(array)
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
+        return self._of_rows(self.module.of_rows, x)
+
+    def penalties(self, x: np.ndarray) -> np.ndarray:
+        return self._of_rows("path_penalty", x)
+
+    def _of_rows(self, function: str, x: np.ndarray) -> np.ndarray:
         with self.model.settings():
-            of_rows = self.model.compiled(self.module.of_rows)
-            return np.asarray(of_rows(self.held, *map(self.put, (x, *self.probes(len(x), 0)))))
+            given = map(self.put, (x, *self.probes(function, len(x), 0)))
+            return np.asarray(self.model.compiled(function)(self.held, *given))
 
     def _put_targets(self, targets: Targets, rows: int) -> Any:
         checked = checked_targets(self.model.module, targets, rows, self.model.dtype)

@@ -12,7 +12,7 @@ from ..compiler.reference.reference import Reference
 from ..compiler.semantics.solved import counted
 from .checked_model import CheckedModel
 from .counting import Counts
-from .model import Array, Flow, Model, Targets, Weights, checked_seed
+from .model import Array, Flow, Model, Penalized, Targets, Weights, checked_seed
 from .optimizers import Rates, Updater, global_norm
 from .registry import BackendError
 from .stepper import Proposal, Stepper
@@ -107,3 +107,8 @@ class NumpyStepper(Stepper):
             if isinstance(self.model, Flow) and self.module.is_density:
                 return self.model.of_rows(self.held, x)
             return self.model.forward(self.held, x)
+
+    def penalties(self, x: np.ndarray) -> np.ndarray:
+        assert isinstance(self.model, Penalized)
+        with np.errstate(all="ignore"):
+            return self.model.path_penalty(self.held, x)

@@ -295,15 +295,19 @@ class TorchStepper(Stepper):
 
     def _others(self, index: torch.Tensor) -> list[torch.Tensor]:
         """What the loss takes besides rows."""
-        if not self.module.is_density:
-            return [self.targets[index]]
-        return [*map(self.put, self.probes(len(index), self.draw))]
+        drawn = map(self.put, self.probes("loss", len(index), self.draw))
+        return [*drawn] if self.module.is_density else [self.targets[index], *drawn]
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
+        return self._of_rows(self.module.of_rows, x)
+
+    def penalties(self, x: np.ndarray) -> np.ndarray:
+        return self._of_rows("path_penalty", x)
+
+    def _of_rows(self, function: str, x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            network = self._network()
-            of_rows = getattr(network, self.module.of_rows)
-            return of_rows(self.put(x), *map(self.put, self.probes(len(x), 0))).cpu().numpy()
+            given = map(self.put, (x, *self.probes(function, len(x), 0)))
+            return getattr(self._network(), function)(*given).cpu().numpy()
 
     def _network(self) -> Any:
         """The network with the weights held; its parameters are theirs, not copies."""

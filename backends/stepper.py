@@ -86,6 +86,10 @@ class Stepper(ABC):
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """The network's logits (s, k) at the weights held, or what a density has of rows (s,)."""
 
+    @abstractmethod
+    def penalties(self, x: np.ndarray) -> np.ndarray:
+        """What regularizers along the path add to the loss (s,), where there are some."""
+
     @property
     def draw(self) -> int:
         """What the next update leaves to chance: that of its number."""
@@ -97,9 +101,9 @@ class Stepper(ABC):
             return None
         return base(self.module, len(rows), self.module.seed, str(self.draw))
 
-    def probes(self, rows: int, draw: int) -> list[np.ndarray]:
-        """Random vectors for so many rows, in float64."""
-        return probes(self.module, rows, draw)
+    def probes(self, function: str, rows: int, draw: int) -> list[np.ndarray]:
+        """The random vectors that a function takes for so many rows, in float64."""
+        return probes(self.module, function, rows, draw)
 
     def load(self, weights: NumpyArrays, state: Mapping[str, Any] | None = None) -> None:
         """Take these weights and this optimizer state; without one, its initial state."""

@@ -69,6 +69,7 @@ WHERE: dict[str, Applies] = {
     "loss": lambda case, probes: case.module.has_loss,
     "gradient": lambda case, probes: case.module.has_loss and bool(case.module.trained),
     "penalties": lambda case, probes: case.module.has_penalties,
+    "path penalties": lambda case, probes: case.module.is_penalized,
     "batches": lambda case, probes: probes.training is not None and not case.module.base_rows,
     "training": lambda case, probes: probes.training is not None,
     "fixed steps": lambda case, probes: not case.problem.is_adaptive,
@@ -110,6 +111,7 @@ CHECKS = {
         Check("L3", q.LOG_DENSITY, WHERE["log-density"], q.log_density),
         Check("L3", q.LOGITS, WHERE["readout"], q.forward),
         Check("L3", q.REGULARIZER, WHERE["penalties"], q.regularizer),
+        Check("L3", q.PATH_PENALTY, WHERE["path penalties"], q.path_penalty),
         Check("L3", q.LOSS, WHERE["loss"], q.loss),
         Check("L3", q.GRADIENT, WHERE["gradient"], q.gradient),
         Check(

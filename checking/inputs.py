@@ -80,7 +80,7 @@ ARGUMENTS = {
 def taken(model: Model, function: str, given: Inputs) -> list[Any]:
     """The arguments of a function, in the order in which it takes them."""
     found = [getattr(given, name) for name in ARGUMENTS[function]]
-    if function == "loss" and model.module.is_density:
+    if function == "loss":
         return [given.weights, *loss_arguments(model.module, given.x, given.targets)]
     return found
 

@@ -28,6 +28,7 @@ FEATURES = "features"
 TRAJECTORY, FINAL = "trajectory", "final state"
 DIVERGENCE, LOG_DENSITY, SAMPLE = "divergence", "log-density", "sample"
 LOGITS, REGULARIZER, LOSS, GRADIENT = "logits", "regularizer", "loss", "gradient"
+PATH_PENALTY = "path penalty"
 MODE = "mode"
 """Asked of gradients: the gap between backprop and each other mode, `mode checkpoint`."""
 PASSES = "passes"
@@ -119,15 +120,23 @@ def loss(model: Model, case: Compiled, probes: Probes) -> Answers:
 
 def log_density(model: Model, case: Compiled, probes: Probes) -> Answers:
     """log p of the rows."""
-    vectors = random_vectors(case.module, len(probes.x), 0)
+    vectors = random_vectors(case.module, "log_density", len(probes.x), 0)
     return {
         n: _value(model, "log_density", w, probes.x, *vectors) for n, w in probes.weights.items()
     }
 
 
+def path_penalty(model: Model, case: Compiled, probes: Probes) -> Answers:
+    """What regularizers along the path add to the loss, row by row."""
+    vectors = random_vectors(case.module, "path_penalty", len(probes.x), 0)
+    return {
+        n: _value(model, "path_penalty", w, probes.x, *vectors) for n, w in probes.weights.items()
+    }
+
+
 def divergence(model: Model, case: Compiled, probes: Probes) -> Answers:
     """tr ∂f/∂y at every probe time, as the spec takes it."""
-    vectors = random_vectors(case.module, len(probes.y), 0)
+    vectors = random_vectors(case.module, "divergence", len(probes.y), 0)
     return {
         f"{name}/{at}": _value(model, "divergence", w, t, probes.y, *vectors)
         for name, w in probes.weights.items()

@@ -9,12 +9,6 @@ from .density import Estimate
 from .diagnostics import quote
 from .node import Family, Why, refuse
 
-Alpha = Annotated[
-    float,
-    Field(ge=0, description="factor α"),
-    Why("a negative α rewards what it should penalize"),
-]
-
 
 class AnyRegularizer(Family, title="regularizer"):
     """What is added to the mean loss."""
@@ -22,6 +16,12 @@ class AnyRegularizer(Family, title="regularizer"):
     planned: ClassVar[dict[str, str]] = {"readout-smoothness": "images"}
     formula: ClassVar[str]
     """The penalty in the docstring of an emitted program."""
+
+    alpha: Annotated[
+        float,
+        Field(ge=0, description="factor α"),
+        Why("a negative α rewards what it should penalize"),
+    ]
 
 
 class Regularizer(AnyRegularizer):
@@ -33,7 +33,6 @@ class Regularizer(AnyRegularizer):
     """In terms of alpha, h and w, which stands for the whole of a weight over time."""
 
     of: Annotated[tuple[str, ...], Field(min_length=1, description="raw weights by their names")]
-    alpha: Alpha
 
     @model_validator(mode="after")
     def _names_each_weight_once(self) -> Self:
@@ -72,8 +71,6 @@ class PathRegularizer(AnyRegularizer):
     """What the integral is called in a step."""
     rate: ClassVar[str]
     """What is integrated, in words of the field."""
-
-    alpha: Alpha
 
 
 class KineticEnergy(PathRegularizer, kind="kinetic-energy"):

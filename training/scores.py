@@ -87,12 +87,23 @@ class Objective:
 
     compiled: Compiled
 
+    @property
+    def is_penalized(self) -> bool:
+        """Does it take more than logits: what regularizers along the path add to each row?"""
+        return self.compiled.problem.is_penalized
+
     def __call__(
-        self, logits: np.ndarray, targets: np.ndarray, weights: Mapping[str, np.ndarray]
+        self,
+        logits: np.ndarray,
+        targets: np.ndarray,
+        weights: Mapping[str, np.ndarray],
+        along: np.ndarray | None = None,
     ) -> float:
-        """The mean over the rows, and the regularizers."""
+        """The mean over the rows, and the regularizers: `along` is what those along the path add,
+        row by row."""
         readout = self.compiled.problem.readout
         penalty = Reference(self.compiled.module).regularizer(weights)
+        penalty += 0.0 if along is None else float(np.mean(along, dtype=np.float64))
         if self.compiled.problem.is_matched:
             return mean_free_energy(np.asarray(logits, np.float64), targets) + penalty
         if self.compiled.module.is_density:
@@ -115,10 +126,14 @@ def evaluate(
     x = np.concatenate([split.x for split in splits.values()])
     with np.errstate(over="ignore"):  # data beyond the range of the dtype have no score
         logits = in_chunks(stepper.outputs, x)
-    parts, weights = np.split(logits, [len(dataset.train)]), stepper.weights()
+        along = in_chunks(stepper.penalties, x) if objective.is_penalized else None
+    weights, at = stepper.weights(), [len(dataset.train)]
+    of_paths = [None, None] if along is None else np.split(along, at)
     measured = {
-        name: measure(score, objective, part, split, weights)
-        for (name, split), part in zip(splits.items(), parts, strict=True)
+        name: measure(score, objective, part, split, weights, of_path)
+        for (name, split), part, of_path in zip(
+            splits.items(), np.split(logits, at), of_paths, strict=True
+        )
     }
     what = ("loss", score.name)
     return {f"{name}_{w}": found[w] for w in what for name, found in measured.items()}
@@ -130,15 +145,17 @@ def measure(
     logits: np.ndarray,
     examples: Split,
     weights: Mapping[str, np.ndarray],
+    along: np.ndarray | None = None,
 ) -> dict[str, float | None]:
-    """Loss and score of logits; None without rows, and for a number that is not finite."""
+    """Loss and score of logits, with what regularizers along the path add to each row; None
+    without rows, and for a number that is not finite."""
     targets, found = examples.targets, dict.fromkeys(("loss", score.name))
     if targets is None and not score.needs_targets:
         targets = np.zeros((len(examples), 0))
     if len(examples) == 0 or targets is None or not np.isfinite(logits).all():
         return found
     with np.errstate(all="ignore"):  # finite logits may have squares that are not
-        values = objective(logits, targets, weights), score.of(logits, targets)
+        values = objective(logits, targets, weights, along), score.of(logits, targets)
     return {n: v if math.isfinite(v) else None for n, v in zip(found, values, strict=True)}
 
 

@@ -49,11 +49,14 @@ def recorded(case: Compiled, probes: Probes) -> Probes:
             run.run("vector_field", [np.asarray(t), probes.y], weights)
         for targets in probes.targets.values():
             run.run("loss", loss_arguments(case.module, probes.x, targets), weights)
+        if case.module.is_penalized:
+            vectors = random_vectors(case.module, "path_penalty", len(probes.x), 0)
+            run.run("path_penalty", [probes.x, *vectors], weights)
         if case.module.is_density:
             if "sample" in case.module.functions:
                 run.run("sample", [probes.x], weights)
             for t in probes.times.values():
-                vectors = random_vectors(case.module, len(probes.y), 0)
+                vectors = random_vectors(case.module, "divergence", len(probes.y), 0)
                 run.run("divergence", [np.asarray(t), probes.y, *vectors], weights)
     calls = {
         name: _some(run.calls.get(name, ()), rng(case.module.seed, "cotangents", name))

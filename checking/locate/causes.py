@@ -339,6 +339,7 @@ AWKWARD_RULES: dict[str, Callable[[Case], Cause]] = {
 }
 COMPUTED = (
     *(q.FIELD, INITIAL_STATE, ONE_STEP, q.TRAJECTORY, q.FINAL, q.LOGITS, q.REGULARIZER, q.LOSS),
+    q.PATH_PENALTY,
     *(q.AWKWARD, q.LAYER),
 )
 """What the functions of a program compute."""
@@ -352,6 +353,7 @@ RULES: dict[str, Callable[[Case], Cause]] = {
     q.FINAL: _final,
     q.LOGITS: _logits,
     q.REGULARIZER: _regularizer,
+    q.PATH_PENALTY: _rule_of("path_penalty"),
     q.LOSS: _rule_of("loss"),
     q.GRADIENT: _gradient,
     q.MODE: lambda case: Cause(case.rung.quantity, loc=("model", "gradient")),

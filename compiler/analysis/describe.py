@@ -20,7 +20,7 @@ from ..builders.network import adaptive_steps, gradient_mode, in_time, tolerance
 from ..builders.path import initial_blocks
 from ..ir.compiled import Compiled
 from ..ir.module import Function
-from ..ir.problem import Density, Penalty, Problem, RawWeight
+from ..ir.problem import Density, PathPenalty, Penalty, Problem, RawWeight
 from ..ir.text import definition, equations, mathematics, number
 from ..reference.initial import deviation
 from .cost import Cost, cost
@@ -108,7 +108,8 @@ def _equations(problem: Problem) -> list[str]:
         lines.append(f"loss = mean over the examples of {mathematics(problem.readout.loss)}")
     if problem.density is not None:
         lines += _density(problem, problem.density)
-    return lines + [f"+ {_penalty(p)}" for p in problem.penalties]
+    lines += [f"+ {_penalty(p)}" for p in problem.penalties]
+    return lines + [f"+ {_path_penalty(p)}" for p in problem.path_penalties]
 
 
 def _density(problem: Problem, density: Density) -> list[str]:
@@ -131,6 +132,12 @@ def _density(problem: Problem, density: Density) -> list[str]:
 def _penalty(penalty: Penalty) -> str:
     of = ", ".join(w.name for w in penalty.weights)
     return f"{penalty.regularizer.formula} of {of}, α = {number(penalty.regularizer.alpha)}"
+
+
+def _path_penalty(penalty: PathPenalty) -> str:
+    """With how a norm is taken, and why so."""
+    how = f"; {penalty.kind}, {penalty.reason}" if penalty.kind else ""
+    return f"{penalty.regularizer.formula}, α = {number(penalty.regularizer.alpha)}{how}"
 
 
 def _plan(compiled: Compiled) -> list[str]:

@@ -44,7 +44,8 @@ def step_matters(
         x = _samples(compiled.module, weights) if rows is None else rows[:ROWS]
         parts = ((compiled.module, weights), (halved, finer))
         here, there = (
-            Reference(module).log_density(w, x, *probes(module, len(x), 0)) for module, w in parts
+            Reference(module).log_density(w, x, *probes(module, "log_density", len(x), 0))
+            for module, w in parts
         )
         change = float(np.sqrt(np.mean((here - there) ** 2)))
     if not change > LARGEST:  # what is not finite has been said elsewhere

@@ -36,7 +36,8 @@ def with_penalties(problem: Problem) -> Problem:
     for penalty in problem.path_penalties:
         name = numbered(penalty.regularizer.block, taken)
         taken.add(name)
-        found.append(Integral(name, penalty.rate, f"{name}' = {penalty.words}", penalty.loc))
+        equation = f"{name}' = {penalty.regularizer.rate}{penalty.how}"
+        found.append(Integral(name, penalty.rate, equation, penalty.loc))
     return _augmented(problem, PENALIZED, tuple(found), problem.probes)
 
 

@@ -311,9 +311,8 @@ def _regularizers(problem: Problem) -> Iterator[str]:
         if isinstance(r, Regularizer):
             yield f"{r.kind} of {', '.join(r.of)}, α = {number(r.alpha)}"
         else:
-            yield f"{along[i].regularizer.kind}, α = {number(along[i].regularizer.alpha)}: " + (
-                f"∫ {along[i].words} dt"
-            )
+            p = along[i]
+            yield f"{p.regularizer.kind}, α = {number(p.regularizer.alpha)}: {p.integral}"
 
 
 def _objective(problem: Problem) -> list[tuple[str, str]]:

@@ -55,7 +55,7 @@ def functions(problem: Problem, known: Mapping[str, Function]) -> Iterator[Funct
 
 def in_words(problem: Problem) -> list[str]:
     """What documentation says of the terms of a loss."""
-    terms = [f"{number(p.regularizer.alpha)} ∫ {p.words} dt" for p in problem.path_penalties]
+    terms = [f"{number(p.regularizer.alpha)} {p.integral}" for p in problem.path_penalties]
     return [f"Along the path: {'; '.join(terms)}."] if terms else []
 
 

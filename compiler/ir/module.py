@@ -345,7 +345,8 @@ class Module:
     @property
     def way(self) -> str:
         """The function with the steps, or the solve, that a loss goes through."""
-        known = ("density_state_of_base", "density_state", "final_state")
+        known = ("penalized_state_of_base", "penalized_state")
+        known += ("density_state_of_base", "density_state", "final_state")
         return next(name for name in known if name in self.functions)
 
     @property
@@ -357,6 +358,11 @@ class Module:
     @property
     def has_penalties(self) -> bool:
         return "regularizer" in self.functions
+
+    @property
+    def is_penalized(self) -> bool:
+        """Are there regularizers along the path?"""
+        return "path_penalty" in self.functions
 
     def with_functions(self, functions: Mapping[str, Function]) -> Module:
         return replace(self, functions=functions)

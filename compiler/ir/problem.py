@@ -234,15 +234,19 @@ class PathPenalty:
         return ("regularizers", self.index)
 
     @property
-    def words(self) -> str:
-        """What is integrated and how it is taken, for readers of a program."""
-        how = {
+    def integral(self) -> str:
+        """What it is α times the mean of, for readers of a program."""
+        return f"∫ {self.regularizer.rate} dt{self.how}"
+
+    @property
+    def how(self) -> str:
+        """How what is integrated is taken, where there is more than one way."""
+        return {
             "": "",
             "closed-form": ", in closed form",
             "exact": ", by products with all unit vectors",
             "hutchinson": f", the mean of ‖εᵀ ∂f/∂y‖² over {self.reason}",
-        }
-        return f"{self.regularizer.rate}{how[self.kind]}"
+        }[self.kind]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,21 +12,24 @@ from ...data.rng import rng
 from ..ir.module import Module
 
 Array = NDArray[Any]
+PROBES = "probes"
+"""What functions call the vectors."""
 
 
 def loss_arguments(module: Module, x: Array, targets: Array | None, draw: int = 0) -> list[Array]:
-    """Rows x with their targets; of a flow, which has none, with the vectors of an estimate."""
+    """Rows x with their targets, which a flow has none of, and with the vectors of an estimate."""
+    drawn = probes(module, "loss", len(x), draw)
     if module.is_density:
-        return [x, *probes(module, len(x), draw)]
+        return [x, *drawn]
     assert targets is not None
-    return [x, targets]
+    return [x, targets, *drawn]
 
 
-def probes(module: Module, rows: int, draw: int) -> list[Array]:
-    """The vectors (k, s, n) that a trace is estimated by, k for every one of s rows; nothing of a
-    network that estimates none. Another `draw` is another one. They are numbers of float32: no
-    backend rounds them."""
-    if module.chance is None:
+def probes(module: Module, function: str, rows: int, draw: int) -> list[Array]:
+    """The vectors (k, s, n) that a function estimates a trace or a norm by, k for every one of s
+    rows; nothing for one that estimates none. Another `draw` is another one. They are numbers of
+    float32: no backend rounds them."""
+    if module.chance is None or all(p.name != PROBES for p in module.functions[function].params):
         return []
     shape = (module.chance.probes, rows, module.signature.size)
     random = rng(module.seed, "probes", str(draw))

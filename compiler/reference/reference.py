@@ -55,6 +55,10 @@ class Reference:
         """log q(y(0)) + U(y(0)) of rows of the base (s,), of a flow with a target."""
         return self._run("free_energy", weights, x, *probes)
 
+    def path_penalty(self, weights: Weights, x: Array, *probes: Array) -> Array:
+        """What regularizers along the path add to the loss, row by row (s,)."""
+        return self._run("path_penalty", weights, x, *probes)
+
     def divergence(self, weights: Weights, t: float, y: Array, *probes: Array) -> Array:
         """tr ∂f/∂y of stacked states (s,), of a flow."""
         return self._run("divergence", weights, t, y, *probes)
@@ -68,8 +72,8 @@ class Reference:
         return self._run("regularizer", weights).item() if self.module.has_penalties else 0.0
 
     def loss(self, weights: Weights, x: Array, *given: Array) -> Any:
-        """Mean loss of the examples plus the regularizers, a number. `given` are targets, or the
-        random vectors of an estimate."""
+        """Mean loss of the examples plus the regularizers, a number. `given` are targets, where
+        there are some, and the random vectors of an estimate."""
         return self._run("loss", weights, x, *given).item()
 
     def gradient(self, weights: Weights, x: Array, *given: Array) -> dict[str, Array]:
