@@ -55,12 +55,16 @@ def penalties(
     blocks: Blocks,
     rhs: Mapping[str, Expr],
     slopes: Mapping[str, Expr],
+    drawn: Expr | None,
 ) -> tuple[PathPenalty, ...]:
-    """The regularizers along the path, as rates of what is integrated."""
+    """The regularizers along the path, as rates of what is integrated; `drawn` are the random
+    vectors that a trace is estimated by."""
     if rhs.keys() != blocks.keys():
         return ()
+    probes = variable("probes", columns((whole(blocks).value,)).along(PROBE))
+    probes = probes if drawn is None else drawn
     return tuple(
-        _norm(spec, each, i, blocks, rhs)
+        _norm(spec, each, i, blocks, rhs, probes)
         if isinstance(each, JacobianFrobenius)
         else PathPenalty(each, i, alpha(spec, i), simplify(_squares(slopes.values(), blocks)))
         for i, each in enumerate(spec.regularizers)
@@ -99,12 +103,12 @@ def _norm(
     index: int,
     blocks: Blocks,
     rhs: Mapping[str, Expr],
+    probes: Expr,
 ) -> PathPenalty:
     J = {(a, b): linearize(rhs[a], blocks[b].variable) for a in blocks for b in blocks}
     found = PathPenalty(regularizer, index, alpha(spec, index), constant(0))
     asked, n = regularizer.estimate, whole(blocks)
     if isinstance(asked, Hutchinson):
-        probes = variable("probes", columns((n.value,)).along(PROBE))
         mean = _by_products(J, blocks, probes, pulled=True) / constant(asked.probes)
         reason = f"{_drawn(asked)} for a row and a solve"
         drawn = replace(found, probes=probes, count=asked.probes)

@@ -81,7 +81,8 @@ def _lower_described(
     log_density = density.density_of(spec, blocks, field.rhs, refusals) if complete else None
     penalties = objective.penalties(spec, all_weights, together, refusals) if complete else ()
     slopes = along.slopes_of(blocks, [w.name for w in (*all_weights, *layer)])
-    along_path = along.penalties(spec, blocks, field.rhs, slopes) if complete else ()
+    drawn = None if log_density is None else log_density.probes
+    along_path = along.penalties(spec, blocks, field.rhs, slopes, drawn) if complete else ()
     _check_integrator(spec, described, blocks, field, refusals)
     refusals.stop()
     return Problem(
