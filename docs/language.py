@@ -29,7 +29,7 @@ from wellposed.spec.model import Gradient, Lift, Model, Spec, Task, Time
 from wellposed.spec.node import Family, Node
 from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrization
 from wellposed.spec.readouts import Classifier, Readout
-from wellposed.spec.regularizers import Regularizer
+from wellposed.spec.regularizers import AnyRegularizer
 from wellposed.spec.training import Optimizer, Schedule, Train
 from wellposed.spec.vector_fields import (
     Custom,
@@ -47,7 +47,7 @@ NODES: dict[str, type[Node]] = {
     for c in (
         *(Spec, Model, Time, Train, CustomWeight, Network, Task, Data, Lift, VectorField),
         Parametrization,
-        *(Integrator, Gradient, Divergence, Readout, Initializer, Regularizer),
+        *(Integrator, Gradient, Divergence, Readout, Initializer, AnyRegularizer),
         *(Optimizer, Schedule),
     )
 }
@@ -128,6 +128,8 @@ def _words(annotation: Any, metadata: tuple[Any, ...] = (), plural: str = "") ->
         fields = annotation.model_fields.values()
         if not issubclass(annotation, Family) and not any(map(FieldInfo.is_required, fields)):
             return f"`{_yaml(annotation())}`"  # small enough to stand here
+        if issubclass(annotation, Family) and annotation not in NODES.values():  # some members
+            return ", ".join(f"`{kind}`" for kind in annotation.members())
         if annotation not in NODES.values():
             return f"`{{{', '.join(f'{name}: …' for name in annotation.model_fields)}}}`"
         return f"[below](#{_place(annotation)[0]})"

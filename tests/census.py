@@ -36,7 +36,7 @@ from wellposed.spec.integrators import Integrator, Verlet
 from wellposed.spec.model import Lift, Spec, Time
 from wellposed.spec.parametrizations import Parametrization
 from wellposed.spec.readouts import Classifier, Readout
-from wellposed.spec.regularizers import Regularizer
+from wellposed.spec.regularizers import AnyRegularizer
 from wellposed.spec.training import Optimizer, Schedule
 from wellposed.spec.vector_fields import VectorField, WithActivation
 
@@ -50,7 +50,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "parametrization": tuple(Parametrization.members()),
     "integrator": tuple(Integrator.members()),
     "form": get_args(Verlet.model_fields["form"].annotation),
-    "regularizer": tuple(Regularizer.members()),
+    "regularizer": tuple(AnyRegularizer.members()),
     "readout": tuple(Readout.members()),
     "hypothesis": tuple(dict.fromkeys(hypothesis for hypothesis, _ in Classifier.LOSSES)),
     "loss": tuple(dict.fromkeys(loss for _, loss in Classifier.LOSSES)),

@@ -174,6 +174,8 @@ def _slope(H: Callable[[States], Any], state: States, block: str) -> Array:
     return found
 
 
+RATE = "Σ α ∫"
+"""The name of what is integrated along the path, which no block can have."""
 Field = Callable[[float, float, dict[str, Array]], dict[str, Array]]
 """(place within the step, t, states) → all right-hand sides."""
 
@@ -328,16 +330,20 @@ class Network:
 
     def trajectory(self, x: Array) -> Array:
         """(y, z, …) at t_0 … t_N: (N+1, s, n)."""
+        return np.stack([self._rows(at) for at in self._path(self._start(x), self.field)])
+
+    def _start(self, x: Array) -> dict[str, Array]:
         whole = np.zeros((sum(self.sizes.values()), len(x)))
         n, lift = next(iter(self.sizes.values())), self.model["lift"]["kind"]
         whole[: x.shape[1]] = x.T[:n] if lift == "zeros" else x.T if lift == "blocks" else 0
         if lift == "linear":
             whole[:n] = self.raw["L"] @ x.T
         parts = np.split(whole, np.cumsum(list(self.sizes.values()))[:-1])
-        start = dict(zip(self.sizes, parts, strict=True))
+        return dict(zip(self.sizes, parts, strict=True))
+
+    def _path(self, start: dict[str, Array], field: Field) -> list[dict[str, Array]]:
         given = self.model["integrator"]
-        path = _path(given.get("form", given["kind"]), self.field, self.h, self.steps, start)
-        return np.stack([self._rows(at) for at in path])
+        return _path(given.get("form", given["kind"]), field, self.h, self.steps, start)
 
     def _rows(self, states: States) -> Array:
         return np.vstack([states[n] for n in self.sizes]).T
@@ -352,16 +358,43 @@ class Network:
     def loss(self, x: Array, targets: Array) -> Array:
         """Mean loss of the examples and the regularizers."""
         losses = _losses(self.model["readout"], self.forward(x), targets)
-        return losses.mean() + self.regularizer()
+        return losses.mean() + self.regularizer() + self.path_penalty(x).mean()
 
     def regularizer(self) -> Array:
         """α/2 ‖θ‖² of weight decay; α/(2h) Σ ‖θ_j − θ_{j−1}‖² of smoothness."""
         total = np.zeros(())
         for given in self.spec["regularizers"]:
-            for w in self._regularized(given["of"]):
+            for w in self._regularized(given.get("of", [])):
                 if given["kind"] == "smoothness":
                     w = np.diff(w, axis=0) / np.sqrt(self.h)
                 total = total + given["alpha"] / 2 * (w**2).sum()
+        return total
+
+    def path_penalty(self, x: Array) -> Array:
+        """Σ α ∫ of every row, each rate stepped as one more component of the state."""
+        start = self._start(x) | {RATE: np.zeros((1, len(x)))}
+        return self._path(start, self._with_rate)[-1][RATE][0]
+
+    def _with_rate(self, place: float, t: float, states: States) -> dict[str, Array]:
+        """All right-hand sides, and Σ α times ‖f‖² or ‖∂f/∂y‖²_F, its columns by complex steps."""
+        own = {n: v for n, v in states.items() if n != RATE}
+        slopes = self.field(place, t, own)
+        rates = {"kinetic-energy": sum((k**2).sum(axis=0) for k in slopes.values())}
+        if any(r["kind"] == "jacobian-frobenius" for r in self.spec["regularizers"]):
+            rates["jacobian-frobenius"] = self._squared_jacobian(place, t, own)
+        total = np.zeros(states[RATE].shape)
+        for given in self.spec["regularizers"]:
+            total = total + given["alpha"] * rates.get(given["kind"], 0)
+        return {**slopes, RATE: total}
+
+    def _squared_jacobian(self, place: float, t: float, states: States) -> Array:
+        total = np.zeros(())
+        for name, value in states.items():
+            for i in range(len(value)):
+                moved = value.astype(complex)
+                moved[i] += 1e-30j
+                slopes = self.field(place, t, {**states, name: moved})
+                total = total + sum((k.imag**2).sum(axis=0) for k in slopes.values()) / 1e-60
         return total
 
 
@@ -395,7 +428,7 @@ class Oracle:
         found = compiled(spec)
         problem = found.problem
         self.module, self.outputs = found.module, problem.outputs
-        self.is_classifier = problem.is_classifier
+        self.is_classifier, self.is_penalized = problem.is_classifier, problem.is_penalized
         self.weights, (self.x, self.targets) = random_weights(problem), batch(problem)
         self.y = np.random.default_rng(8).normal(size=(len(self.x), problem.size))
         self.network = Network(spec.to_plain(), self.weights)
@@ -420,6 +453,8 @@ class Oracle:
             found["loss"] = given("loss", self.x, self.targets)
             if self.is_classifier:
                 found["loss of probabilities"] = given("loss", self.x, self._probabilities())
+        if self.is_penalized:
+            found["path_penalty"] = given("path_penalty", self.x)
         return found | {"regularizer": given("regularizer")}
 
     def _probabilities(self) -> Array:

@@ -128,6 +128,22 @@ SHAPES: dict[str, Plain] = {
     "steps-and-shared": Case("one-block", integrator="verlet").plain(
         vector_field=MIXED, state={"y": 3, "z": 2}, regularizers=[]
     ),
+    # integrals along the path
+    "penalized": Case("mlp", integrator="rk4").plain(
+        regularizers=[
+            {"kind": "kinetic-energy", "alpha": 0.1},
+            {"kind": "jacobian-frobenius", "alpha": 0.2},
+        ]
+    ),
+    "penalized-blocks": Case("one-block", integrator="euler", mode="linear", readout=3).plain(
+        vector_field=MIXED,
+        state={"y": 3, "z": 2},
+        regularizers=[
+            {"kind": "weight-decay", "of": ["K", "W"], "alpha": 0.3},
+            {"kind": "jacobian-frobenius", "alpha": 0.1},
+            {"kind": "kinetic-energy", "alpha": 0.2},
+        ],
+    ),
     # no readout, no weights
     "field-alone": Case("three-blocks", integrator="midpoint", mode="linear").plain(
         readout=None, regularizers=[]

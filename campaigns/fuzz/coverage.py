@@ -14,7 +14,7 @@ from wellposed.spec.model import Gradient, Lift, Spec, Task
 from wellposed.spec.node import Family, Node
 from wellposed.spec.parametrizations import Parametrization
 from wellposed.spec.readouts import Readout
-from wellposed.spec.regularizers import Regularizer
+from wellposed.spec.regularizers import AnyRegularizer
 from wellposed.spec.training import Optimizer, Schedule
 from wellposed.spec.vector_fields import VectorField
 
@@ -27,7 +27,7 @@ FAMILIES: tuple[type[Family], ...] = (
     Task,
     Gradient,
     Divergence,
-    Regularizer,
+    AnyRegularizer,
     Initializer,
     Data,
     Optimizer,

@@ -117,6 +117,8 @@ PLANTS: dict[str, Callable[[Patch, str], None]] = {
 }
 # what a solver makes of a step is no formula of ours: tests/backends/test_adaptive.py plants there
 FORMULAS = FAMILIES | {"integrator": tuple(set(FAMILIES["integrator"]) - {"dopri5", "tsit5"})}
+# what is integrated along a path is planted in by tests/compiler/test_along_path.py
+FORMULAS |= {"regularizer": tuple(Regularizer.members())}
 ENTRIES = [f"{family} {kind}" for family in PLANTS for kind in sorted(FORMULAS[family])]
 
 
