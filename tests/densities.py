@@ -54,6 +54,22 @@ DENSITIES: dict[str, Plain] = {
             "divergence": {"kind": "hutchinson", "law": "rademacher"},
         },
     },
+    "density-penalized": {
+        "model": {
+            **DEEP,
+            "time": STEPS,
+            "integrator": "heun",
+            "divergence": {"kind": "hutchinson", "probes": 2},
+        },
+        "regularizers": [
+            {"kind": "kinetic-energy", "alpha": 0.1},
+            {
+                "kind": "jacobian-frobenius",
+                "alpha": 0.2,
+                "estimate": {"kind": "hutchinson", "probes": 2},
+            },
+        ],
+    },
     "density-target": {"model": {**MLP, "time": LINEAR, "integrator": "euler"}, "task": RING},
     "density-discrete": {"model": {**PLANAR, "time": STEPS}},
     "density-planar": {"model": {**PLANAR, "time": STEPS}, "task": RING},

@@ -44,6 +44,7 @@ FLOWS: dict[str, Plain] = {
         "vector_field": {"kind": "planar-mixture", "width": 2, "hidden": [4]},
         "gradient": "adjoint",
     },
+    "flow-penalized": {**MLP, "time": {"horizon": 1}},
     "flow-tsit5": {
         "state": 3,
         "vector_field": TANH,
@@ -53,10 +54,20 @@ FLOWS: dict[str, Plain] = {
 """Models by name, with dopri5 where nothing else is said."""
 
 
+PENALTIES: dict[str, list[Plain]] = {
+    "flow-penalized": [
+        {"kind": "kinetic-energy", "alpha": 0.1},
+        {"kind": "jacobian-frobenius", "alpha": 0.2, "estimate": "hutchinson"},
+    ]
+}
+"""Their regularizers, of those that have some."""
+
+
 def flow(name: str, **changes: Any) -> Spec:
     """The spec of that name, in float64 where nothing else is said; `model` changes its model."""
     time = {"horizon": 2}
     model = {"time": time, "integrator": "dopri5", "readout": CLASSIFIER, **FLOWS[name]}
     model |= changes.pop("model", {})
     head = {"wellposed": 1, "name": name, "seed": 2, "dtype": "float64"}
+    head |= {"regularizers": PENALTIES.get(name, [])}
     return Spec.model_validate({**head, **changes, "model": model})
