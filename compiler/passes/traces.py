@@ -137,16 +137,16 @@ def _array(factors: Sequence[Factor], size: int) -> Expr:
     product: Expr | None = None
     rows: Part | None = None
     for factor in factors:
-        if isinstance(factor, Part) and not factor.padded and product is None and rows is None:
-            rows = factor
-        elif isinstance(factor, Part) and factor.padded and product is not None:
+        if isinstance(factor, Part) and not factor.padded and rows is None:
+            rows = factor  # of what comes next
+        elif isinstance(factor, Part) and factor.padded and product is not None and rows is None:
             product = _rows_of(factor, product.T).T
         else:
             array = _as_array(factor)
             array, rows = array if rows is None else _rows_of(rows, array), None
             product = array if product is None else product @ array
     if rows is not None:
-        return _as_array(rows)
+        product = _as_array(rows) if product is None else product @ _as_array(rows)
     return eye(Size(size)) if product is None else product
 
 
