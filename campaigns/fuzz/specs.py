@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from wellposed.spec import data, generated, initializers, model, readouts, training
 from wellposed.spec.integrators import Integrator, Leapfrog, Verlet
 from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrization
-from wellposed.spec.regularizers import Regularizer
+from wellposed.spec.regularizers import AnyRegularizer, Regularizer
 from wellposed.spec.vector_fields import Custom, Extent, VectorField
 
 from .coverage import NOT_DRAWN
@@ -386,13 +386,19 @@ def _nested(draw: st.DrawFn, shape: tuple[int, ...]) -> Any:
 
 @st.composite
 def _regularizers(draw: st.DrawFn, net: Plain, field: Field) -> list[Any]:
-    """Up to two penalties; those that need a path act on weights along time."""
+    """Up to two penalties; those that need a path act on weights along time, those along the path of
+    the states go with a method that goes through all blocks at once."""
+    kind = _kind(net.get("integrator", "euler"))
+    has_path = issubclass(Integrator.members()[kind], RungeKutta)
     along_time = [n for n in field.shapes if _mode(n, net["time"], field) != "shared"]
     of_readout = ["W", "mu"] if readouts.Readout._choose(net["readout"]).outputs_count else []
     everything = [*field.shapes, *(["L"] if net.get("lift") == "linear" else []), *of_readout]
     found = []
     for _ in range(draw(st.sampled_from((0, 0, 1, 2)))):
-        kind, cls = draw(st.sampled_from(list(Regularizer.members().items())))
+        kind, cls = draw(st.sampled_from(list(AnyRegularizer.members().items())))
+        if not issubclass(cls, Regularizer):
+            found += [draw(of_kind(cls))] if has_path else []
+            continue
         names = along_time if cls.needs_path else everything
         if names:
             of = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
