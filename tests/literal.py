@@ -379,7 +379,7 @@ class Network:
         """All right-hand sides, and Σ α times ‖f‖² or ‖∂f/∂y‖²_F, its columns by complex steps."""
         own = {n: v for n, v in states.items() if n != RATE}
         slopes = self.field(place, t, own)
-        rates = {"kinetic-energy": sum((k**2).sum(axis=0) for k in slopes.values())}
+        rates: dict[str, Any] = {"kinetic-energy": sum((k**2).sum(axis=0) for k in slopes.values())}
         if any(r["kind"] == "jacobian-frobenius" for r in self.spec["regularizers"]):
             rates["jacobian-frobenius"] = self._squared_jacobian(place, t, own)
         total = np.zeros(states[RATE].shape)
@@ -393,8 +393,8 @@ class Network:
             for i in range(len(value)):
                 moved = value.astype(complex)
                 moved[i] += 1e-30j
-                slopes = self.field(place, t, {**states, name: moved})
-                total = total + sum((k.imag**2).sum(axis=0) for k in slopes.values()) / 1e-60
+                slopes = self.field(place, t, {**states, name: moved}).values()
+                total = total + sum((np.imag(k) ** 2).sum(axis=0) for k in slopes) / 1e-60
         return total
 
 

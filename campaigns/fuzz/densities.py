@@ -16,6 +16,10 @@ DIVERGENCES: tuple[Any, ...] = (
     "hutchinson",
     {"kind": "hutchinson", "probes": 2, "law": "rademacher"},
 )
+ALONG_PATH: tuple[Plain, ...] = (
+    {"kind": "kinetic-energy", "alpha": 0.1},
+    {"kind": "jacobian-frobenius", "alpha": 0.25},
+)
 ENERGY = "sum({0} ** 2) / 2 + log(1 + sum({0} ** 4))"
 
 
@@ -36,6 +40,7 @@ def as_density(draw: st.DrawFn, spec: Plain) -> Plain:
     net |= {} if how is None else {"divergence": how}
     found = {**spec, "task": "density", "model": net}
     found.pop("data", None)
+    found |= {"regularizers": [draw(st.sampled_from(ALONG_PATH))]} if draw(st.booleans()) else {}
     if draw(st.booleans()):
         state = net["state"]
         first = "y" if isinstance(state, int) or "y" in state else next(iter(state))

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from wellposed.spec import data, generated, initializers, model, readouts, training
 from wellposed.spec.integrators import Integrator, Leapfrog, Verlet
 from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrization
-from wellposed.spec.regularizers import AnyRegularizer, Regularizer
+from wellposed.spec.regularizers import Regularizer
 from wellposed.spec.vector_fields import Custom, Extent, VectorField
 
+from .along_path import along_path
 from .coverage import NOT_DRAWN
 from .densities import as_density, may_be_one
 from .expressions import SIZES, customs
@@ -75,7 +76,7 @@ def specs(draw: st.DrawFn) -> Plain:
     task = draw(_task(head))
     spec |= {key: part for key, part in (("task", task), ("data", source)) if part is not None}
     if "readout" in net:
-        found = draw(_regularizers(net, field))
+        found = draw(_regularizers(net, field)) + draw(along_path(net))
         spec |= {"regularizers": found} if found else {}
     if draw(rarely()) and _learns(net, field):
         spec["train"] = draw(node(training.Train))
@@ -386,21 +387,14 @@ def _nested(draw: st.DrawFn, shape: tuple[int, ...]) -> Any:
 
 @st.composite
 def _regularizers(draw: st.DrawFn, net: Plain, field: Field) -> list[Any]:
-    """Up to two penalties; those that need a path act on weights along time, those along the path of
-    the states go with a method that goes through all blocks at once."""
-    kind = _kind(net.get("integrator", "euler"))
-    has_path = issubclass(Integrator.members()[kind], RungeKutta)
+    """Up to two penalties; those that need a path act on weights along time."""
     along_time = [n for n in field.shapes if _mode(n, net["time"], field) != "shared"]
     of_readout = ["W", "mu"] if readouts.Readout._choose(net["readout"]).outputs_count else []
     everything = [*field.shapes, *(["L"] if net.get("lift") == "linear" else []), *of_readout]
     found = []
     for _ in range(draw(st.sampled_from((0, 0, 1, 2)))):
-        kind, cls = draw(st.sampled_from(list(AnyRegularizer.members().items())))
-        if not issubclass(cls, Regularizer):
-            found += [draw(of_kind(cls))] if has_path else []
-            continue
-        names = along_time if cls.needs_path else everything
-        if names:
+        kind, cls = draw(st.sampled_from(list(Regularizer.members().items())))
+        if names := along_time if cls.needs_path else everything:
             of = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
             found.append({"kind": kind, "of": of, **draw(node(cls, without=("of",)))})
     return found

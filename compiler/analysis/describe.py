@@ -19,8 +19,9 @@ from ...spec.integrators import RungeKutta
 from ..builders.network import adaptive_steps, gradient_mode, in_time, tolerances
 from ..builders.path import initial_blocks
 from ..ir.compiled import Compiled
+from ..ir.integrals import Density, PathPenalty
 from ..ir.module import Function
-from ..ir.problem import Density, PathPenalty, Penalty, Problem, RawWeight
+from ..ir.problem import Penalty, Problem, RawWeight
 from ..ir.text import definition, equations, mathematics, number
 from ..reference.initial import deviation
 from .cost import Cost, cost

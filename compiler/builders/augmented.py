@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..ir.expr import Expr, build, constant, variable
+from ..ir.integrals import Integral
 from ..ir.module import Call, Function, Let, Result, Role
 from ..ir.naming import free, numbered
-from ..ir.problem import Block, Integral, Loc, Problem
+from ..ir.problem import Block, Loc, Problem
 from ..ir.problem import Role as Part
 from ..ir.types import PROBE, Size, columns, rows
 from . import adaptive, path

@@ -10,8 +10,9 @@ from operator import add
 
 from ...spec.model import Density as Task
 from ..ir.expr import Expr, build, call, constant, variable
+from ..ir.integrals import Density
 from ..ir.module import Constant, Function, Result, Role
-from ..ir.problem import Density, Problem
+from ..ir.problem import Problem
 from ..ir.types import columns, rows
 from . import adaptive, path, penalized
 from .augmented import (

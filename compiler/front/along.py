@@ -15,8 +15,9 @@ from ...spec.integrators import Integrator, RungeKutta
 from ...spec.model import Spec
 from ...spec.regularizers import JacobianFrobenius, PathRegularizer
 from ..ir.expr import Expr, build, constant, units, variable
+from ..ir.integrals import PathPenalty
 from ..ir.naming import free
-from ..ir.problem import Block, PathPenalty, slices
+from ..ir.problem import Block, slices
 from ..ir.types import PROBE, columns
 from ..passes.linearize import linearize
 from ..passes.simplify import simplify

@@ -17,7 +17,8 @@ from ...spec.integrators import Euler, Integrator, RungeKutta
 from ...spec.model import Density as Task
 from ...spec.model import Spec, ZeroLift
 from ..ir.expr import Expr, build, component, constant, units, variable
-from ..ir.problem import Block, Density, slices
+from ..ir.integrals import Density
+from ..ir.problem import Block, slices
 from ..ir.types import PROBE, Size, columns
 from ..language.elaborate import elaborate
 from ..language.syntax import ExpressionError
