@@ -15,12 +15,16 @@ from torchdiffeq import odeint
 
 import wellposed
 from wellposed.backends.model import ArgumentError
+from wellposed.backends.optimizers import updater
 from wellposed.backends.registry import get
 from wellposed.checking.inline import run_fast
 from wellposed.checking.ladder import check
 from wellposed.checking.selftest.plant import replaced
 from wellposed.compiler.pipeline import compiled
+from wellposed.data.dataset import Split
 from wellposed.spec.model import Spec
+from wellposed.spec.training import Train
+from wellposed.training.scores import ACCURACY, Objective, measure
 
 RUNGS = ("L0", "L1", "L2", "L3")
 BACKENDS = ("torch", "jax")
@@ -128,3 +132,21 @@ def test_a_network_without_a_penalty_has_none(backend: str) -> None:
     plain: Any = wellposed.compile(flow("flow"), backend)
     with pytest.raises(ArgumentError, match="no regularizer along the path"):
         plain.path_penalty(plain.init(), np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("backend", ["numpy", *BACKENDS])
+def test_the_loss_of_the_metrics_holds_the_penalties(backend: str) -> None:
+    """As that of the program: it is made of logits and of what the path adds to each row."""
+    made = compiled(SPECS["penalized"])
+    model: Any = wellposed.compile(made.spec, backend)
+    n, k = made.module.signature.features, made.module.signature.outputs
+    x, targets = np.random.default_rng(1).normal(size=(6, n)), np.arange(6) % k
+    weights = model.init()
+    rule = updater(Train.model_validate({"optimizer": "adam", "epochs": 1}))
+    stepper = model.stepper(rule, x, targets)
+    stepper.load(weights)
+    split = Split(x, targets)
+    given = (stepper.outputs(x), split, weights, stepper.penalties(x))
+    found = measure(ACCURACY, Objective(made), *given)["loss"]
+    assert found == pytest.approx(model.loss(weights, x, targets), rel=1e-12)
+    assert stepper.step(np.arange(6), 0.1).loss == pytest.approx(found, rel=1e-12)
