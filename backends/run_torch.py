@@ -137,15 +137,15 @@ class TorchModel(FrameworkModel):
         pulled = {n: _gradient_of(p).cpu().numpy() for n, p in held}
         return [_gradient_of(leaf).cpu().numpy() for leaf in leaves], pulled
 
-    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+    def _count(self, weights: dict[str, Array], given: list[Array]) -> Counts:
         (name,) = (n for n in torch_solver.NAMES if hasattr(self.native, n))
         there, back = Counts(), Counts()
         solver = getattr(self.native, name)
         with replaced(self.native, name, torch_solver.counting(solver, there)):
-            self._call("forward", weights, x)
+            self._call("forward", weights, *given[: self.forward_count])
         if self.module.has_loss:
             with replaced(self.native, name, torch_solver.counting(solver, back)):
-                self._gradient(weights, *self.with_some_targets(x))
+                self._gradient(weights, *given)
         return replace(there, nfe_backward=back.nfe_backward)
 
     def _gradient(self, weights: dict[str, Array], *given: Array) -> dict[str, Array]:
@@ -261,19 +261,17 @@ class TorchStepper(Stepper):
     """Training steps of a PyTorch program."""
 
     def __init__(self, model: TorchModel, updater: Updater, x: Array, targets: Targets) -> None:
-        super().__init__(updater, model.module)
+        super().__init__(updater, model.module, x, targets)
         self.model = model
-        self.x = self.put(np.asarray(x))
-        self.targets = self._put_targets(targets, len(x))
+        if self.series is None:
+            self.x = self.put(np.asarray(x))
+            self.targets = self._put_targets(targets, len(x))
         self.network = model.network(model.init())
 
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
-        index = torch.from_numpy(rows).to(self.model.device)
         network = self._network()
         network.zero_grad(set_to_none=True)
-        drawn = self.rows_of(rows)
-        x = self.x[index] if drawn is None else self.put(drawn)
-        loss = network.loss(x, *self._others(index))
+        loss = network.loss(*self._batch(rows))
         _pull(loss, network.parameters())
         found = self.model.parameters(network).items()
         gradient = {name: _gradient_of(w) for name, w in found}
@@ -293,15 +291,22 @@ class TorchStepper(Stepper):
     def get(self, array: torch.Tensor) -> np.ndarray:
         return array.detach().cpu().numpy().copy()
 
-    def _others(self, index: torch.Tensor) -> list[torch.Tensor]:
-        """What the loss takes besides rows."""
-        if not self.module.is_density:
-            return [self.targets[index]]
-        return [*map(self.put, self.probes(len(index), self.draw))]
+    def _batch(self, rows: np.ndarray) -> list[torch.Tensor]:
+        """What the loss takes."""
+        if self.series is not None:
+            return [*map(self.put, self.observed(rows))]
+        index = torch.from_numpy(rows).to(self.model.device)
+        if self.module.has_targets:
+            return [self.x[index], self.targets[index]]
+        drawn = self.rows_of(rows)
+        x = self.x[index] if drawn is None else self.put(drawn)
+        return [x, *map(self.put, self.probes(len(rows), self.draw))]
 
-    def outputs(self, x: np.ndarray) -> np.ndarray:
+    def outputs(self, x: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
         with torch.no_grad():
             network = self._network()
+            if times is not None:
+                return self.predicted(x, times, lambda *a: network(*a).cpu().numpy())
             of_rows = getattr(network, self.module.of_rows)
             return of_rows(self.put(x), *map(self.put, self.probes(len(x), 0))).cpu().numpy()
 

@@ -20,6 +20,7 @@ from .field import made, rhs
 from .layer import Entry, Layer, as_layer
 from .names import HORIZON, STEPS, own_name, parametrization_names, rhs_name
 from .stacked import blocks_of, stack
+from .starts import starts, zeros
 from .step import LOC
 
 SLOPES, STACKED = "slopes", "state"
@@ -39,7 +40,7 @@ def _is_alone(problem: Problem) -> bool:
     """Is the one right-hand side itself what the solver takes: (t, y, weights)?"""
     own = problem.depends_on(problem.first.name)
     is_whole = len(problem.blocks) == 1 and problem.first.variable in own
-    return is_whole and not _has_kinks(problem)
+    return is_whole and not _has_kinks(problem) and not problem.has_starts
 
 
 def _has_kinks(problem: Problem) -> bool:
@@ -58,6 +59,8 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
         return None
     t, whole, body = variable("t"), state(problem), Body()
     since = (variable("t_j"),) if _has_kinks(problem) and not problem.is_autonomous else ()
+    own = starts(problem)
+    time = body.named("time", own[0] + t) if own else t
     given = {e: variable(e.variable.name, e.variable.type) for e in layer.entries}
     values = {e.weight: value for e, value in given.items() if not e.is_raw}
     if _has_kinks(problem):
@@ -67,13 +70,14 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
     if len(states) > 1:
         states = {n: body.named(n, e) for n, e in states.items()}
     found = [
-        rhs(problem, b, t, states, [values[w] for w in problem.layer_of(b)]) for b in problem.blocks
+        rhs(problem, b, time, states, [values[w] for w in problem.layer_of(b)])
+        for b in problem.blocks
     ]
     takes = (t,) if _takes_time(problem) else ()
     return Function(
         name=own_name(problem, SLOPES),
         role=Role.FIELD,
-        params=(*takes, whole, *since, *given.values(), *problem.given),
+        params=(*takes, whole, *since, *own, *given.values(), *problem.given),
         body=tuple(body.lets),
         results=(Result(f"d{whole.name}", stack(found)),),
         doc=(_slopes_doc(problem),),
@@ -182,6 +186,7 @@ def solution(problem: Problem, lift: Function, weights: Function | None) -> Func
     at = variable("times", Type((), (OBSERVATION,)))
     (start,) = body.call(lift, x)
     given = body.call(weights) if weights is not None else ()
+    given = (*zeros(problem, start), *given)
     along = variable(f"{start.name}s", start.type.along(OBSERVATION))
     body.lets.append(Let((along,), solve(problem, start, at, given)))
     return Function(

@@ -1,4 +1,4 @@
-"""The builder of classification and regression: features to logits, logits to a loss."""
+"""The builder of all tasks: features to logits, rows to densities, series to predictions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..ir.problem import LETTERS, LayerWeight, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
 from ..ir.types import ENDS, STEP, Size
 from ..ir.verify import InvalidModule
-from . import adaptive, density, field, objective, path
+from . import adaptive, density, field, objective, path, series
 from .layer import Layer, layer_of
 from .names import PUBLIC
 from .step import step
@@ -40,7 +40,11 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         h=problem.h,
         horizon=time.horizon,
         signature=Signature(
-            problem.features.value, problem.sizes, problem.outputs, problem.is_classifier
+            problem.features.value,
+            problem.sizes,
+            problem.outputs,
+            problem.is_classifier,
+            is_of_series=problem.observed is not None,
         ),
         constants=tuple(_constants(problem)),
         weights=problem.weights,
@@ -76,9 +80,13 @@ def _functions(problem: Problem) -> Iterator[Function]:
     yield from known.values()
     if has_density:
         yield from density.functions(problem, layer, known)
+    if problem.observed is not None:
+        yield from series.functions(problem, known["initial_state"], known.get("layer_weights"))
     yield from objective.functions(problem)
     if has_density:
         yield density.loss(problem)
+    if problem.observed is not None:
+        yield series.loss(problem)
 
 
 def _steps_of(problem: Problem, layer: Layer) -> Iterator[Function]:
@@ -133,6 +141,7 @@ def _numbers(problem: Problem) -> Iterator[Constant]:
     roots = [(side, "", "") for side in problem.rhs.values()]
     if problem.density is not None:
         roots += [(e, "", "") for e in (problem.density.trace, problem.density.energy) if e]
+    roots += [(problem.observed.value, "", "")] if problem.observed is not None else []
     roots += [(w.definition, w.name, f"_{w.name}") for w in problem.layer]
     roots += [(p.value, p.regularizer.kind, "") for p in problem.penalties]
     for root, what, mark in roots:
@@ -288,6 +297,9 @@ def _objective(problem: Problem) -> list[tuple[str, str]]:
     ]
     if problem.density is not None:
         row = ("Log-density", density.in_words(problem))
+        return [row, *_labelled("Regularizer", texts)]
+    if problem.observed is not None:
+        row = ("Observed", series.in_words(problem))
         return [row, *_labelled("Regularizer", texts)]
     if readout is None or problem.readout is None:
         return []

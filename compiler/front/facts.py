@@ -12,11 +12,12 @@ from ..ir.compiled import Compiled
 
 @dataclass(frozen=True)
 class Facts:
-    """The number d of features and that of values to predict, None where nothing says it; what was
-    wrong with the data."""
+    """The number d of features (channels of series) and that of values to predict, the last time
+    of training series, None where nothing says it; what was wrong with the data."""
 
     features: int | None = None
     targets: int | None = None
+    horizon: float | None = None
     problems: tuple[Diagnostic, ...] = ()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 
 from ...spec.diagnostics import did_you_mean
 from ...spec.model import BlockLift, Density, LinearLift, Spec
@@ -16,6 +18,7 @@ from ..ir.types import Size, columns, stored
 from ..language.elaborate import elaborate
 from .facts import Facts
 from .refusals import Refusals
+from .series import is_filled_in_order
 from .weights import is_of_a_wrong_readout, raw_weight
 
 READOUT = ("model", "readout")
@@ -26,7 +29,8 @@ def lift(
 ) -> tuple[dict[str, Expr], tuple[RawWeight, ...]]:
     """What blocks start at that the features x fill: y at x with zeros appended, or at L x, or all
     blocks one after the other."""
-    if isinstance(spec.model.lift, BlockLift) or isinstance(spec.task, Density):
+    in_order = is_filled_in_order(spec)
+    if in_order or isinstance(spec.model.lift, BlockLift) or isinstance(spec.task, Density):
         return _in_order(spec, blocks, x, features, refusals), ()
     y = next(iter(blocks.values()))
     start, weights = _first_block(spec, y, x, features, refusals)
@@ -36,8 +40,11 @@ def lift(
 def _in_order(
     spec: Spec, blocks: Mapping[str, Block], x: Expr, features: Size, refusals: Refusals
 ) -> dict[str, Expr]:
-    total = sum(block.size.value for block in blocks.values())
-    if total != features.value:
+    whole = reduce(add, (block.size for block in blocks.values()))
+    total = whole.value
+    if spec.task.is_of_series and features.value < total:
+        x = build("pad", x, attributes=(Size(0), whole))
+    elif total != features.value:
         message = f"the data has {features.value} features, the blocks have {total} components"
         key, help = "lift", "lift: blocks fills every block"
         if isinstance(spec.task, Density):
@@ -129,6 +136,7 @@ def penalties(
     """The regularizers, each one scalar of the raw weights; the name of a network stands for all of
     its weights."""
     learns = spec.model.readout is not None or isinstance(spec.task, Density)
+    learns = learns or spec.task.is_of_series
     if spec.regularizers and not learns and not spec.mended(*READOUT):
         refusals.add("E211", "regularizers need a readout", "regularizers", key=True)
     given = (weights, networks, refusals)

@@ -195,6 +195,14 @@ class Density:
 
 
 @dataclass(frozen=True, eq=False)
+class Observed:
+    """What series of observations are of: `value`, the channels, in terms of the states."""
+
+    channels: Size
+    value: Expr
+
+
+@dataclass(frozen=True, eq=False)
 class Penalty:
     """A regularizer: the sum of one number for each raw weight.
 
@@ -234,6 +242,8 @@ class Problem:
     readout: Readout | None
     penalties: tuple[Penalty, ...]
     density: Density | None = None
+    observed: Observed | None = None
+    """Of tasks of series; each example then has times of its own, and t is one for each."""
     given: tuple[Expr, ...] = ()
     """What right-hand sides take besides t, the states and weights: random vectors."""
 
@@ -355,7 +365,9 @@ class Problem:
 
     @property
     def outputs(self) -> int:
-        """Number of logits; without a readout the length of y."""
+        """Number of logits or channels; without a readout the length of y."""
+        if self.observed is not None:
+            return self.observed.channels.value
         return self.readout.outputs if self.readout else self.first.size.value
 
     @property
@@ -367,6 +379,11 @@ class Problem:
     def is_autonomous(self) -> bool:
         """Does no right-hand side depend on t?"""
         return self.t not in variables(*self.rhs.values())
+
+    @property
+    def has_starts(self) -> bool:
+        """Does the field depend on a time that each example counts from a start of its own?"""
+        return self.t.type.batched and not self.is_autonomous
 
     def weight(self, name: str) -> RawWeight:
         return next(w for w in self.weights if w.name == name)
