@@ -276,7 +276,7 @@ def _train(
         result = train_in(problem, model, problem.dataset, folder, **how)
         accuracy = result.metrics[-1].get("train_accuracy") if result.metrics else None
         shown.warn(majority(problem.spec, problem.dataset, accuracy))
-        rows = None if problem.problem.is_matched else problem.dataset.train.x
+        rows = None if problem.problem.is_matched else problem.dataset.train.starts
         shown.warn(step_matters(problem, result.weights, rows))
         if plots and result.status not in INTERRUPTED:
             given = result.weights, result.metrics, last_epoch(result.metrics)

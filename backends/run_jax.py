@@ -219,32 +219,36 @@ class JaxModel(FrameworkModel):
 
     @cached_property
     def _pushed(self) -> Callable[..., Any]:
-        def pushed(at: Any, along: Any) -> Any:
-            return jax.jvp(self.native.forward, at, along)[1]
+        def pushed(at: Any, along: Any, others: Any) -> Any:
+            return jax.jvp(lambda w, x: self.native.forward(w, x, *others), at, along)[1]
 
         return jax.jit(pushed, compiler_options=self.options)
 
     @cached_property
     def _pulled(self) -> Callable[..., Any]:
-        def pulled(at: Any, w: Any) -> Any:
-            return jax.vjp(self.native.forward, *at)[1](w)
+        def pulled(at: Any, w: Any, others: Any) -> Any:
+            return jax.vjp(lambda w, x: self.native.forward(w, x, *others), *at)[1](w)
 
         return jax.jit(pulled, compiler_options=self.options)
 
     def _jvp(
-        self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
+        self, weights: dict[str, Array], given: list[Array], along: dict[str, Array], dx: Array
     ) -> Array:
+        x, *others = given
         with self.settings():
             try:
-                return np.asarray(self._pushed((weights, x), (along, dx)))
+                return np.asarray(self._pushed((weights, x), (along, dx), others))
             except TypeError as error:
                 if "custom_vjp" not in str(error):
                     raise
                 raise NoForwardMode(str(error)) from None
 
-    def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
+    def _vjp(
+        self, weights: dict[str, Array], given: list[Array], w: Array
+    ) -> tuple[dict[str, Array], Array]:
+        x, *others = given
         with self.settings():
-            pulled, dx = self._pulled((weights, x), w)
+            pulled, dx = self._pulled((weights, x), w, others)
             found = {w.name: np.asarray(pulled[w.name]) for w in self.module.trained}
             return found, np.asarray(dx)
 

@@ -155,17 +155,18 @@ class TorchModel(FrameworkModel):
         return {name: _gradient_of(w).cpu().numpy() for name, w in found}
 
     def _jvp(
-        self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
+        self, weights: dict[str, Array], given: list[Array], along: dict[str, Array], dx: Array
     ) -> Array:
         with _forward_mode(), torch.no_grad():
             network = self.network(weights)
             held = [*network.named_parameters(), *network.named_buffers()]
             tangents = zip(held, self.tensors(network), strict=True)
             duals = {n: self._dual(w.detach(), along[name]) for (n, w), name in tangents}
-            rows = self._dual(self._put(x), dx)
+            x, *others = self._put(given)
+            rows = self._dual(x, dx)
             try:
                 with _Tangents():
-                    value = functional_call(network, duals, (rows,))
+                    value = functional_call(network, duals, (rows, *others))
             except NotImplementedError as error:
                 raise NoForwardMode(str(error)) from None
             primal, tangent = forward_ad.unpack_dual(value)
@@ -174,11 +175,14 @@ class TorchModel(FrameworkModel):
     def _dual(self, value: torch.Tensor, tangent: Array) -> torch.Tensor:
         return forward_ad.make_dual(value, self._put(tangent))
 
-    def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
-        network, rows = self.network(weights), self._put(x).requires_grad_()
+    def _vjp(
+        self, weights: dict[str, Array], given: list[Array], w: Array
+    ) -> tuple[dict[str, Array], Array]:
+        network, (rows, *others) = self.network(weights), self._put(given)
+        rows.requires_grad_()
         # `backward` is what checkpoints of all kinds do, of a number: a cotangent that is handed to
         # it makes torch import for a second what it checks shapes with
-        (network(rows) * self._put(w)).sum().backward()
+        (network(rows, *others) * self._put(w)).sum().backward()
         found = self.parameters(network).items()
         pulled = {n: _gradient_of(p).cpu().numpy() for n, p in found}
         return pulled, _gradient_of(rows).cpu().numpy()

@@ -18,12 +18,22 @@ from .asking import answers
 from .checks import CHECKS, Expect
 from .compare import Leaves, Standard
 from .probes import Probes
-from .quantities import FINAL, GRADIENT, LOG_DENSITY, LOGITS, LOSS, TRAJECTORY, WEIGHTS, Key
+from .quantities import (
+    FINAL,
+    GRADIENT,
+    LOG_DENSITY,
+    LOGITS,
+    LOSS,
+    PREDICTIONS,
+    TRAJECTORY,
+    WEIGHTS,
+    Key,
+)
 from .solver import tolerance
 from .tolerances import MOVES, NOISE, ROUNDINGS, lost_sets, standards
 
 REFERENCE = "numpy"
-AFTER_THE_STATES = frozenset({FINAL, LOG_DENSITY, LOGITS, LOSS, GRADIENT})
+AFTER_THE_STATES = frozenset({FINAL, LOG_DENSITY, LOGITS, PREDICTIONS, LOSS, GRADIENT})
 
 
 class ReferenceFailure(Exception):

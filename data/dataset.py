@@ -17,7 +17,11 @@ Kind = Literal["classes", "values", "none"]
 
 @dataclass(frozen=True)
 class Split:
-    """Rows x (s, d) with classes (s,) or values (s, k) or None as targets; s may be 0."""
+    """Rows x (s, d) with classes (s,) or values (s, k) or None as targets; s may be 0.
+
+    Of series of observations x are values (s, L, c), NaN where one is missing, and targets their
+    times (s, L), NaN behind the end of a series.
+    """
 
     x: Floats
     targets: Targets
@@ -28,9 +32,22 @@ class Split:
     @property
     def ends(self) -> tuple[int, int]:
         """The row whose features are largest, by their Euclidean norm, and the smallest one."""
-        unit = np.ldexp(1.0, np.frexp(np.abs(self.x).max())[1] - 1)
-        sizes = np.linalg.norm(self.x / unit, axis=1)  # squares of large numbers would be none
+        x = self.starts
+        unit = np.ldexp(1.0, np.frexp(np.abs(x).max())[1] - 1)
+        sizes = np.linalg.norm(x / unit, axis=1)  # squares of large numbers would be none
         return int(sizes.argmax()), int(sizes.argmin())
+
+    @property
+    def starts(self) -> Floats:
+        """What a network starts from: the rows, of series their first complete observations."""
+        if self.x.ndim == 2:
+            return self.x
+        first = np.isfinite(self.x).all(axis=2).argmax(axis=1)
+        return self.x[np.arange(len(self.x)), first]
+
+    def first(self, count: int | None) -> Split:
+        """As many of the first examples; all without a count."""
+        return Split(self.x[:count], None if self.targets is None else self.targets[:count])
 
     def rows(self, index: Integers) -> Split:
         """The examples with these indices, in that order."""

@@ -41,4 +41,7 @@ def facts_of(spec: Spec) -> Facts:
 
 def facts_known(case: Compiled) -> Facts:
     """What compiling the same spec again needs to know of its data, which are not read again."""
-    return Facts(case.module.signature.features, case.module.signature.outputs)
+    signature = case.module.signature
+    if signature.is_of_series:
+        return Facts(signature.outputs, horizon=case.module.horizon)
+    return Facts(signature.features, signature.outputs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...data.sources import counted
 from ...spec.integrators import Splitting
-from ...spec.model import BlockLift, Gradient, Spec, ZeroLift
+from ...spec.model import BlockLift, Gradient, Spec, Task, ZeroLift
 from ..ir.expr import build
 from ..ir.problem import Block, LayerWeight, Observed
 from ..ir.types import Size
@@ -58,7 +58,7 @@ def check_combination(spec: Spec, refusals: Refusals) -> None:
 
 
 def _check_others(spec: Spec, refusals: Refusals) -> None:
-    kinds = either(k for k, task in type(spec.task).members().items() if task.is_of_series)
+    kinds = either(k for k, task in Task.members().items() if task.is_of_series)
     if spec.model.observe is not None:
         refusals.add("E206", "observe is a key of task: dynamics", *OBSERVE, key=True)
     if spec.train is not None and spec.train.window is not None:
