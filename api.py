@@ -23,6 +23,7 @@ from .compiler.analysis.oddities import majority, oddities
 from .compiler.front.facts import Facts, facts_of
 from .compiler.front.load import find, load
 from .compiler.front.lower import diagnose
+from .compiler.front.series import with_horizon
 from .compiler.ir.module import Module
 from .compiler.pipeline import Compiled, compiled
 from .spec.diagnostics import Diagnostic, SpecError
@@ -64,7 +65,7 @@ def _missing(spec: Spec) -> Iterator[Diagnostic]:
     elif spec.data is not None and spec.data.target_kind == "none" and not is_density:
         message = "the data have no labels and no targets: there is nothing to learn"
         yield Diagnostic("E208", message, spec.span("data"))
-    if spec.model.readout is None and not is_density:
+    if spec.model.readout is None and not (is_density or spec.task.is_of_series):
         message = "the model has no `readout`, hence no loss to train with"
         yield Diagnostic("E208", message, spec.span("model", key=True))
 
@@ -152,7 +153,8 @@ def _spec_of(run: Run) -> tuple[Spec, Facts | None]:
     """The spec that a run keeps, and what it knows of its data."""
     known, facts = run.preprocessing, None
     if known is not None:
-        facts = Facts(len(known.features), len(known.targets) if known.targets else None)
+        targets = len(known.targets) if known.targets else None
+        facts = Facts(len(known.features), targets, known.horizon)
     spec = _read(run, facts)
     run.check(spec)
     if known is None:
@@ -164,7 +166,8 @@ def _read(run: Run, facts: Facts | None, *overrides: str) -> Spec:
     """The spec in a run; paths of data files count from where it was read when the run began."""
     document = open_document(run.spec, (*run.overrides, *overrides))
     found = replace(document, folder=run.base)
-    return validate(found, Spec, lambda spec: diagnose(spec, facts or facts_of(spec)))
+    spec = validate(found, Spec, lambda spec: diagnose(spec, facts or facts_of(spec)))
+    return with_horizon(spec, facts or facts_of(spec))
 
 
 def _refuse_older(run: Run, spec: Spec) -> None:

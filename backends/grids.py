@@ -20,8 +20,9 @@ def grid_of(program: ProgramPrinter) -> list[str]:
         return [
             head,
             docstring(["All times (L, s) since the first of their series, each once."]),
-            "    unit = 8 * np.finfo(times.dtype).eps * (np.abs(times).max() or 1)",
-            "    return np.unique(np.rint((times - times[0]) / unit)).astype(times.dtype) * unit",
+            "    since = np.unique(times - times[0])",
+            "    close = 8 * np.finfo(times.dtype).eps * np.abs(times).max()",
+            "    return since[np.diff(since, prepend=-np.inf) > close]",
         ]
     h = program.constant("H")
     return [

@@ -62,13 +62,21 @@ class Dataset:
     features and targets are standardized where it says so.
 
     `later` is what extrapolation is measured at: what lies after the part that is shown, of the
-    validation series in their order, or of the training series where there are no others.
+    validation series in their order, or of the training series where there are no others. `whole`
+    are the series that are trained on, of which `train` has pieces.
     """
 
     train: Split
     validation: Split
     preprocessing: Preprocessing
     later: Split | None = None
+    whole: Split | None = None
+
+    @property
+    def measured(self) -> Split:
+        """Series that are measured from end to end: those to validate on, else those of the
+        training."""
+        return self.validation if len(self.validation) else self.whole or self.train
 
     @property
     def kind(self) -> Kind:

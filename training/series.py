@@ -69,10 +69,8 @@ def continued(examples: Split, later: Split) -> Split:
     """The same series with the times of what comes later, of which nothing is said."""
     assert examples.targets is not None and later.targets is not None
     nothing = np.full(later.x.shape, np.nan)
-    return Split(
-        np.concatenate([examples.x, nothing], axis=1),
-        np.concatenate([examples.targets, later.targets], axis=1),
-    )
+    times = np.concatenate([examples.targets, later.targets], axis=1)
+    return Split(np.concatenate([examples.x, nothing], axis=1), times.astype(np.float64))
 
 
 def extrapolated(stepper: Stepper, examples: Split, later: Split) -> np.ndarray:

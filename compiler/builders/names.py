@@ -24,7 +24,7 @@ PUBLIC = (
 OTHERS = (
     *("step", "layer_weights", "weights_at", "initial_state", "final_state"),
     *("reverse_step", "reverse_layer_weights", "density_step", "density_state", "energy"),
-    *("path", "between", "grid_of"),
+    *("path", "between", "states", "grid_of"),
     *("density_reverse_step", "density_state_of_base"),
 )
 SOLVERS = ("slopes", "density_slopes", "integrate", "largest_rms", "adjoint_norm")

@@ -9,6 +9,7 @@ Wanner, "Solving Ordinary Differential Equations I", II.6).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ..ir.expr import Expr, build, call, constant, substitute, variable
 from ..ir.module import Call, Function, Let, Result, Role
@@ -21,7 +22,7 @@ from .field import rhs
 from .stacked import blocks_of
 from .starts import START, starts
 
-PATH, BETWEEN = "path", "between"
+PATH, BETWEEN, STATES = "path", "between", "states"
 TASK, OBSERVE = ("task",), ("model", "observe")
 MANY = (OBSERVATION, BATCH)
 
@@ -31,7 +32,9 @@ def functions(problem: Problem, lift: Function, weights: Function | None) -> Ite
     yield _path(problem, lift, weights)
     if not problem.is_adaptive:
         yield _between(problem)
-    yield _forward(problem, weights)
+    states = _states(problem, weights)
+    yield states
+    yield _forward(problem, states)
 
 
 def in_words(problem: Problem) -> str:
@@ -92,89 +95,79 @@ def _between(problem: Problem) -> Function:
 # --- predictions -------------------------------------------------------------------------------
 
 
-def _forward(problem: Problem, weights: Function | None) -> Function:
-    """What is observed at the times of the observations."""
+def _states(problem: Problem, weights: Function | None) -> Function:
+    """The blocks at the times of all observations, as so many columns."""
     values, times, grid, body = _values(problem), _times(), _grid(), Body()
     own = (body.named("start", _start_of(times)),) if starts(problem) else ()
     since = body.named("since", build("flip", times - build("at", times, constant(0))))
-    x = build("at", values, constant(0))
-    states = _states(problem, body, weights, (x, *own, grid), since, own)
-    found = {block.variable: states[name] for name, block in problem.blocks.items()}
-    across = substitute(_observed(problem).value, found)
-    channels = _observed(problem).channels.value
+    paths = _called(problem, body, (build("at", values, constant(0)), *own, grid))
+    if problem.is_adaptive:
+        places = body.named("places", build("nearest", grid, since))
+        whole = body.named("state", _as_columns(build("taken", paths[0], places)))
+        found = blocks_of(problem, whole)
+    else:
+        found = _between_nodes(problem, body, weights, _Nodes(grid, since, paths, own))
+    several = len(found) > 1
     return Function(
-        name="forward",
-        role=Role.READOUT,
+        name=STATES,
+        role=Role.PATH,
         params=(values, times, grid),
         body=tuple(body.lets),
-        results=(Result("predicted", build("parted", build("flip", across), values)),),
+        results=tuple(Result(n, e, STATE if several else None) for n, e in found.items()),
         doc=(
-            f"{mathematics(_observed(problem).value)} at the times of the observations, each "
-            "series from its first.",
-            f"Values are (L, s, {channels}), times (L, s), the grid is that of the times.",
+            f"{path.stacked(problem)} at the times of the observations, each series from its "
+            "first: one column each, those of the first time before the others.",
         ),
-        loc=OBSERVE,
+        loc=TASK,
         takes_weights=True,
         groups=body.groups,
     )
 
 
-def _states(
-    problem: Problem,
-    body: Body,
-    weights: Function | None,
-    given: tuple[Expr, ...],
-    since: Expr,
-    own: tuple[Expr, ...],
+@dataclass(frozen=True, eq=False)
+class _Nodes:
+    """Paths of blocks at the times of a grid, and the times `since` the start that are read;
+    `starts` are those of a field that depends on time."""
+
+    grid: Expr
+    since: Expr
+    paths: tuple[Expr, ...]
+    starts: tuple[Expr, ...]
+
+
+def _between_nodes(
+    problem: Problem, body: Body, weights: Function | None, given: _Nodes
 ) -> dict[str, Expr]:
-    """The blocks at the times of all observations, as so many columns."""
-    grid = given[-1]
-    paths = _called(problem, body, given)
-    if problem.is_adaptive:
-        places = body.named("places", build("nearest", grid, since))
-        (along,) = paths
-        whole = body.named("state", _as_columns(build("taken", along, places)))
-        return blocks_of(problem, whole)
+    """The blocks between two nodes, by the cubic of states and slopes."""
     held = body.call(weights) if weights is not None else ()
-    j = body.named("j", build("before", grid, since))
-    nodes = build("taken", build("column", grid), j)
-    theta = body.named("theta", _as_columns((since - nodes) / problem.H))
-    ends = [
+    j = body.named("j", build("before", given.grid, given.since))
+    nodes = build("taken", build("column", given.grid), j)
+    theta = body.named("theta", _as_columns((given.since - nodes) / problem.H))
+    left, right = (
         {
             n: body.named(f"{n}_{side}", _as_columns(build("taken", along, at)))
-            for n, along in zip(problem.blocks, paths, strict=True)
+            for n, along in zip(problem.blocks, given.paths, strict=True)
         }
         for side, at in (("left", j), ("right", j + 1))
-    ]
-    times = [None, None]
-    if own:
-        before = body.named("t", _as_columns(own[0] + nodes))
-        times = [before, before + problem.H]
-    slopes = [_slopes(problem, t, at, held) for t, at in zip(times, ends, strict=True)]
-    left, right = ends
+    )
+    t, after = constant(0.0), constant(0.0)  # which a field is not given that has no starts
+    if given.starts:
+        t = body.named("t", _as_columns(given.starts[0] + nodes))
+        after = t + problem.H
+    f, g = _slopes(problem, t, left, held), _slopes(problem, after, right, held)
     return {
-        n: body.named(
-            n,
-            call(
-                BETWEEN,
-                (theta, left[n], right[n], slopes[0][n], slopes[1][n]),
-                left[n].type,
-            ),
-        )
+        n: body.named(n, call(BETWEEN, (theta, left[n], right[n], f[n], g[n]), left[n].type))
         for n in problem.blocks
     }
 
 
 def _slopes(
-    problem: Problem, t: Expr | None, states: dict[str, Expr], weights: tuple[Expr, ...]
+    problem: Problem, t: Expr, states: dict[str, Expr], weights: tuple[Expr, ...]
 ) -> dict[str, Expr]:
     """The right-hand sides of all blocks."""
-    names = [w.name for w in problem.layer]
     held = {e.name: e for e in weights}
-    time = constant(0.0) if t is None else t
-    assert held.keys() <= {*names}
     return {
-        n: rhs(problem, n, time, states, [held[w.name] for w in problem.layer_of(n)])
+        n: rhs(problem, n, t, states, [held[w.name] for w in problem.layer_of(n)])
         for n in problem.blocks
     }
 
@@ -187,6 +180,31 @@ def _called(problem: Problem, body: Body, given: tuple[Expr, ...]) -> tuple[Expr
     if len(found) > 1:
         body.groups |= dict.fromkeys(found, STATE)
     return found
+
+
+def _forward(problem: Problem, states: Function) -> Function:
+    """What is observed at the times of the observations."""
+    values, times, grid, body = _values(problem), _times(), _grid(), Body()
+    blocks = [block.variable for block in problem.blocks.values()]
+    found = body.call(states, values, times, grid)
+    if len(found) > 1:
+        body.groups |= dict.fromkeys(found, STATE)
+    value = substitute(_observed(problem).value, dict(zip(blocks, found, strict=True)))
+    channels = _observed(problem).channels.value
+    return Function(
+        name="forward",
+        role=Role.READOUT,
+        params=(values, times, grid),
+        body=tuple(body.lets),
+        results=(Result("predicted", build("parted", build("flip", value), values)),),
+        doc=(
+            f"{mathematics(_observed(problem).value)} at the times of the observations.",
+            f"Values are (L, s, {channels}), times (L, s), the grid is that of the times.",
+        ),
+        loc=OBSERVE,
+        takes_weights=True,
+        groups=body.groups,
+    )
 
 
 # --- the loss ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ... import data as datasets
+from ...data.sources import Place
 from ...spec.diagnostics import Diagnostic, Span, SpecError
 from ...spec.model import Spec
 from ..ir.compiled import Compiled
@@ -34,9 +35,19 @@ def facts_of(spec: Spec) -> Facts:
 
     try:
         features = datasets.features(spec.data, spec.folder, place)
-        return Facts(features, datasets.targets(spec.data, spec.folder, place))
+        targets = datasets.targets(spec.data, spec.folder, place)
+        return Facts(features, targets, _horizon(spec, place))
     except SpecError as error:
         return Facts(problems=tuple(error.diagnostics))
+
+
+def _horizon(spec: Spec, place: Place) -> float | None:
+    """The last training time, where a spec leaves that to its data."""
+    assert spec.data is not None
+    if not spec.task.is_of_series or "horizon" in spec.model.time.model_fields_set:
+        return None
+    found = datasets.span(spec.data, spec.seed, spec.folder, place)
+    return None if found is None else found[1]
 
 
 def facts_known(case: Compiled) -> Facts:

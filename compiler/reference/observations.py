@@ -94,8 +94,9 @@ def grid_of(module: Module, times: Array) -> Array:
     """
     since = times - times[:1]
     if solve_of(module) is not None:
-        unit = CLOSE * np.finfo(np.float64).eps * (np.abs(times).max(initial=0.0) or 1.0)
-        grid = np.unique(np.rint(since / unit)) * unit
+        every = np.unique(since)
+        close = CLOSE * np.finfo(module.dtype).eps * np.abs(times).max(initial=0.0)
+        grid = every[np.diff(every, prepend=-np.inf) > close]
         return grid if len(grid) > 1 else np.array([0.0, module.h])  # a solve goes somewhere
     steps = np.ceil(since.max(initial=0.0) / module.h - WHOLE)
     return module.h * np.arange(max(int(steps), 1) + 1)
