@@ -98,10 +98,9 @@ def check_order(series: Series, seen: Floats | None = None, help: str = IN_ORDER
 
     `seen` are those that a network takes in their place; `help` says what would help.
     """
-    times = series.times if seen is None else seen
     order = np.argsort(series.of, kind="stable")
-    follows = np.diff(series.of[order]) == 0
-    bad = np.flatnonzero(follows & ~(np.diff(times[order]) > 0))
+    of, times = series.of[order], (series.times if seen is None else seen)[order]
+    bad = np.flatnonzero((of[1:] == of[:-1]) & (times[1:] <= times[:-1]))
     if not len(bad):
         return
     k = bad[np.argmin(order[bad + 1])]  # the first one as they stand

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -64,21 +65,19 @@ class _Reading:
 
     def add(self, block: Lines) -> None:
         columns, lines = list(zip(*block.rows, strict=True)), block.numbers
-        time, channels = self.columns.time, self.columns.channels
+        id, time, channels = self.columns.id, self.columns.time, self.columns.channels
         self.times.append(self.cells.numbers(columns[time], time, lines))
         values = [self.cells.filled(columns[i], i, lines) for i in channels]
         self.values.append(np.column_stack(values))
-        self._name(
-            block, [ALONE] * len(lines) if self.columns.id is None else columns[self.columns.id]
-        )
+        self.coder.add([ALONE] * len(lines) if id is None else self._ids(columns[id], id, lines))
         self.lines.extend(lines)
 
-    def _name(self, block: Lines, ids: list[str] | tuple[str, ...]) -> None:
-        for line, cell in zip(block.numbers, ids, strict=True):
+    def _ids(self, cells: Sequence[str], column: int, lines: Sequence[int]) -> Sequence[str]:
+        for line, cell in zip(lines, cells, strict=True):
             if not cell.strip():
-                name = quote(self.columns.names[self.columns.id or 0])
+                name = quote(self.columns.names[column])
                 raise self.source.error("E403", f"line {line}, column {name}: the id is missing")
-        self.coder.add(ids)
+        return cells
 
     def series(self) -> Series:
         if not self.lines:

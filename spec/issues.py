@@ -236,8 +236,9 @@ class _Translator:
             return self._unknown(each, str(each.loc[-1]), context["choice"], [])
         parts = {part: context[part] for part in ("label", "help", "choice")}
         issue = self._issue(each, context["code"], context["message"], **parts)
-        needed = (*each.loc[:-1], context["needs"])
-        return replace(issue, follows=issue.follows or needed in self._document.composed.mended)
+        needed = {(*each.loc[:-1], key) for key in context["needs"]}
+        mended = self._document.composed.mended
+        return replace(issue, follows=issue.follows or not mended.isdisjoint(needed))
 
     def _other(self, each: _Located) -> Issue:
         """In the words of the validator, where it is one of ours, never in those of pydantic."""

@@ -114,13 +114,13 @@ def refuse(
     label: str = "",
     help: str = "",
     choice: str = "",
-    needs: str = "",
+    needs: tuple[str, ...] = (),
 ) -> ValidationError:
     """The exception by which a validator of a node refuses its input with a code of its own.
 
     `loc` is the place below the validated value: `raise refuse("E102", "...", loc=("of", 0))`.
-    `choice` is what was probably meant; it becomes the label. `needs` is a key beside that place
-    that is missing; where it is there and wrong itself, this is not told.
+    `choice` is what was probably meant; it becomes the label. `needs` are keys beside that place
+    that are missing; where one of them was given and is wrong itself, this is not told.
     """
     label = label or (f"did you mean {choice}?" if choice else "")
     said = {"message": message, "code": code, "label": label, "help": help}

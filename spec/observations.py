@@ -51,13 +51,13 @@ def observes(node: Node, both: tuple[str, str]) -> bool:
     Refuses one of them without the other, keys that go with them alone, and keys of tables.
     """
     given = [key for key in (*both, "id", "until") if getattr(node, key, None) is not None]
+    lacking = tuple(key for key in both if key not in given)
     if not given:
         return False
-    for key in both:
-        if key not in given:
-            help = f"observations have {both[0]} and {both[1]}"
-            message = f"{given[0]} without {key}"
-            raise refuse("E104", message, loc=(given[0],), help=help, needs=key)
+    if lacking:
+        message = f"{given[0]} without {' and '.join(lacking)}"
+        help = f"observations have {both[0]} and {both[1]}"
+        raise refuse("E104", message, loc=(given[0],), help=help, needs=lacking)
     for key in ("features", "label", "targets", "classes"):
         if key in node.model_fields_set and getattr(node, key) is not None:
             help = f"{both[1]} of a series, or {key} of a table"

@@ -56,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = np.arange(400.0).reshape(200, 2)
     np.savez(folder / "points.npz", x=x, y=np.arange(200) % 2)
     np.savez(folder / "values.npz", x=x, u=x[:, :1])
+    np.savez(folder / "series.npz", times=x[:50, 0], values=x.reshape(4, 50, 2))
     return folder
 
 

@@ -243,7 +243,7 @@ def _sources(
     fit = {"csv", "npz", "points"} if regression else members.keys() - {"flip"} - densities
     fit |= {"flip"} if head is readouts.State else set()  # it has one target, whatever is asked for
     fit = fit if head else {"csv", *densities}  # of which no readout can predict anything
-    cls = members[draw(st.sampled_from([k for k in members if k in fit]))]
+    cls = members[draw(st.sampled_from([k for k in members if k in fit - {*NOT_DRAWN}]))]
     if issubclass(cls, data.File):
         return 2, 2, draw(_file(cls, regression))
     if issubclass(cls, data.Points):
