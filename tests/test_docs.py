@@ -78,6 +78,7 @@ HELD = {
     "architecture.md": {"python": "above", "text": "test_layout", "": "drawings"},
     "augmentation.md": {"sh": "test_shell_lines", "text": "below"},
     "cases.md": {"text": "test_cases", "": "test_cases"},
+    "considerations.md": {"sh": "test_shell_lines"},
     "densities.md": {"sh": "test_shell_lines"},
     "checking.md": {"text": "below"},
     "gpu.md": {},

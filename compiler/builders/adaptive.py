@@ -16,7 +16,7 @@ from ..ir.problem import LayerWeight, Problem
 from ..ir.text import definition
 from ..ir.types import ENDS, NODE, OBSERVATION, Size, Type, columns, rows
 from .body import Body
-from .field import made, rhs
+from .field import made, rhs, written_out
 from .layer import Entry, Layer, as_layer
 from .names import HORIZON, STEPS, own_name, parametrization_names, rhs_name
 from .stacked import blocks_of, stack
@@ -69,8 +69,10 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
     states = blocks_of(problem, whole)
     if len(states) > 1:
         states = {n: body.named(n, e) for n, e in states.items()}
+    # the trace of ∂f/∂y is made of what f is made of: an eager framework would compute it twice
+    side = written_out if problem.is_augmented else rhs
     found = [
-        rhs(problem, b, time, states, [values[w] for w in problem.layer_of(b)])
+        side(problem, b, time, states, [values[w] for w in problem.layer_of(b)])
         for b in problem.blocks
     ]
     takes = (t,) if _takes_time(problem) else ()
@@ -108,6 +110,8 @@ def _slopes_doc(problem: Problem) -> str:
             if w.mode == "linear" and not w.is_raw
         ]
         text += f" at t_j + θ h, weights linear between both ends of the step{''.join(made_of)}"
+    if problem.is_augmented:
+        text += "; what they have in common is computed once"
     return f"{text}."
 
 

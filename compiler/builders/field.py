@@ -43,11 +43,32 @@ def rhs(
 ) -> Expr:
     """A block's right-hand side at a time and states, with these weights of `layer_of(block)`, and
     what else it is given by other names than the problem's own."""
+    values = _values(problem, block, t, states, weights, given)
+    args = [values[parameter] for parameter in problem.depends_on(block)]
+    return call(rhs_name(problem, block), args, columns(problem.blocks[block].shape))
+
+
+def written_out(
+    problem: Problem, block: str, t: Expr, states: dict[str, Expr], weights: Sequence[Expr]
+) -> Expr:
+    """The same without a call: what right-hand sides of one place have in common is one
+    expression, and computed once where they stand in one statement."""
+    return substitute(problem.rhs[block], _values(problem, block, t, states, weights))
+
+
+def _values(
+    problem: Problem,
+    block: str,
+    t: Expr,
+    states: dict[str, Expr],
+    weights: Sequence[Expr],
+    given: Sequence[Expr] | None = None,
+) -> dict[Expr, Expr]:
+    """What stands for the variables that a right-hand side names."""
     values = {problem.t: t} | {problem.blocks[name].variable: e for name, e in states.items()}
     values |= {w.variable: e for w, e in zip(problem.layer_of(block), weights, strict=True)}
     values |= zip(problem.given, problem.given if given is None else given, strict=True)
-    args = [values[parameter] for parameter in problem.depends_on(block)]
-    return call(rhs_name(problem, block), args, columns(problem.blocks[block].shape))
+    return values
 
 
 def parametrizations(problem: Problem) -> Iterator[Function]:
