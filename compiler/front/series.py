@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from ...data.sources import counted
 from ...spec.integrators import Splitting
 from ...spec.model import BlockLift, Gradient, Spec, Task, ZeroLift
+from ...spec.vector_fields import Custom
 from ..ir.expr import build
 from ..ir.problem import Block, LayerWeight, Observed
 from ..ir.types import Size
 from ..language.elaborate import elaborate
 from ..language.syntax import ExpressionError
 from ..passes.simplify import simplify
+from .declare import FIELD
 from .equations import PI
 from .facts import Facts
 from .refusals import Refusals, either
@@ -39,7 +41,7 @@ def check_combination(spec: Spec, refusals: Refusals) -> None:
     model, kind = spec.model, spec.task.kind
     if model.readout is not None:
         message = f"{kind} has no readout: the loss is of what is observed of the state"
-        refusals.add("E206", message, "model", "readout", key=True, help="observe: y[0:1]")
+        refusals.add("E206", message, "model", "readout", key=True, help="observe: y[0]")
     if spec.data is not None and spec.data.target_kind != "observations":
         message = f"{kind} learns from observations in time, the data has {_of(spec)}"
         help = "a table: {kind: csv, path: …, time: t, channels: [x1, x2]}"
@@ -84,10 +86,17 @@ def check_weights(spec: Spec, layer: list[LayerWeight], refusals: Refusals) -> N
         if weight.mode != "shared":
             message = f"{weight.name} is {weight.mode}, {spec.task.kind} takes shared weights"
             label = "a series starts when it starts, not at t_0"
-            own = any(span for span in [spec.span(*weight.loc, "time")])
-            loc = (*weight.loc, "time") if own else (*TIME, "weights")
+            own = _own_time(spec, weight)
+            loc = (*FIELD, "weights", weight.name, "time") if own else (*TIME, "weights")
             refusals.add("E202", message, *loc, label=label, help="weights: shared")
             return
+
+
+def _own_time(spec: Spec, weight: LayerWeight) -> bool:
+    """Does the user's declaration of it say how it depends on time?"""
+    field = spec.model.vector_field
+    declared = field.weights.get(weight.name) if isinstance(field, Custom) else None
+    return declared is not None and declared.time is not None
 
 
 def observed(
@@ -121,9 +130,9 @@ def _by_expression(
     try:
         value = simplify(elaborate(text, {**states, "pi": PI}))
         if value.type.is_operator or value.type.rank > 1 or not value.type.batched:
-            what = "does not depend on the state" if not value.type.batched else str(value.type)
+            what = f"is {value.type}" if value.type.batched else "does not depend on the state"
             help = "what is observed is a number or a vector of every state: y[0]"
-            raise ExpressionError("E303", f"what is observed is {what}", 0, len(text), help)
+            raise ExpressionError("E303", f"what is observed {what}", 0, len(text), help)
     except ExpressionError as error:
         refusals.add_expression(error, text, *OBSERVE)
         return None
