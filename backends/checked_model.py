@@ -124,7 +124,8 @@ class CheckedModel(ABC):
         held = self._weights(weights)
         given = self._all_given(x, times)
         if solve_of(self.module) is None:
-            return of_fixed_steps(self.module)
+            steps = len(given[2]) - 1 if self.module.is_of_series else self.module.steps
+            return of_fixed_steps(self.module, steps)
         return self._count(held, given).statistics(self.module.has_loss)
 
     def loss(self, weights: Weights, x: Array, targets: Targets = None, /, draw: int = 0) -> float:

@@ -82,13 +82,12 @@ def _targets(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
 
 def _series(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
     array, channels = program.dialect.array, program.constant("FEATURES")
-    values, times = shape.format("values"), shape.format("times")
-    message = f'f"values are {{{values}}}, not (L, s, {{{channels}}}), times {{{times}}}"'
     return [
         f"def {program.own(SERIES)}(values: {array}, times: {array}) -> None:",
         docstring(["Refuse what is not one row of channels for each time of each series."]),
-        f"    if {values} != (*times.shape, {channels}):",
-        f"        raise ValueError({message})",
+        f"    given, wanted = {shape.format('values')}, (*times.shape, {channels})",
+        "    if given != wanted:",
+        '        raise ValueError(f"values are {given}, not {wanted} as the times are")',
     ]
 
 

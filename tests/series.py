@@ -55,9 +55,10 @@ SERIES: dict[str, Plain] = {
         "integrator": "dopri5",
         "observe": "[y[0] + y[2], y[1]]",
     },
-    # blocks in one stacked state, their cotangents solved back from time to time
+    # blocks in one stacked state, their cotangents solved back from time to time to a learned start
     "series-adjoint": {
         "state": {"y": 1, "z": 2},
+        "lift": "linear",
         "vector_field": COUPLED,
         "integrator": "dopri5",
         "gradient": "adjoint",

@@ -199,7 +199,8 @@ def _forward(problem: Problem, states: Function) -> Function:
         results=(Result("predicted", build("parted", build("flip", value), values)),),
         doc=(
             f"{mathematics(_observed(problem).value)} at the times of the observations.",
-            f"Values are (L, s, {channels}), times (L, s), the grid is that of the times.",
+            f"Values are (L, s, {channels}), NaN where one is missing, but for the first;",
+            "times (L, s), behind the end of a series its last; grid = grid_of(times).",
         ),
         loc=OBSERVE,
         takes_weights=True,

@@ -67,6 +67,7 @@ STARTS: dict[str, Callable[[Weights, Array], Array]] = {
     "series-time": lambda w, x: np.append(x, 0),
     "series-observed": lambda w, x: np.append(w["L"] @ x, [0, 0]),
     "series-solve": lambda w, x: np.append(x, 0),
+    "series-adjoint": lambda w, x: np.append(w["L"] @ x, [0, 0]),
 }
 OBSERVED: dict[str, Callable[[Array], Array]] = {
     "series-time": lambda y: np.stack([y[0], y[1] / 2]),
