@@ -80,6 +80,7 @@ HELD = {
     "cases.md": {"text": "test_cases", "": "test_cases"},
     "considerations.md": {"sh": "test_shell_lines"},
     "densities.md": {"sh": "test_shell_lines"},
+    "dynamics.md": {"sh": "test_shell_lines"},
     "checking.md": {"text": "below"},
     "gpu.md": {},
     "language.md": {"yaml": "test_language"},
