@@ -111,7 +111,9 @@ def field(
         f = slopes(grid)
         size = np.linalg.norm(f, axis=1, keepdims=True)
         way = f / np.where(size > 0, size, 1.0) * np.sqrt(size / (size.max() or 1.0))
-        axes.quiver(*grid.T, *way.T, color=QUIET, angles="xy", pivot="mid", width=0.0028)
+        looks: dict[str, Any] = {"angles": "xy", "pivot": "mid", "width": 0.0028}
+        # the longest arrow reaches to its neighbour
+        axes.quiver(*grid.T, *way.T, color=QUIET, scale=ARROWS, scale_units="width", **looks)
         for colour, each in zip(class_colours(max(len(series), 1)), series, strict=False):
             axes.plot(*each.values.T, ".", color=colour, markersize=3, alpha=0.6, zorder=2)
             draw_path(axes, each.predicted, colour, step_marks=False)

@@ -45,15 +45,16 @@ def texts(folder: Path) -> dict[str, str]:
 def values_of(model: Model, weights: Values, given: Values) -> Values:
     """Everything the promise has values of, anew."""
     x, y, t = given["in/x"], given["in/y"], float(given["in/t"])
+    observed = (given["in/values"], given["in/targets"]) if "in/values" in given else ()
     found: dict[str, Any] = {
-        "out/forward": model.forward(weights, x),
+        "out/forward": model.forward(weights, *(observed or (x,))),
         "out/trajectory": model.trajectory(weights, x),
         "out/vector_field": model.vector_field(weights, t, y),
     }
     if "in/targets" in given:
-        targets = given["in/targets"]
-        found["out/loss"] = model.loss(weights, x, targets)
-        gradient = model.gradient(weights, x, targets)
+        both = observed or (x, given["in/targets"])
+        found["out/loss"] = model.loss(weights, *both)
+        gradient = model.gradient(weights, *both)
         found |= {f"out/gradient/{leaf}": value for leaf, value in gradient.items()}
     return {key: np.asarray(value) for key, value in found.items()}
 
@@ -71,8 +72,9 @@ def farthest(model: Model, folder: Path) -> float:
     kept = {key: value for key, value in given.items() if key.startswith("out/")}
     assert found.keys() == kept.keys()
     assert all(found[key].shape == kept[key].shape for key in kept)
-    scales = {key: np.max(np.abs(value)) or 1.0 for key, value in kept.items()}
-    return max(float(np.max(np.abs(found[key] - kept[key]))) / scales[key] for key in kept)
+    assert all(np.array_equal(np.isnan(found[key]), np.isnan(kept[key])) for key in kept)
+    scales = {key: np.nanmax(np.abs(value)) or 1.0 for key, value in kept.items()}
+    return max(float(np.nanmax(np.abs(found[key] - kept[key]))) / scales[key] for key in kept)
 
 
 def test_there_is_a_promise_of_every_example():

@@ -118,3 +118,14 @@ def test_an_example_trains(name: str, backend: str, tmp_path: Path) -> None:
     assert last["loss"] < first["loss"]
     if stop is None:
         assert last["validation_accuracy"] >= 0.98
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_rates_of_prey_and_predators_are_found(backend: str, tmp_path: Path) -> None:
+    """All four within a hundredth of those that drew the data."""
+    spec = wellposed.load("lotka-volterra")
+    api.train(spec, backend, out=tmp_path / "run", plots=False)
+    found, true = wellposed.open(tmp_path / "run").weights, getattr(spec.data, "rates", None)
+    assert true is not None and list(found) == ["a", "b", "c", "d"]
+    rates = [float(found[name]) for name in found]
+    assert rates == pytest.approx(list(true), rel=0.01)
