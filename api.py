@@ -96,7 +96,7 @@ def train(
     """
     problem = trainable(spec)
     model = model_of(problem, backend, device)
-    given = origin or _origin_known(spec)
+    given = origin or _origin_known(spec, problem.spec)
     chosen = threads_for(model, rows_at_once(problem), threads)
     with _run_folder(out, spec.name) as folder:
         how: dict[str, Any] = {"origin": given, "stop_after": stop_after}
@@ -327,11 +327,12 @@ def origin_of(spec: Spec, overrides: Iterable[str] = ()) -> Origin:
     return Origin(Path(find(spec.document.name)).read_bytes(), tuple(overrides), spec.folder)
 
 
-def _origin_known(spec: Spec) -> Origin:
-    """The file of the spec if it says the same today, without overrides; else the spec as YAML."""
+def _origin_known(spec: Spec, trained: Spec) -> Origin:
+    """The file of the spec if it says the same today, without overrides; else what is trained, to
+    which the data may have given its horizon, as YAML."""
     try:
         if spec.document is not None and load(spec.document.name) == spec:
             return origin_of(spec)
     except (SpecError, OSError):
         pass  # the file is gone or says something else: the spec in hand is what counts
-    return Origin(resolved(spec), (), spec.folder)
+    return Origin(resolved(trained), (), spec.folder)

@@ -316,10 +316,13 @@ class Spec(Root):
 
     @model_validator(mode="after")
     def _series_share_their_weights(self) -> Self:
-        """Where the spec does not say how they depend on time: times come with the data."""
-        time = self.model.time
-        if self.task.is_of_series and "weights" not in time.model_fields_set:
-            object.__setattr__(time, "weights", "shared")
+        """Where the spec does not say how they depend on time: times come with the data. And where
+        it does not say another lift, the channels of a start fill the blocks in order."""
+        model = self.model
+        if self.task.is_of_series and "weights" not in model.time.model_fields_set:
+            object.__setattr__(model.time, "weights", "shared")
+        if self.task.is_of_series and "lift" not in model.model_fields_set:
+            object.__setattr__(model, "lift", BlockLift())
         return self
 
     @model_validator(mode="after")

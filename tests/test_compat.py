@@ -90,7 +90,8 @@ def test_there_is_a_promise_of_every_example():
 def test_an_old_spec_means_what_it_meant(folder: Path):
     certificate = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
     spec = wellposed.load(folder / "spec.yaml")
-    assert content_hash(spec) == certificate["spec_hash"]
+    said = compiled(spec).spec  # the horizon of series is that of their data
+    assert content_hash(said) == certificate["spec_hash"]
     assert certificate["passed"] is True
 
 

@@ -18,7 +18,6 @@ from ..ir.types import Size, columns, stored
 from ..language.elaborate import elaborate
 from .facts import Facts
 from .refusals import Refusals
-from .series import is_filled_in_order
 from .weights import is_of_a_wrong_readout, raw_weight
 
 READOUT = ("model", "readout")
@@ -29,8 +28,7 @@ def lift(
 ) -> tuple[dict[str, Expr], tuple[RawWeight, ...]]:
     """What blocks start at that the features x fill: y at x with zeros appended, or at L x, or all
     blocks one after the other."""
-    in_order = is_filled_in_order(spec)
-    if in_order or isinstance(spec.model.lift, BlockLift) or isinstance(spec.task, Density):
+    if isinstance(spec.model.lift, BlockLift) or isinstance(spec.task, Density):
         return _in_order(spec, blocks, x, features, refusals), ()
     y = next(iter(blocks.values()))
     start, weights = _first_block(spec, y, x, features, refusals)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...data.sources import counted
 from ...spec.integrators import Splitting
-from ...spec.model import BlockLift, Gradient, Spec, Task, ZeroLift
+from ...spec.model import Gradient, Spec, Task
 from ...spec.vector_fields import Custom
 from ..ir.expr import build
 from ..ir.problem import Block, LayerWeight, Observed
@@ -143,11 +143,3 @@ def _by_expression(
         refusals.add("E201", message, *OBSERVE, label=f"{count} ≠ {facts.features}")
     vector = value if value.shape else build("broadcast", value, attributes=(Size(1),))
     return Observed(Size(count, CHANNELS), vector)
-
-
-def is_filled_in_order(spec: Spec) -> bool:
-    """Do the channels of a first observation fill the blocks in order, zeros behind them?"""
-    is_said = "lift" in spec.model.model_fields_set and isinstance(spec.model.lift, ZeroLift)
-    return (
-        spec.task.is_of_series and not is_said and isinstance(spec.model.lift, BlockLift | ZeroLift)
-    )

@@ -189,6 +189,21 @@ def test_a_run_as_an_object(cli: Cli, specs: Path) -> None:
             run.predict(*wrong)
 
 
+def test_a_spec_with_overrides_is_trained_from_python(specs: Path) -> None:
+    """What a run keeps of it says the horizon of the data, and how a start fills two blocks."""
+    text = (specs / "drawn.yaml").read_text()
+    energy = '{kind: custom, weights: {k: {shape: []}}, hamiltonian: "k * p[0] ** 2 + q[0] ** 2"}'
+    text = text.replace("state: 2", "state: {q: 1, p: 1}")
+    text = text.replace("{kind: mlp, hidden: [6], activation: tanh}", energy)
+    (specs / "two.yaml").write_text(text)
+    for name in ("drawn", "two"):
+        spec = wellposed.load(f"{name}.yaml", {"train.epochs": 1})
+        run = wellposed.train(spec, backend="torch", out=f"r-{name}")
+        assert run.resume(epochs=2).epoch == 2
+        assert run.spec.model.time.horizon == pytest.approx(3)
+        assert run.spec.model.lift.kind == "blocks"
+
+
 def test_the_pictures_of_series(cli: Cli, specs: Path) -> None:
     assert cli("train", "drawn.yaml", "--out", "r").code == 0
     files = {path.name for path in (specs / "r" / "plots").iterdir()}

@@ -163,6 +163,21 @@ def test_no_row_is_moved_by_its_neighbours() -> None:
             np.testing.assert_allclose(every[row], alone, rtol=1e-13, atol=1e-14)
 
 
+def test_channels_fill_the_blocks_unless_another_lift_is_said() -> None:
+    """In order, zeros behind them; with `lift: zeros` they are those of the first block alone."""
+    model = {"state": {"y": 2, "z": 2}, "observe": "y", "lift": "zeros"}
+    said, weights = reference("series-observed", model=model)
+    values = np.array([[[0.5, -1.0]]])
+    np.testing.assert_array_equal(
+        said.solve(weights, values[0], np.zeros(1))[0, 0], [0.5, -1, 0, 0]
+    )
+    spec = series("series-blocks")
+    assert spec.model.lift.kind == "blocks"
+    own = wellposed.compile(spec, "numpy")
+    start = own.solve(own.init(), values[0], np.zeros(1))
+    np.testing.assert_array_equal(start[0], values[0])
+
+
 # --- the loss ------------------------------------------------------------------------------------
 
 

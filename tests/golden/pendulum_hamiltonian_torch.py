@@ -13,7 +13,7 @@ Stability      nothing is known of the spectrum by construction
 Reference      S. Greydanus, M. Dzamba & J. Yosinski (2019). Hamiltonian Neural
                Networks. NeurIPS. arXiv:1906.01563
 
-Written by wellposed 0.1.0 (PyTorch) from the spec pendulum-hamiltonian, 27ef2167.
+Written by wellposed 0.1.0 (PyTorch) from the spec pendulum-hamiltonian, c736788e.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 

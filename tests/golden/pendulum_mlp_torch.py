@@ -8,7 +8,7 @@ Observed       y at the times of the data, each series from its first; ½ mean s
                error
 Stability      nothing is known of the spectrum by construction
 
-Written by wellposed 0.1.0 (PyTorch) from the spec pendulum-mlp, 2ac38dfd.
+Written by wellposed 0.1.0 (PyTorch) from the spec pendulum-mlp, 641f166f.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 

@@ -8,7 +8,7 @@ Observed       [q; p] at the times of the data, each series from its first; ½ m
                squared error
 Stability      nothing is known of the spectrum by construction
 
-Written by wellposed 0.1.0 (PyTorch) from the spec pendulum-remainder, 6e52b466.
+Written by wellposed 0.1.0 (PyTorch) from the spec pendulum-remainder, 5df2ea6a.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 

@@ -9,7 +9,7 @@ Observed       [q; p] at the times of the data, each series from its first; ½ m
                squared error
 Stability      nothing is known of the spectrum by construction
 
-Written by wellposed 0.1.0 (PyTorch) from the spec series-blocks, 6e958594.
+Written by wellposed 0.1.0 (PyTorch) from the spec series-blocks, ab226861.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 

@@ -9,7 +9,7 @@ Observed       y at the times of the data, each series from its first; ½ mean s
 Regularizer    weight-decay of K, α = 0.1
 Stability      nothing is known of the spectrum by construction
 
-Written by wellposed 0.1.0 (JAX) from the spec series, 13edbd07.
+Written by wellposed 0.1.0 (JAX) from the spec series, c8e4528a.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 

@@ -8,7 +8,7 @@ Observed       [y[0] + y[2]; y[1]] at the times of the data, each series from it
                ½ mean squared error
 Stability      nothing is known of the spectrum by construction
 
-Written by wellposed 0.1.0 (PyTorch) from the spec series-solve, f8922536.
+Written by wellposed 0.1.0 (PyTorch) from the spec series-solve, ec854364.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 

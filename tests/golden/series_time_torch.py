@@ -9,7 +9,7 @@ Observed       [y[0]; ½ y[1]] at the times of the data, each series from its fi
 Regularizer    weight-decay of K, α = 0.1
 Stability      nothing is known of the spectrum by construction
 
-Written by wellposed 0.1.0 (PyTorch) from the spec series-time, 8280c294.
+Written by wellposed 0.1.0 (PyTorch) from the spec series-time, fb5e0fb5.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 

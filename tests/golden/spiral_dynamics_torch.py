@@ -10,7 +10,7 @@ Stability      nothing is known of the spectrum by construction
 Reference      R. T. Q. Chen et al. (2018). Neural Ordinary Differential Equations.
                NeurIPS. arXiv:1806.07366
 
-Written by wellposed 0.1.0 (PyTorch) from the spec spiral-dynamics, e22ef7df.
+Written by wellposed 0.1.0 (PyTorch) from the spec spiral-dynamics, 658d389c.
 It imports nothing of wellposed: change the spec and compile again, or own this file.
 """
 
