@@ -12,19 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .elementary import FUNCTIONS
-from .types import (
-    BATCH,
-    ENDS,
-    NODE,
-    OBSERVATION,
-    SCALAR,
-    STEP,
-    Axis,
-    Layout,
-    ShapeError,
-    Type,
-    joined,
-)
+from .observations import merged, scattered, taken
+from .types import BATCH, ENDS, NODE, SCALAR, STEP, Axis, Layout, ShapeError, Type, joined
 
 Attributes = tuple[Any, ...]
 Rule = Callable[..., Type]
@@ -278,22 +267,6 @@ def _unsegmented(cut: Attributes, x: Type, rest: Type) -> Type:
     return x.with_axes((cut[0], *x.axes[2:]))
 
 
-def _taken(_: Attributes, path: Type, places: Type) -> Type:
-    """Of a stack of columns some entries, for every example others."""
-    return Type(path.shape, places.axes, Layout.COLUMNS)
-
-
-def _scattered(_: Attributes, g: Type, places: Type, like: Type) -> Type:
-    return Type(like.shape, (*like.path, BATCH), Layout.COLUMNS)
-
-
-def _merged(_: Attributes, x: Type) -> Type:
-    """The observations of all examples as so many examples."""
-    if x.axes != (OBSERVATION, BATCH) or x.layout is not Layout.ROWS:
-        raise ShapeError(f"{x} is not one row for each observation")
-    return x.with_axes((BATCH,))
-
-
 _same: Rule = lambda attributes, x, *others: x  # noqa: E731
 _scalar: Rule = lambda attributes, *operands: SCALAR  # noqa: E731
 
@@ -366,10 +339,10 @@ OPERATIONS: dict[str, Operation] = {
     "nearest": _moving(lambda _, grid, times: times),
     "before": _moving(lambda _, grid, times: times),
     # entries of a stack, for every example others, and its adjoint
-    "taken": _moving(_taken),
-    "scattered": Operation(_scattered),
+    "taken": _moving(taken),
+    "scattered": Operation(scattered),
     # observations as examples, and back
-    "merged": _moving(_merged, cheap=True),
+    "merged": _moving(merged, cheap=True),
     "parted": _moving(lambda _, x, like: x.with_axes(like.axes), cheap=True),
     # of numbers that may be missing (NaN): 1 where there is one, else 0; itself, else 0
     "known": _moving(_same, elementwise=True),

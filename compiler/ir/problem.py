@@ -25,7 +25,6 @@ from .types import Axis, Shape, Size, stored
 Loc = tuple[str | int, ...]
 """A place in the spec: the keys that lead there."""
 
-
 LETTERS = {"y": "n", "z": "m"}
 """The letters of the blocks' dimensions, where they have one."""
 
@@ -36,8 +35,7 @@ class Role(StrEnum):
     DATA = "data"
     MOMENTUM = "momentum"
     QUADRATURE = "quadrature"
-    """An integral along the path, which no right-hand side depends on: a number of every example,
-    such as the log-density."""
+    """An integral along the path that no right-hand side depends on, such as the log-density."""
 
 
 @dataclass(frozen=True, eq=False)
