@@ -12,7 +12,6 @@ from wellposed.spec.initializers import Initializer
 from wellposed.spec.integrators import Integrator
 from wellposed.spec.model import Gradient, Lift, Spec, Task
 from wellposed.spec.node import Family, Node
-from wellposed.spec.observations import TimeSeries
 from wellposed.spec.parametrizations import Parametrization
 from wellposed.spec.readouts import Readout
 from wellposed.spec.regularizers import Regularizer
@@ -39,10 +38,9 @@ CHOICES = ("activation", "bias", "weights", "hypothesis", "loss", "dtype", "time
 
 
 SOLVERS = ("dopri5", "tsit5", "adjoint", "closed-form", "log-det")
-NOT_DRAWN = (*SOLVERS, *TimeSeries.members())
+NOT_DRAWN = SOLVERS
 """What takes half a minute to check, as XLA compiles a solver for every function and shape: the
 specs of `tests/flows.py` stand for them. And what few fields have: those of `tests/densities.py`.
-Series are for tasks that are not drawn either.
 """
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...data.sources import counted
 from ...spec.integrators import Splitting
 from ...spec.model import Gradient, Spec, Task
-from ...spec.vector_fields import Custom
+from ...spec.vector_fields import Custom, PlanarMixture
 from ..ir.expr import build
 from ..ir.problem import Block, LayerWeight, Observed
 from ..ir.types import Size
@@ -46,6 +46,11 @@ def check_combination(spec: Spec, refusals: Refusals) -> None:
         message = f"{kind} learns from observations in time, the data has {_of(spec)}"
         help = "a table: {kind: csv, path: …, time: t, channels: [x1, x2]}"
         refusals.add("E206", message, "data", help=help)
+    if isinstance(model.vector_field, PlanarMixture):
+        message = f"{model.vector_field.kind} has matrices that are made of t, one for all examples"
+        label = "every series has a time of its own"
+        refusals.add("E202", message, "model", "vector_field", label=label)
+        refusals.stop()  # it has no right-hand side then
     method = model.integrator.method
     if isinstance(method, Splitting) and method.lag and not spec.mended("model", "integrator"):
         message = f"{method.kind} has position and momentum at different times"

@@ -317,6 +317,10 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         {METHOD: METHOD + "  gradient: ^{kind: checkpoint, every: 2}\n"},
         "E215: dynamics takes the gradient by backprop or adjoint, not by checkpoint",
     ),
+    "matrices made of time": (
+        {STATE: "  state: 2\n", "{kind: hamiltonian,": "^{kind: planar-mixture, width: 2, hidden: [3],"},
+        "E202: planar-mixture has matrices that are made of t",
+    ),
     "steps that are undone": (
         {METHOD: "  integrator: {kind: verlet, form: kick-drift-kick}\n  gradient: ^reversible\n"},
         "E215: dynamics takes the gradient by",
