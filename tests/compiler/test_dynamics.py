@@ -13,6 +13,7 @@ from series import SERIES, observed, series
 
 import wellposed
 from wellposed.backends.model import ArgumentError
+from wellposed.compiler.analysis.describe import describe
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.observations import grid_of, observations
 from wellposed.data.dataset import Split
@@ -220,6 +221,24 @@ def test_the_gradient_is_that_of_differences(name: str) -> None:
         assert (ahead - back) / (2 * size) == pytest.approx(slope, rel=1e-6)
 
 
+@pytest.mark.parametrize("name", SERIES)
+def test_a_fit_is_described(name: str) -> None:
+    """The analysis goes along paths from 0, which know of t as those of series do."""
+    said = describe(compiled(series(name)))
+    assert said.equations and said.findings and said.cost.field_evaluations >= 1
+
+
+@pytest.mark.parametrize("equation", ["y + t", "[t, y[0] * t]"])
+def test_the_time_of_an_equation_may_stand_anywhere(equation: str) -> None:
+    field = {"kind": "custom", "equations": {"y": equation}}
+    model = {"vector_field": field, "time": {"horizon": 1, "steps": 4}}
+    spec = series("series", model=model, regularizers=[])
+    assert describe(compiled(spec)).findings
+    values, times = data("series")
+    found = wellposed.compile(spec, "numpy").forward({}, values, times)
+    assert np.isfinite(found[0]).all()
+
+
 # --- pieces and grids ----------------------------------------------------------------------------
 
 
@@ -318,7 +337,10 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         "E215: dynamics takes the gradient by backprop or adjoint, not by checkpoint",
     ),
     "matrices made of time": (
-        {STATE: "  state: 2\n", "{kind: hamiltonian,": "^{kind: planar-mixture, width: 2, hidden: [3],"},
+        {
+            STATE: "  state: 2\n",
+            "{kind: hamiltonian,": "^{kind: planar-mixture, width: 2, hidden: [3],",
+        },
         "E202: planar-mixture has matrices that are made of t",
     ),
     "steps that are undone": (
