@@ -46,8 +46,9 @@ def values_of(model: Model, weights: Values, given: Values) -> Values:
     """Everything the promise has values of, anew."""
     x, y, t = given["in/x"], given["in/y"], float(given["in/t"])
     observed = (given["in/values"], given["in/targets"]) if "in/values" in given else ()
+    forward: Any = model.forward
     found: dict[str, Any] = {
-        "out/forward": model.forward(weights, *(observed or (x,))),
+        "out/forward": forward(weights, *(observed or (x,))),
         "out/trajectory": model.trajectory(weights, x),
         "out/vector_field": model.vector_field(weights, t, y),
     }

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from series import SERIES, observed, series
+from torchdiffeq import odeint
 
 import wellposed
 from wellposed.backends.model import ArgumentError
@@ -22,9 +24,6 @@ from wellposed.checking.selftest.plant import replaced
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.observations import grid_of
 from wellposed.spec.model import Spec
-
-torch = pytest.importorskip("torch")
-odeint = pytest.importorskip("torchdiffeq").odeint
 
 Array = np.ndarray
 BACKENDS = ("torch", "jax")
@@ -92,7 +91,8 @@ def test_a_fit_is_that_of_torchdiffeq_and_autograd() -> None:
         at = torch.tensor(times[row, start:][np.isfinite(times[row, start:])])
         seen = torch.tensor(values[row, start : start + len(at)])
         first = torch.cat([seen[0], torch.zeros(1)])[None]
-        y = odeint(f, first, at, rtol=1e-10, atol=1e-12)[:, 0]
+        path: Any = odeint(f, first, at, rtol=1e-10, atol=1e-12)
+        y = path[:, 0]
         predicted = torch.stack([y[:, 0] + y[:, 2], y[:, 1]], dim=1)
         squares.append((predicted - seen)[~seen.isnan()] ** 2)
     loss = torch.cat(squares).mean() / 2

@@ -73,22 +73,23 @@ def values(spec: Any, probes: Probes) -> dict[str, np.ndarray]:
     x, y = probes.x[:ROWS], probes.y[:ROWS]
     t = spec.model.time.horizon / 3
     targets = {kind: part[:ROWS] for kind, part in probes.targets.items() if kind != PROBABILITIES}
-    observed = () if probes.values is None else (probes.values[:ROWS], *targets.values())
-    given = observed[:1] or (x,)  # what a loss takes besides targets
+    observed = None if probes.values is None else (probes.values[:ROWS], *targets.values())
+    given = x if observed is None else observed[0]  # what a loss takes besides targets
+    forward: Any = model.forward
     found = {
         "in/x": x,
         "in/y": y,
         "in/t": np.asarray(t),
-        "out/forward": model.forward(weights, *(observed or given)),
+        "out/forward": forward(weights, *(observed or (x,))),
         "out/trajectory": model.trajectory(weights, x),
         "out/vector_field": model.vector_field(weights, t, y),
     }
     if observed:
-        found["in/values"] = observed[0]
+        found["in/values"] = given
     for part in targets.values():
         found["in/targets"] = part
-        found["out/loss"] = np.asarray(model.loss(weights, *given, part))
-        gradient = model.gradient(weights, *given, part)
+        found["out/loss"] = np.asarray(model.loss(weights, given, part))
+        gradient = model.gradient(weights, given, part)
         found |= {f"out/gradient/{name}": leaf for name, leaf in gradient.items()}
     return {name: np.array(array, order="C") for name, array in found.items()}
 

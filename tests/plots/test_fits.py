@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from figure_reading import assert_sensible, holds, said
+from matplotlib.patches import Rectangle
 from matplotlib.quiver import Quiver
 
 from wellposed.plots.fits import ARROWS, DENSE, MOST_CHANNELS, Fitted, at_all_times, field, fits
@@ -70,6 +71,7 @@ def test_what_came_later_lies_on_a_shaded_ground(tmp_path: Path) -> None:
     figure = fits([series], tmp_path / "f.png", "net", ["u", "v"], 1)
     for k, axes in enumerate(figure.axes):
         (ground,) = axes.patches
+        assert isinstance(ground, Rectangle)
         left, right = ground.get_x(), ground.get_x() + ground.get_width()
         assert (left, right) == pytest.approx((3, 5)), "from the last observation to the end"
         truth = np.column_stack([series.later_times, series.later_values[:, k]])
