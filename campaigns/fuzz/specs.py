@@ -79,7 +79,7 @@ def specs(draw: st.DrawFn) -> Plain:
         found = draw(_regularizers(net, field))
         spec |= {"regularizers": found} if found else {}
     if draw(rarely()) and _learns(net, field):
-        spec["train"] = draw(node(training.Train))
+        spec["train"] = draw(node(training.Train, without=("window",)))
     return draw(with_task(spec))
 
 
@@ -289,7 +289,7 @@ def _models(
     classes: int,
 ) -> Plain:
     """`features` are those of the data, if there are any."""
-    time = draw(node(model.Time))
+    time = {"horizon": 1.0, "steps": 1, **draw(node(model.Time))}
     net: Plain = {"state": field.state, "vector_field": field.plain, "time": time}
     if (features or 0) > field.n or draw(rarely()):
         fitting = {
