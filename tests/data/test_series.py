@@ -294,7 +294,7 @@ def test_what_is_known_survives_as_plain_data(tmp_path: Path, standardize: bool)
 def test_a_file_to_predict_for_keeps_the_times_that_are_asked_for(tmp_path: Path) -> None:
     data = table("i,t,u,v\na,4,1,2\na,6,3,8\n", tmp_path, standardize=True)
     (tmp_path / "new.csv").write_text("v,t,i,u\n2,5,z,1\n,6,z,\n,1,y,3\n,7,z,\n")
-    node = Csv(path="t.csv", id="i", time="t", channels=("u", "v"))
+    node = Csv(path="t.csv", id="i", time="t", channels=(2, 3))  # of that file, by its positions
     found = read_observations(tmp_path / "new.csv", node, data.preprocessing, "float32", None)
     assert found.ids == ("z", "y")
     np.testing.assert_array_equal(found.own_times, [[5, 6, 7], [1, np.nan, np.nan]])

@@ -68,7 +68,7 @@ T = [0.0, 1.0, 2.0]
 CSV = [
     csv("path: ^d.csv", "a,1,1,1 a,1,1,1", "E414", "line 3: time 1 of series 'a' does not come"),
     csv("path: ^d.csv", "a,2,1,1 b,1,1,1 a,1,1,1", "E414", "line 4: time 1 of series 'a' does not"),
-    csv("path: ^d.csv", "b,1,1,1 a,3,1,1 b,0,1,1 a,2,1,1", "E414", "line 4: time 0 of series 'b'"),
+    csv("path: ^d.csv", "a,3,1,1 b,1,1,1 b,0,1,1 a,2,1,1", "E414", "line 4: time 0 of series 'b'"),
     csv("path: ^d.csv", "a,2,, a,1,1,1 a,3,1,1", "E414", "after 2, line 2"),  # of no value, too
     csv("path: ^d.csv", "a,,1,1 a,1,1,1", "E407", "line 2, column 't': an empty cell"),
     csv("path: ^d.csv", "a,noon,1,1 a,1,1,1", "E407", "line 2, column 't': 'noon'"),
