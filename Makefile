@@ -43,6 +43,7 @@ lint: $(VENV)/.test .links/wellposed ## style and types: ruff and pyright
 
 bench: $(VENV)/.test ## time the emitted programs against diffrax and torchdiffeq
 	$(BIN)/python benchmarks/bench_ellipses.py
+	$(BIN)/python benchmarks/bench_solvers.py
 
 clean: ## remove what make and the tools made; runs/ stays
 	rm -rf $(VENV) .links build dist wellposed.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -23,6 +23,7 @@ from .compiler.analysis.oddities import majority, oddities
 from .compiler.front.facts import Facts, facts_of
 from .compiler.front.load import find, load
 from .compiler.front.lower import diagnose
+from .compiler.front.series import with_horizon
 from .compiler.ir.module import Module
 from .compiler.pipeline import Compiled, compiled
 from .spec.diagnostics import Diagnostic, SpecError
@@ -64,7 +65,7 @@ def _missing(spec: Spec) -> Iterator[Diagnostic]:
     elif spec.data is not None and spec.data.target_kind == "none" and not is_density:
         message = "the data have no labels and no targets: there is nothing to learn"
         yield Diagnostic("E208", message, spec.span("data"))
-    if spec.model.readout is None and not is_density:
+    if spec.model.readout is None and not (is_density or spec.task.is_of_series):
         message = "the model has no `readout`, hence no loss to train with"
         yield Diagnostic("E208", message, spec.span("model", key=True))
 
@@ -95,7 +96,7 @@ def train(
     """
     problem = trainable(spec)
     model = model_of(problem, backend, device)
-    given = origin or _origin_known(spec)
+    given = origin or _origin_known(spec, problem.spec)
     chosen = threads_for(model, rows_at_once(problem), threads)
     with _run_folder(out, spec.name) as folder:
         how: dict[str, Any] = {"origin": given, "stop_after": stop_after}
@@ -152,7 +153,8 @@ def _spec_of(run: Run) -> tuple[Spec, Facts | None]:
     """The spec that a run keeps, and what it knows of its data."""
     known, facts = run.preprocessing, None
     if known is not None:
-        facts = Facts(len(known.features), len(known.targets) if known.targets else None)
+        targets = len(known.targets) if known.targets else None
+        facts = Facts(len(known.features), targets, known.horizon)
     spec = _read(run, facts)
     run.check(spec)
     if known is None:
@@ -164,7 +166,8 @@ def _read(run: Run, facts: Facts | None, *overrides: str) -> Spec:
     """The spec in a run; paths of data files count from where it was read when the run began."""
     document = open_document(run.spec, (*run.overrides, *overrides))
     found = replace(document, folder=run.base)
-    return validate(found, Spec, lambda spec: diagnose(spec, facts or facts_of(spec)))
+    spec = validate(found, Spec, lambda spec: diagnose(spec, facts or facts_of(spec)))
+    return with_horizon(spec, facts or facts_of(spec))
 
 
 def _refuse_older(run: Run, spec: Spec) -> None:
@@ -276,7 +279,7 @@ def _train(
         result = train_in(problem, model, problem.dataset, folder, **how)
         accuracy = result.metrics[-1].get("train_accuracy") if result.metrics else None
         shown.warn(majority(problem.spec, problem.dataset, accuracy))
-        rows = None if problem.problem.is_matched else problem.dataset.train.x
+        rows = None if problem.problem.is_matched else problem.dataset.train.starts
         shown.warn(step_matters(problem, result.weights, rows))
         if plots and result.status not in INTERRUPTED:
             given = result.weights, result.metrics, last_epoch(result.metrics)
@@ -324,11 +327,12 @@ def origin_of(spec: Spec, overrides: Iterable[str] = ()) -> Origin:
     return Origin(Path(find(spec.document.name)).read_bytes(), tuple(overrides), spec.folder)
 
 
-def _origin_known(spec: Spec) -> Origin:
-    """The file of the spec if it says the same today, without overrides; else the spec as YAML."""
+def _origin_known(spec: Spec, trained: Spec) -> Origin:
+    """The file of the spec if it says the same today, without overrides; else what is trained, to
+    which the data may have given its horizon, as YAML."""
     try:
         if spec.document is not None and load(spec.document.name) == spec:
             return origin_of(spec)
     except (SpecError, OSError):
         pass  # the file is gone or says something else: the spec in hand is what counts
-    return Origin(resolved(spec), (), spec.folder)
+    return Origin(resolved(trained), (), spec.folder)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import api
+from . import api, forecasts
 from .backends.model import Flow, Model, Penalized
 from .backends.optimizers import updater
 from .backends.threads import on_threads, threads_for
@@ -20,9 +20,10 @@ from .compiler.pipeline import Compiled
 from .compiler.semantics.evaluate import evaluate as value_of
 from .data.dataset import Split
 from .data.files import read_examples, read_features
+from .data.observations import Observed, read_observations
 from .data.preprocessing import Preprocessing
 from .spec.data import Csv, Npz
-from .spec.diagnostics import COMMAND_LINE, Span
+from .spec.diagnostics import COMMAND_LINE, Diagnostic, Span, SpecError, quote
 from .training import scores
 from .training.checkpoint import RunError
 from .training.run import Run
@@ -70,6 +71,8 @@ def evaluate(folder: Path, using: Using) -> Evaluation:
     score = scores.score_of(problem, dataset.preprocessing)
     with on_threads(model, threads_for(model, len(dataset.train), using.threads)):
         found = scores.evaluate(score, scores.Objective(problem), stepper, dataset)
+        if score.of_rows:
+            found |= forecasts.of_run(score, stepper, dataset, found)
     epoch = api.epoch_of(run, using.weights)
     if not score.needs_targets:  # a density has one figure: of what it was not trained on, if any
         held_out = found[f"validation_{score.name}"]
@@ -85,6 +88,8 @@ def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
     run, problem = api.open_problem(folder)
     node, known = problem.spec.data, known_of(run, problem)
     is_density = problem.module.is_density
+    if problem.module.is_of_series:
+        return _evaluate_series(run, problem, data, using)
     if not is_density and not isinstance(node, Csv | Npz):
         kind = "the spec" if node is None else node.kind
         raise RunError(f"{data}: {kind} names no column of labels that a file could have")
@@ -108,14 +113,48 @@ def evaluate_file(folder: Path, data: Path, using: Using) -> Evaluation:
     return Evaluation(*ran, found, str(data), len(examples))
 
 
+def _evaluate_series(run: Run, problem: Compiled, data: Path, using: Using) -> Evaluation:
+    """Loss and root mean squared error of the series in a file like that of the spec."""
+    known = known_of(run, problem)
+    observed = _observed(problem, known, data)
+    values, times = observed.split.x, np.asarray(observed.split.targets)
+    weights = api.weights_of(run, problem.module, using.weights)
+    model = api.model_of_run(run, problem, using.backend, using.device)
+    with on_threads(model, threads_for(model, min(len(values), scores.CHUNK), using.threads)):
+        predicted = model.forward(weights, values, times)
+    score = scores.score_of(problem, known)
+    objective = scores.Objective(problem)
+    found = scores.measure(score, objective, predicted, observed.split, weights)
+    ran = str(run.folder), model.backend, model.device, api.epoch_of(run, using.weights)
+    return Evaluation(*ran, found, str(data), len(values))
+
+
+def _observed(problem: Compiled, known: Preprocessing, data: Path) -> Observed:
+    """The series of a file, each with an observation to start from. SpecError for the file."""
+    spec, where = problem.spec, _where(data)
+    observed = read_observations(data, spec.data, known, spec.dtype, where)
+    is_whole = np.any(np.all(np.isfinite(observed.split.x), axis=2), axis=1)
+    if not np.all(is_whole):
+        name = quote(observed.ids[int(is_whole.argmin())])
+        message = f"series {name} has no observation of all channels to start from"
+        raise SpecError(Diagnostic("E415", message, where))
+    return observed
+
+
 def predict(folder: Path, data: Path, using: Using) -> str:
-    """The predictions for the rows of a file, as csv with a header.
+    """The predictions for the rows of a file, as csv with a header; of series the states at all
+    times of the file.
 
     Features are read by the names, and scaled by the numbers, of the training data. Raises
     SpecError for the file.
     """
     run, problem = api.open_problem(folder)
     known = known_of(run, problem)
+    if problem.module.is_of_series:
+        model = api.model_of_run(run, problem, using.backend, using.device)
+        weights = api.weights_of(run, problem.module, using.weights)
+        observed = _observed(problem, known, data)
+        return forecasts.states_as_csv(problem, model, known, weights, observed)
     x = read_features(data, problem.spec.data, known, _where(data))
     values = predictions(run, problem, x, using)
     if problem.module.is_density:

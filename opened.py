@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import api
 from .backends.model import ArgumentError, Model, checked_rows
 from .evaluation import Using, drawn, evaluate, evaluate_file, known_of, predictions
+from .forecasts import predictions as series_predicted
 from .spec.model import Spec
 from .training.results import INTERRUPTED
 from .training.run import RESULT, Row
@@ -89,14 +90,22 @@ class Run:
     def predict(
         self,
         x: Any,
+        times: Any = None,
         *,
         weights: str = "last",
         backend: str | None = None,
         device: str | None = None,
     ) -> Array:
         """Probabilities of the classes (s, classes), values (s, k) in the units of the data, or
-        log-densities (s,), for rows x (s, d) as the data have them."""
+        log-densities (s,), for rows x (s, d) as the data have them; of a run that was fitted to
+        series what is observed (s, L, c) at times (L,) or (s, L), for values x (s, L, c), NaN where
+        one is missing."""
         known = known_of(self._run, self._problem)
+        if self._problem.module.is_of_series:
+            if times is None:
+                raise ArgumentError("series have times: predict(values, times)")
+            held = self._run.weights(_which(weights)).weights
+            return series_predicted(self.model(backend, device), known, held, x, times)
         rows = checked_rows(np.asarray(x), len(known.features), "x", "float64")
         rows = rows if known.scaling is None else known.scaling(rows)
         using = Using(backend, device, _which(weights))

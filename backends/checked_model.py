@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..compiler.ir.module import Module, solve_of
-from ..compiler.reference.chance import base, loss_arguments, probes
+from ..compiler.reference.chance import base, loss_arguments, over_horizon, probes
+from ..compiler.reference.observations import observations
 from ..compiler.reference.reference import Reference
 from ..compiler.reference.undo import NotInvertible, undone
 from .counting import Counts, Statistics, of_fixed_steps
@@ -21,6 +22,7 @@ from .model import (
     checked_draw,
     checked_rows,
     checked_seed,
+    checked_series,
     checked_targets,
     checked_time,
     checked_times,
@@ -45,7 +47,11 @@ class CheckedModel(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.module.name}, {self.dtype}, {self.device})"
 
-    def forward(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
+    def forward(
+        self, weights: Weights, x: Array, times: Array | None = None, /, draw: int = 0
+    ) -> Array:
+        if self.module.is_of_series:
+            return self._predicted(weights, *checked_series(self.module, x, times))
         if self.module.undone == "reverse_step":
             return self._undone(weights, self._rows(x)).astype(self.dtype)
         return self.array("forward", weights, self._rows(x))
@@ -82,6 +88,12 @@ class CheckedModel(ABC):
         parts = np.split(rows, range(MOST_ROWS, len(rows), MOST_ROWS))
         return np.concatenate([self._of_flow("sample", weights, part) for part in parts])
 
+    def _predicted(self, weights: Weights, values: Array, times: Array) -> Array:
+        """What is observed at the times of series, NaN before the start of each."""
+        given = observations(self.module, values, times)
+        found = self.array("forward", weights, *given.arguments(self.dtype))
+        return given.given_back(found, times)
+
     def _by_undoing(self, weights: Weights, x: Array) -> Array:
         """log q of rows of a discrete flow that goes from the base to them."""
         z = self._undone(weights, x)
@@ -117,11 +129,13 @@ class CheckedModel(ABC):
     def solve(self, weights: Weights, x: Array, times: Array, /) -> Array:
         return solution(self, weights, self._rows(x), checked_times(times))
 
-    def statistics(self, weights: Weights, x: Array, /) -> Statistics:
-        given = self._weights(weights), self._rows(x)
+    def statistics(self, weights: Weights, x: Array, times: Array | None = None, /) -> Statistics:
+        held = self._weights(weights)
+        given = self._all_given(x, times)
         if solve_of(self.module) is None:
-            return of_fixed_steps(self.module)
-        return self._count(*given).statistics(self.module.has_loss)
+            steps = len(given[2]) - 1 if self.module.is_of_series else self.module.steps
+            return of_fixed_steps(self.module, steps)
+        return self._count(held, given).statistics(self.module.has_loss)
 
     def loss(self, weights: Weights, x: Array, targets: Targets = None, /, draw: int = 0) -> float:
         return float(self.array("loss", weights, *self.loss_arguments(x, targets, draw)))
@@ -134,6 +148,9 @@ class CheckedModel(ABC):
 
     def loss_arguments(self, x: Array, targets: Targets, draw: int) -> list[Array]:
         """What the loss takes besides the weights: rows with targets, or with random vectors."""
+        if self.module.is_of_series:
+            values, times = checked_series(self.module, x, targets)
+            return self._in_dtype(loss_arguments(self.module, values, times, checked_draw(draw)))
         x = self._rows(x)
         checked = checked_targets(self.module, targets, len(x), self.dtype)
         return self._in_dtype(loss_arguments(self.module, x, checked, checked_draw(draw)))
@@ -149,10 +166,24 @@ class CheckedModel(ABC):
         """What a function returns, just as it does; the weights are checked."""
 
     @abstractmethod
-    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
-        """What the solves of `forward` take, and those of a gradient."""
+    def _count(self, weights: dict[str, Array], given: list[Array]) -> Counts:
+        """What the solves of `forward` take, and those of a gradient of the loss that is given
+        this; the first so many of it are what `forward` takes."""
 
-    def with_some_targets(self, x: Array) -> list[Array]:
+    @property
+    def forward_count(self) -> int:
+        """How many arguments `forward` takes."""
+        return len(self.module.functions["forward"].params)
+
+    def _all_given(self, x: Array, times: Array | None) -> list[Array]:
+        """What a loss takes; of series by themselves, or of paths over [0, T] from rows x."""
+        if not self.module.is_of_series:
+            return self._with_some_targets(self._rows(x))
+        if times is None:
+            return self._in_dtype(over_horizon(self.module, self._rows(x)))
+        return self._in_dtype(loss_arguments(self.module, *checked_series(self.module, x, times)))
+
+    def _with_some_targets(self, x: Array) -> list[Array]:
         """What a loss takes, with targets of some kind: how often a field is evaluated is not
         theirs."""
         if self.module.is_density:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..compiler.analysis.cost import cost
@@ -35,10 +35,10 @@ class Counts:
         return found | ({"nfe_backward": self.nfe_backward} if has_loss else {})
 
 
-def of_fixed_steps(module: Module) -> Statistics:
-    """Known before anything is run: every evaluation is pulled back once."""
-    nfe = cost(module).field_evaluations
-    return Counts(nfe, nfe, module.steps).statistics(module.has_loss)
+def of_fixed_steps(module: Module, steps: int) -> Statistics:
+    """Of so many steps, known before anything is run: every evaluation is pulled back once."""
+    nfe = cost(replace(module, steps=steps)).field_evaluations
+    return Counts(nfe, nfe, steps).statistics(module.has_loss)
 
 
 @contextmanager

@@ -234,6 +234,8 @@ def _column(node: Expr, named: Named) -> str:
 
 
 def _flip(node: Expr, named: Named) -> str:
+    if not node.shape and node.type.path:
+        return "{0:atom}[:, 0]" if node.type.layout is Layout.ROWS else "{0:atom}[:, None]"
     if not node.shape:
         return "{0:atom}[0]" if node.type.layout is Layout.ROWS else "{0:atom}[None]"
     return "{0:atom}.mT" if node.type.path else "{0:atom}.T"
@@ -252,6 +254,14 @@ def rest(node: Expr, named: Named) -> str:
     return f"{{0:atom}}[{count} * {each} :]"
 
 
+def _parted(node: Expr, named: Named) -> str:
+    """Rows of all observations as those of each."""
+    if node.type == node.args[1].type:
+        return "{0:atom}.reshape({1:atom}.shape)"
+    size = f", {node.shape[0]}" if node.shape else ""
+    return f"{{0:atom}}.reshape(*{{1:atom}}.shape[:2]{size})"
+
+
 COMMON: dict[str, Row] = {
     "component": Row(_component),
     "slice": Row(_slice),
@@ -265,6 +275,8 @@ COMMON: dict[str, Row] = {
     "uncolumn": Row(lambda node, _: "{0:atom}[..., 0]" if node.shape else "{0:atom}[..., 0, 0]"),
     "flip": Row(_flip),
     "mean": Row("{0:atom}.mean()"),
+    "parted": Row(_parted),
+    "total": Row("{0:atom}.sum()"),
     "outer": Row(_outer, PRODUCT),
     "step_of": Row("{helper}({0})", helper="step_of"),
     "class_probabilities": Row("{helper}({0}, {like}.dtype)", helper="class_probabilities"),

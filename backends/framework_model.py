@@ -40,25 +40,29 @@ class FrameworkModel(ProgramModel):
         given = self._weights(weights) if function.takes_weights else {}
         return self._pulled_part(function, given, list(args), list(bars))
 
-    def jvp(self, weights: Weights, x: Array, along: Weights, dx: Array) -> Array:
-        """J v for J = ∂ forward / ∂ (θ, x) and v = (along, dx), in forward mode: (s, k).
+    def jvp(self, weights: Weights, given: list[Array], along: Weights, dx: Array) -> Array:
+        """J v for J = ∂ forward / ∂ (θ, x) and v = (along, dx), in forward mode: (s, k). Of what
+        `forward` is given x is the first.
 
         Raises NoForwardMode.
         """
-        return self._jvp(self._weights(weights), self._rows(x), self._weights(along), dx)
+        held = self._weights(weights), self._weights(along)
+        return self._jvp(held[0], self._in_dtype(given), held[1], dx)
 
-    def vjp(self, weights: Weights, x: Array, w: Array) -> tuple[dict[str, Array], Array]:
+    def vjp(self, weights: Weights, given: list[Array], w: Array) -> tuple[dict[str, Array], Array]:
         """Jᵀ w for cotangents w (s, k) of `forward`, in reverse mode: those of θ and of x."""
-        return self._vjp(self._weights(weights), self._rows(x), w)
+        return self._vjp(self._weights(weights), self._in_dtype(given), w)
 
     @abstractmethod
     def _jvp(
-        self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
+        self, weights: dict[str, Array], given: list[Array], along: dict[str, Array], dx: Array
     ) -> Array:
         """The framework's forward mode through the program's `forward`."""
 
     @abstractmethod
-    def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
+    def _vjp(
+        self, weights: dict[str, Array], given: list[Array], w: Array
+    ) -> tuple[dict[str, Array], Array]:
         """The framework's reverse mode through the program's `forward`."""
 
     @abstractmethod

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from .program import ProgramPrinter
 
 ROWS, TARGETS, WEIGHTS = "check_rows", "check_targets", "check_weights"
-NAMES = (ROWS, TARGETS, WEIGHTS)
+SERIES = "check_series"
+NAMES = (ROWS, TARGETS, WEIGHTS, SERIES)
 
 
 def of_function(printer: FunctionPrinter) -> list[str]:
     """The checks at the top of a function that a caller gives arrays to."""
     program, function = printer.program, printer.function
-    if function.name == "loss" and not program.module.is_density:
+    if program.module.is_of_series and function.name == "forward":
+        values, times, _ = (printer.names[p] for p in function.params)
+        return [_call(program, SERIES, values, times)]
+    if function.name == "loss" and program.module.has_targets:
         return [_call(program, TARGETS, *(printer.names[p] for p in function.params[:2]))]
     return [
         _call(program, ROWS, printer.names[e], program.size(columns), f'"{e.name}"')
@@ -43,7 +47,8 @@ def _call(program: ProgramPrinter, helper: str, *arguments: str) -> str:
 def helper(program: ProgramPrinter, name: str, weights: str, shape: str) -> list[str]:
     """The text of a check; `weights` is the type of a dict of them, `shape` the template of an
     array's shape as a tuple."""
-    return {ROWS: _rows, TARGETS: _targets, WEIGHTS: _weights}[name](program, weights, shape)
+    texts = {ROWS: _rows, TARGETS: _targets, WEIGHTS: _weights, SERIES: _series}
+    return texts[name](program, weights, shape)
 
 
 def _rows(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
@@ -72,6 +77,17 @@ def _targets(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
         f"    shape = {wanted}",
         f"    if {shape.format('targets')} != shape:",
         f'        raise ValueError(f"targets are {{{shape.format("targets")}}}, not {{shape}}")',
+    ]
+
+
+def _series(program: ProgramPrinter, weights: str, shape: str) -> list[str]:
+    array, channels = program.dialect.array, program.constant("FEATURES")
+    return [
+        f"def {program.own(SERIES)}(values: {array}, times: {array}) -> None:",
+        docstring(["Refuse what is not one row of channels for each time of each series."]),
+        f"    given, wanted = {shape.format('values')}, (*times.shape, {channels})",
+        "    if given != wanted:",
+        '        raise ValueError(f"values are {given}, not {wanted} as the times are")',
     ]
 
 

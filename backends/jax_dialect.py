@@ -29,6 +29,10 @@ JAX = Dialect(
         "ndtr": Row("jax.scipy.special.ndtr({0})"),
         # jnp.abs has the derivative 1 at 0, torch and the reference have 0
         "abs": Row("{0:product} * jnp.sign({0})", PRODUCT),
+        "scattered": Row(
+            "jnp.zeros_like({2}).at[{1}, jnp.arange({0:atom}.shape[1])[:, None], "
+            "jnp.arange({0:atom}.shape[2])].add({0})"
+        ),
         "put": Row("jnp.zeros_like({2}).at[{1}].set({0})"),
     },
     others=(KEPT,),

@@ -12,7 +12,7 @@ from .document import INDENT, Doc, bracket, docstring, flat
 from .functions import FunctionPrinter
 from .jax_dialect import JAX, KEPT
 from .program import MOST_TYPES, ProgramPrinter, Section
-from .stacks import constants_of, entries, zeros
+from .stacks import TIME, constants_of, count_of, entries, zeros
 
 WORD = re.compile(r"\w+")
 
@@ -226,8 +226,8 @@ class _Scan:
         if not items:
             return "_", "None", []
         if len(items) == 1 and items[0][1] == 1:
-            is_time = self.scan.xs[0].op == "times"
-            name = p.local(self.step.params[len(self.carry)].name if is_time else "layer")
+            own = self.step.params[len(self.carry)].name
+            name = p.local(own if own == TIME else "layer")
             return name, array, [name]
         name = p.local("layer")
         takes_groups = bool(self.step.groups)
@@ -259,7 +259,7 @@ class _Scan:
 
     def _xs(self, items: list[tuple[Doc, int]]) -> list[Doc]:
         if not items:
-            return ["None", f"length={self.program.size(self.scan.length)}"]
+            return ["None", f"length={count_of(self.printer, self.scan)}"]
         if len(items) == 1:
             return [items[0][0]]
         takes_groups = bool(self.step.groups)

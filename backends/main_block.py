@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..compiler.ir.module import Module, used_weights
 from .document import Doc, bracket, docstring, laid_out
+from .grids import GRID_OF
 
 if TYPE_CHECKING:
     from .program import ProgramPrinter
@@ -36,6 +37,8 @@ def _batch(program: ProgramPrinter) -> list[str]:
         "    random = np.random.default_rng(0)",
         f'    x = random.normal(size=(8, {features})).astype("{module.dtype}")',
     ]
+    if module.is_of_series:
+        return _series(program)
     if not module.has_loss:
         return lines
     if module.is_density:
@@ -46,6 +49,18 @@ def _batch(program: ProgramPrinter) -> list[str]:
     outputs = program.constant("OUTPUTS")
     targets = f'    targets = random.normal(size=(8, {outputs})).astype("{module.dtype}")'
     return [*lines, targets, *_probes(module)]
+
+
+def _series(program: ProgramPrinter) -> list[str]:
+    """Eight series of five observations, at times of their own."""
+    dtype, channels = program.module.dtype, program.constant("FEATURES")
+    horizon = program.constant("HORIZON")
+    return [
+        "    random = np.random.default_rng(0)",
+        f'    values = random.normal(size=(5, 8, {channels})).astype("{dtype}")',
+        f'    times = np.sort({horizon} * random.random((5, 8)), axis=0).astype("{dtype}")',
+        f"    grid = {program.own(GRID_OF)}(times)",
+    ]
 
 
 def _probes(module: Module) -> list[str]:

@@ -39,8 +39,15 @@ class Model(Protocol):
         """Initial weights in the spec's dtype, the same numbers in every backend."""
         ...
 
-    def forward(self, weights: Weights, x: Array, /, draw: int = 0) -> Array:
-        """Logits (s, k); without a readout y(T). What is left to chance is that of the draw."""
+    def forward(
+        self, weights: Weights, x: Array, times: Array | None = None, /, draw: int = 0
+    ) -> Array:
+        """Logits (s, k); without a readout y(T). What is left to chance is that of the draw.
+
+        Of series of observations x are values (s, L, c), NaN where one is missing, at times (L,) or
+        (s, L), and the predictions (s, L, c) start at the first complete observation of each: NaN
+        before.
+        """
         ...
 
     def trajectory(self, weights: Weights, x: Array, /) -> Array:
@@ -62,9 +69,12 @@ class Model(Protocol):
         """
         ...
 
-    def statistics(self, weights: Weights, x: Array, /) -> dict[str, int]:
+    def statistics(
+        self, weights: Weights, x: Array, times: Array | None = None, /
+    ) -> dict[str, int]:
         """`nfe`: calls of the field on the batch; `accepted` and `rejected` steps; where there is a
-        loss `nfe_backward`: how often the field is pulled back for a gradient."""
+        loss `nfe_backward`: how often the field is pulled back for a gradient. Of series from start
+        states x over [0, T], or, with times, of x as observations."""
         ...
 
     def regularizer(self, weights: Weights, /) -> float: ...
@@ -80,7 +90,7 @@ class Model(Protocol):
         ...
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> Stepper:
-        """The run-time half of training on these examples."""
+        """The run-time half of training on these examples, of series values and times."""
         ...
 
 
@@ -239,6 +249,40 @@ def checked_targets(module: Module, targets: Targets, rows: int, dtype: str) -> 
     if len(found) != rows:
         raise ArgumentError(f"{len(found)} targets for {rows} examples")
     return found
+
+
+def checked_series(module: Module, values: Array, times: Array | None) -> tuple[Array, Array]:
+    """Values (s, L, c) at times (s, L), NaN behind the end of a series. Raises ArgumentError."""
+    values, c = in_dtype(_numbers(values, "values"), "float64"), module.signature.outputs
+    if values.ndim != 3 or values.shape[2] != c or not values.shape[1]:
+        raise ArgumentError(f"values are {values.shape}, not (s, L, {c})")
+    if times is None:
+        raise ArgumentError("a series needs the times of its observations")
+    given = in_dtype(_numbers(times, "times"), "float64")
+    if given.shape not in (values.shape[1:2], values.shape[:2]):
+        raise ArgumentError(f"times are {given.shape}, not (L,) or (s, L) of values {values.shape}")
+    at = np.broadcast_to(given, values.shape[:2]).copy()
+    if np.isinf(values).any() or np.isinf(at).any():
+        raise ArgumentError("values and times are finite, or NaN where there is none")
+    is_known = np.isfinite(values)
+    _check_order(at, ~np.any(is_known, axis=2))
+    is_whole = np.any(np.all(is_known, axis=2), axis=1)
+    if not np.all(is_whole):
+        row = int(is_whole.argmin())
+        raise ArgumentError(f"series {row} has no complete observation to start from")
+    return values, at
+
+
+def _check_order(times: Array, is_empty: Array) -> None:
+    """Times that strictly increase, up to the end of each series."""
+    known = np.isfinite(times)
+    behind = np.logical_and.accumulate(~known[:, ::-1], axis=1)[:, ::-1]
+    not_later = np.pad(np.diff(times, axis=1) <= 0, ((0, 0), (1, 0)))
+    no_time = ~known & ~(behind & is_empty)
+    for what, wrong in (("has no time", no_time), ("is not later than the last", not_later)):
+        if wrong.any():
+            row, i = map(int, np.argwhere(wrong)[0])
+            raise ArgumentError(f"series {row}: observation {i}, at t = {times[row, i]:g}, {what}")
 
 
 def in_dtype(array: Array, dtype: str) -> Array:

@@ -59,6 +59,12 @@ def numpy_rows(np: str) -> dict[str, Row]:
         "times": Row(times, PRODUCT),
         "scalar": Row(f"{np}.asarray({{0}}, {{1:atom}}.dtype)"),
         "interval": Row(f"{np}.array([{{0}}, {{1}}], {{like}}.dtype)"),
+        "nearest": Row(f"{np}.searchsorted(({{0:atom}}[1:] + {{0:atom}}[:-1]) / 2, {{1}})"),
+        "before": Row(f'{np}.searchsorted({{0:atom}}[1:-1], {{1}}, side="right")'),
+        "taken": Row(f"{np}.take_along_axis({{0}}, {{1}}, axis=0)"),
+        "merged": Row(_merged),
+        "known": Row(f"(~{np}.isnan({{0}})).astype({{0:atom}}.dtype)"),
+        "filled": Row(f"{np}.where({np}.isnan({{0}}), 0, {{0}})"),
         "segments": Row(_segments),
         "rest": Row(rest),
         "unsegmented": Row(f"{np}.concatenate([{flat}, {{1}}])"),
@@ -67,6 +73,10 @@ def numpy_rows(np: str) -> dict[str, Row]:
         "zeros": Row(f"{np}.zeros({{shape}}, {{like}}.dtype)"),
         "per_example": Row(f"{np}.broadcast_to({{0}}, {{shape}})"),
     }
+
+
+def _merged(node: Expr, named: Named) -> str:
+    return f"{{0:atom}}.reshape({', '.join(map(str, (-1, *node.shape)))})"
 
 
 def _widths(node: Expr) -> str:

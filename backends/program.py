@@ -10,7 +10,7 @@ from ..compiler.ir.expr import Expr
 from ..compiler.ir.module import Call, Function, Group, Let, Module, Pull, Scan, Solve, solve_of
 from ..compiler.ir.text import number
 from ..compiler.ir.types import Size
-from . import guards, initial, integrate, preprocess
+from . import grids, guards, initial, integrate, preprocess
 from .dialect import Dialect
 from .document import WIDTH, Doc, bracket, docstring, fold
 from .expressions import Needs, NotPrinted
@@ -32,7 +32,8 @@ def program_names(module: Module, dialect: Dialect) -> dict[str, str]:
     """What a program calls its constants, functions and types, by the name that they have here."""
     constants = [*ALWAYS, *(c.name for c in module.constants), "OUTPUTS", *preprocess.NAMES]
     helpers = (initial.RNG, *guards.NAMES, *dialect.helpers, *integrate.NAMES)
-    helpers = (*helpers, preprocess.FEATURES, preprocess.VALUES)
+    helpers = (*helpers, preprocess.FEATURES)
+    helpers = (*helpers, grids.GRID_OF if module.is_of_series else preprocess.VALUES)
     return own_names(module, dialect, [*constants, *module.functions, *helpers, *ALIASES])
 
 
@@ -61,6 +62,8 @@ class ProgramPrinter(ABC):
         if any(map(initial.is_random, self.module.weights)):
             first.insert(0, initial.generator(self.own(initial.RNG)))
         sections = [*preprocess.functions(self), *sections]
+        if self.module.is_of_series:
+            sections.insert(0, grids.grid_of(self))
         known = (*guards.NAMES, *self.dialect.helpers)
         helpers = [self.helper(name) for name in known if name in self.needs.helpers]
         helpers += self.solvers(self.solve) if self.solve is not None else []

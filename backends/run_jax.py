@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..compiler.ir.module import Function, Module
+from ..compiler.ir.module import Function, Module, solve_of
 from . import jax_solver
 from .counting import Counts, replaced
 from .framework_model import FrameworkModel, NoForwardMode
@@ -98,7 +98,7 @@ class JaxModel(FrameworkModel):
         with _own_settings(), _enable_x64(dtype == "float64"):
             super().__init__(module, source, device, dtype)
         self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
-        self._counted: dict[tuple[int, ...], tuple[Counts, tuple[Any, Any]]] = {}
+        self._counted: dict[tuple[Any, ...], tuple[Counts, tuple[Any, Any]]] = {}
 
     @contextmanager
     def settings(self) -> Iterator[None]:
@@ -176,14 +176,15 @@ class JaxModel(FrameworkModel):
             found = {n: np.asarray(g) for n, g in held[0].items() if n in trained} if held else {}
             return [np.asarray(g) for g in pulled], found
 
-    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+    def _count(self, weights: dict[str, Array], given: list[Array]) -> Counts:
+        key = tuple(a.shape for a in given)
         with self.settings():
-            given = _placed(weights), *_placed(self.with_some_targets(x))
-            if x.shape not in self._counted:
-                self._counted[x.shape] = self._counting(*given)
-            found, (forward, gradient) = self._counted[x.shape]
+            given = [_placed(weights), *_placed(given)]
+            if key not in self._counted:
+                self._counted[key] = self._counting(*given)
+            found, (forward, gradient) = self._counted[key]
             found.clear()
-            forward(*given[:2])
+            forward(*given[: 1 + self.forward_count])
             jax.effects_barrier()
             there = replace(found)
             if gradient is not None:
@@ -191,7 +192,7 @@ class JaxModel(FrameworkModel):
                 jax.effects_barrier()
         return replace(there, nfe_backward=found.nfe_backward)
 
-    def _counting(self, weights: Any, x: Any, *others: Any) -> tuple[Counts, tuple[Any, Any]]:
+    def _counting(self, *given: Any) -> tuple[Counts, tuple[Any, Any]]:
         """`forward` and the gradient for so many rows, compiled with what counts in them."""
         counts, native = Counts(), self.native
 
@@ -202,9 +203,8 @@ class JaxModel(FrameworkModel):
             return jax.jit(traced).lower(*given).compile(_fast_options())
 
         with replaced(native, "diffeqsolve", jax_solver.counting(native.diffeqsolve, counts)):
-            forward, gradient = compiled(native.forward, weights, x), None
-            if self.module.has_loss:
-                gradient = compiled(jax.grad(native.loss), weights, x, *others)
+            forward = compiled(native.forward, *given[: 1 + self.forward_count])
+            gradient = compiled(jax.grad(native.loss), *given) if self.module.has_loss else None
         return counts, (forward, gradient)
 
     def _gradient(self, weights: dict[str, Array], *given: Array) -> dict[str, Array]:
@@ -219,37 +219,46 @@ class JaxModel(FrameworkModel):
 
     @cached_property
     def _pushed(self) -> Callable[..., Any]:
-        def pushed(at: Any, along: Any) -> Any:
-            return jax.jvp(self.native.forward, at, along)[1]
+        def pushed(at: Any, along: Any, others: Any) -> Any:
+            return jax.jvp(lambda w, x: self.native.forward(w, x, *others), at, along)[1]
 
         return jax.jit(pushed, compiler_options=self.options)
 
     @cached_property
     def _pulled(self) -> Callable[..., Any]:
-        def pulled(at: Any, w: Any) -> Any:
-            return jax.vjp(self.native.forward, *at)[1](w)
+        def pulled(at: Any, w: Any, others: Any) -> Any:
+            return jax.vjp(lambda w, x: self.native.forward(w, x, *others), *at)[1](w)
 
         return jax.jit(pulled, compiler_options=self.options)
 
     def _jvp(
-        self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
+        self, weights: dict[str, Array], given: list[Array], along: dict[str, Array], dx: Array
     ) -> Array:
+        x, *others = given
         with self.settings():
             try:
-                return np.asarray(self._pushed((weights, x), (along, dx)))
+                return np.asarray(self._pushed((weights, x), (along, dx), others))
             except TypeError as error:
                 if "custom_vjp" not in str(error):
                     raise
                 raise NoForwardMode(str(error)) from None
 
-    def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
+    def _vjp(
+        self, weights: dict[str, Array], given: list[Array], w: Array
+    ) -> tuple[dict[str, Array], Array]:
+        x, *others = given
         with self.settings():
-            pulled, dx = self._pulled((weights, x), w)
+            pulled, dx = self._pulled((weights, x), w, others)
             found = {w.name: np.asarray(pulled[w.name]) for w in self.module.trained}
             return found, np.asarray(dx)
 
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> JaxStepper:
         return JaxStepper(self, updater, x, targets)
+
+
+def _room(length: int) -> int:
+    """How much a length lacks to a power of 2: so many shapes are compiled for, no more."""
+    return (1 << (length - 1).bit_length()) - length
 
 
 def _placed(value: Any) -> Any:
@@ -261,10 +270,11 @@ class JaxStepper(Stepper):
     """Training steps of a JAX program: gradient, clipping and update in one compiled function."""
 
     def __init__(self, model: JaxModel, updater: Updater, x: Array, targets: Targets) -> None:
-        super().__init__(updater, model.module)
+        super().__init__(updater, model.module, x, targets)
         self.model = model
-        self.x = self.put(np.asarray(x))
-        self.targets = self._put_targets(targets, len(x))
+        if self.series is None:
+            self.x = self.put(np.asarray(x))
+            self.targets = self._put_targets(targets, len(x))
 
     @cached_property
     def _update(self) -> Callable[..., Any]:
@@ -274,7 +284,7 @@ class JaxStepper(Stepper):
         def update(
             weights: Any, moments: Any, x: Any, targets: Any, rows: Any, rates: Any, *drawn: Any
         ) -> tuple[Any, ...]:
-            others = drawn if self.module.is_density else (targets[rows], *drawn)
+            others = (targets[rows], *drawn) if self.module.has_targets else drawn
             loss, whole = differentiated(weights, x[rows] if rows is not None else x, *others)
             gradient = {w.name: whole[w.name] for w in self.model.module.trained}
             norm = global_norm(gradient)
@@ -286,16 +296,26 @@ class JaxStepper(Stepper):
         with self.model.settings():
             update = self.model.once(("update", self.updater), self._update)
             try:
-                drawn = map(self.put, self.probes("loss", len(rows), self.draw))
-                of_base = self.rows_of(rows)
-                of_data = self.x, self.targets, rows
-                x = of_data if of_base is None else (self.put(of_base), None, None)
+                x, drawn = self._batch(rows)
                 found = update(self.held, self.moments, *x, rates, *drawn)
                 return Proposal(*(jax.block_until_ready(found) if self.model.can_fail else found))
             except RuntimeError as error:
                 if not jax_solver.gave_up(error):
                     raise
         return Proposal(np.nan, np.nan, self.moments, self.held)
+
+    def _batch(self, rows: np.ndarray) -> tuple[tuple[Any, Any, Any], list[Any]]:
+        """Rows of the data with what picks some of them, or rows of this update alone; and what is
+        drawn or observed beside them."""
+        if self.series is not None:
+            values, times, grid = self.observed(rows)
+            if solve_of(self.module) is not None:  # which may come to its last time twice
+                grid = np.pad(grid, (0, _room(len(grid))), mode="edge")
+            return (self.put(values), None, None), [self.put(times), self.put(grid)]
+        of_base = self.rows_of(rows)
+        of_data = self.x, self.targets, rows
+        drawn = [*map(self.put, self.probes("loss", len(rows), self.draw))]
+        return of_data if of_base is None else (self.put(of_base), None, None), drawn
 
     @cached_property
     def _apply(self) -> Callable[..., Any]:
@@ -316,8 +336,12 @@ class JaxStepper(Stepper):
     def get(self, array: Any) -> np.ndarray:
         return np.array(array)
 
-    def outputs(self, x: np.ndarray) -> np.ndarray:
-        return self._of_rows(self.module.of_rows, x)
+    def outputs(self, x: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+        if times is None:
+            return self._of_rows(self.module.of_rows, x)
+        with self.model.settings():
+            forward = self.model.compiled("forward")
+            return self.predicted(x, times, lambda *a: np.asarray(forward(self.held, *a)))
 
     def penalties(self, x: np.ndarray) -> np.ndarray:
         return self._of_rows("path_penalty", x)

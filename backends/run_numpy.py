@@ -59,13 +59,13 @@ class NumpyModel(CheckedModel):
     def stepper(self, updater: Updater, x: Array, targets: Targets, /) -> NumpyStepper:
         return NumpyStepper(self, updater, x, targets)
 
-    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+    def _count(self, weights: dict[str, Array], given: list[Array]) -> Counts:
         """Of its own solves, which are finer than any tolerance of a spec."""
         with counted() as there:
-            self.reference.forward(weights, x)
+            self.reference.forward(weights, *given[: self.forward_count])
         with counted() as back:
             if self.module.has_loss:
-                self.reference.gradient(weights, *self.with_some_targets(x))
+                self.reference.gradient(weights, *given)
         backward = back.evaluations - there.evaluations
         return Counts(there.evaluations, backward, there.accepted, there.rejected)
 
@@ -77,7 +77,7 @@ class NumpyStepper(Stepper):
     """Steps of a model that takes and gives NumPy arrays."""
 
     def __init__(self, model: Model, updater: Updater, x: np.ndarray, targets: Targets) -> None:
-        super().__init__(updater, model.module)
+        super().__init__(updater, model.module, x, targets)
         self.model, self.x, self.targets = model, x, targets
 
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
@@ -102,11 +102,11 @@ class NumpyStepper(Stepper):
     def get(self, array: np.ndarray) -> np.ndarray:
         return np.asarray(array)
 
-    def outputs(self, x: np.ndarray) -> np.ndarray:
+    def outputs(self, x: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
         with np.errstate(all="ignore"):
             if isinstance(self.model, Flow) and self.module.is_density:
                 return self.model.of_rows(self.held, x)
-            return self.model.forward(self.held, x)
+            return self.model.forward(self.held, x, times)
 
     def penalties(self, x: np.ndarray) -> np.ndarray:
         assert isinstance(self.model, Penalized)

@@ -137,15 +137,15 @@ class TorchModel(FrameworkModel):
         pulled = {n: _gradient_of(p).cpu().numpy() for n, p in held}
         return [_gradient_of(leaf).cpu().numpy() for leaf in leaves], pulled
 
-    def _count(self, weights: dict[str, Array], x: Array) -> Counts:
+    def _count(self, weights: dict[str, Array], given: list[Array]) -> Counts:
         (name,) = (n for n in torch_solver.NAMES if hasattr(self.native, n))
         there, back = Counts(), Counts()
         solver = getattr(self.native, name)
         with replaced(self.native, name, torch_solver.counting(solver, there)):
-            self._call("forward", weights, x)
+            self._call("forward", weights, *given[: self.forward_count])
         if self.module.has_loss:
             with replaced(self.native, name, torch_solver.counting(solver, back)):
-                self._gradient(weights, *self.with_some_targets(x))
+                self._gradient(weights, *given)
         return replace(there, nfe_backward=back.nfe_backward)
 
     def _gradient(self, weights: dict[str, Array], *given: Array) -> dict[str, Array]:
@@ -155,17 +155,18 @@ class TorchModel(FrameworkModel):
         return {name: _gradient_of(w).cpu().numpy() for name, w in found}
 
     def _jvp(
-        self, weights: dict[str, Array], x: Array, along: dict[str, Array], dx: Array
+        self, weights: dict[str, Array], given: list[Array], along: dict[str, Array], dx: Array
     ) -> Array:
         with _forward_mode(), torch.no_grad():
             network = self.network(weights)
             held = [*network.named_parameters(), *network.named_buffers()]
             tangents = zip(held, self.tensors(network), strict=True)
             duals = {n: self._dual(w.detach(), along[name]) for (n, w), name in tangents}
-            rows = self._dual(self._put(x), dx)
+            x, *others = self._put(given)
+            rows = self._dual(x, dx)
             try:
                 with _Tangents():
-                    value = functional_call(network, duals, (rows,))
+                    value = functional_call(network, duals, (rows, *others))
             except NotImplementedError as error:
                 raise NoForwardMode(str(error)) from None
             primal, tangent = forward_ad.unpack_dual(value)
@@ -174,11 +175,14 @@ class TorchModel(FrameworkModel):
     def _dual(self, value: torch.Tensor, tangent: Array) -> torch.Tensor:
         return forward_ad.make_dual(value, self._put(tangent))
 
-    def _vjp(self, weights: dict[str, Array], x: Array, w: Array) -> tuple[dict[str, Array], Array]:
-        network, rows = self.network(weights), self._put(x).requires_grad_()
+    def _vjp(
+        self, weights: dict[str, Array], given: list[Array], w: Array
+    ) -> tuple[dict[str, Array], Array]:
+        network, (rows, *others) = self.network(weights), self._put(given)
+        rows.requires_grad_()
         # `backward` is what checkpoints of all kinds do, of a number: a cotangent that is handed to
         # it makes torch import for a second what it checks shapes with
-        (network(rows) * self._put(w)).sum().backward()
+        (network(rows, *others) * self._put(w)).sum().backward()
         found = self.parameters(network).items()
         pulled = {n: _gradient_of(p).cpu().numpy() for n, p in found}
         return pulled, _gradient_of(rows).cpu().numpy()
@@ -261,19 +265,17 @@ class TorchStepper(Stepper):
     """Training steps of a PyTorch program."""
 
     def __init__(self, model: TorchModel, updater: Updater, x: Array, targets: Targets) -> None:
-        super().__init__(updater, model.module)
+        super().__init__(updater, model.module, x, targets)
         self.model = model
-        self.x = self.put(np.asarray(x))
-        self.targets = self._put_targets(targets, len(x))
+        if self.series is None:
+            self.x = self.put(np.asarray(x))
+            self.targets = self._put_targets(targets, len(x))
         self.network = model.network(model.init())
 
     def propose(self, rows: np.ndarray, rates: Rates) -> Proposal:
-        index = torch.from_numpy(rows).to(self.model.device)
         network = self._network()
         network.zero_grad(set_to_none=True)
-        drawn = self.rows_of(rows)
-        x = self.x[index] if drawn is None else self.put(drawn)
-        loss = network.loss(x, *self._others(index))
+        loss = network.loss(*self._batch(rows))
         _pull(loss, network.parameters())
         found = self.model.parameters(network).items()
         gradient = {name: _gradient_of(w) for name, w in found}
@@ -293,13 +295,23 @@ class TorchStepper(Stepper):
     def get(self, array: torch.Tensor) -> np.ndarray:
         return array.detach().cpu().numpy().copy()
 
-    def _others(self, index: torch.Tensor) -> list[torch.Tensor]:
-        """What the loss takes besides rows."""
-        drawn = map(self.put, self.probes("loss", len(index), self.draw))
-        return [*drawn] if self.module.is_density else [self.targets[index], *drawn]
+    def _batch(self, rows: np.ndarray) -> list[torch.Tensor]:
+        """What the loss takes."""
+        if self.series is not None:
+            return [*map(self.put, self.observed(rows))]
+        index = torch.from_numpy(rows).to(self.model.device)
+        drawn = [*map(self.put, self.probes("loss", len(rows), self.draw))]
+        if self.module.has_targets:
+            return [self.x[index], self.targets[index], *drawn]
+        of_base = self.rows_of(rows)
+        return [self.x[index] if of_base is None else self.put(of_base), *drawn]
 
-    def outputs(self, x: np.ndarray) -> np.ndarray:
-        return self._of_rows(self.module.of_rows, x)
+    def outputs(self, x: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+        if times is None:
+            return self._of_rows(self.module.of_rows, x)
+        with torch.no_grad():
+            network = self._network()
+            return self.predicted(x, times, lambda *a: network(*a).cpu().numpy())
 
     def penalties(self, x: np.ndarray) -> np.ndarray:
         return self._of_rows("path_penalty", x)

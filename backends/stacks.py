@@ -14,6 +14,9 @@ from .grouping import parts
 if TYPE_CHECKING:
     from .functions import FunctionPrinter
 
+TIME = "t"
+"""What a step calls the time that it begins at."""
+
 
 def constants_of(printer: FunctionPrinter, scan: Scan, step: Function) -> list[Doc]:
     """What every call of the step is given as it is, grouped as the step takes it; numbers by name,
@@ -29,6 +32,15 @@ def constants_of(printer: FunctionPrinter, scan: Scan, step: Function) -> list[D
         *((f"{printer.program.parameter(step, p)}=", printer.inline(e)) for p, e in apart),
         *((f"{name}=", printer.inline(e)) for name, e in numbers),
     ]
+
+
+def count_of(printer: FunctionPrinter, scan: Scan) -> str:
+    """How many steps a scan has."""
+    if scan.over is None:
+        return printer.program.size(scan.length)
+    is_head = scan.over.op == "head"
+    stack = scan.over.args[0] if is_head else scan.over
+    return f"len({flat(printer.inline(stack))}){' - 1' * is_head}"
 
 
 def entries(printer: FunctionPrinter, scan: Scan, step: Function) -> list[tuple[Doc, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..compiler.ir.module import Module
 from ..compiler.reference.chance import base, probes
+from ..compiler.reference.observations import observations
 from .optimizers import COUNT, Array, Rates, Updater
 
 NumpyArrays = Mapping[str, np.ndarray]
@@ -57,8 +58,14 @@ class Stepper(ABC):
     `self.held` or `self.moments` in place, so that a step that is not finite leaves no trace.
     """
 
-    def __init__(self, updater: Updater, module: Module) -> None:
+    def __init__(
+        self, updater: Updater, module: Module, x: np.ndarray, targets: np.ndarray | None
+    ) -> None:
         self.updater, self.module = updater, module
+        self.series = None
+        if module.is_of_series:
+            assert targets is not None  # their times
+            self.series = observations(module, x, targets)
         self.count = 0
         self.held: dict[str, Array] = {}
         self.moments: dict[str, Array] = {}
@@ -83,8 +90,22 @@ class Stepper(ABC):
         """The array as NumPy's, a copy or never changed again."""
 
     @abstractmethod
-    def outputs(self, x: np.ndarray) -> np.ndarray:
-        """The network's logits (s, k) at the weights held, or what a density has of rows (s,)."""
+    def outputs(self, x: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+        """The network's logits (s, k) at the weights held, what a density has of rows (s,), or the
+        predictions (s, L, c) at the times of series."""
+
+    def observed(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Values, times and grid of some of the series, in float64."""
+        assert self.series is not None
+        return self.series.rows(self.module, rows).arguments("float64")
+
+    def predicted(
+        self, values: np.ndarray, times: np.ndarray, forward: Callable[..., np.ndarray]
+    ) -> np.ndarray:
+        """The predictions of a program's `forward` for series that are given as to a model."""
+        given = observations(self.module, values, times)
+        found = forward(*map(self.put, given.arguments("float64")))
+        return given.given_back(found, times)
 
     @abstractmethod
     def penalties(self, x: np.ndarray) -> np.ndarray:

@@ -90,6 +90,18 @@ TORCH = Dialect(
         "times": Row(_times, PRODUCT),
         "scalar": Row("torch.as_tensor({0}, dtype={1:atom}.dtype, device={1:atom}.device)"),
         "interval": Row("torch.tensor([{0}, {1}], dtype={like}.dtype, device={like}.device)"),
+        # of what does not lie in one piece torch warns
+        "nearest": Row(
+            "torch.searchsorted(({0:atom}[1:] + {0:atom}[:-1]) / 2, {1:atom}.contiguous())"
+        ),
+        "before": Row(
+            "torch.searchsorted({0:atom}[1:-1].contiguous(), {1:atom}.contiguous(), right=True)"
+        ),
+        "taken": Row("torch.take_along_dim({0}, {1}, dim=0)"),
+        "scattered": Row("torch.zeros_like({2}).scatter_add(0, {1:atom}.expand_as({0}), {0})"),
+        "merged": Row("{0:atom}.flatten(0, 1)"),
+        "known": Row("(~{0:atom}.isnan()).to({0:atom}.dtype)"),
+        "filled": Row("torch.where({0:atom}.isnan(), 0, {0})"),
         "segments": Row(_segments),
         "rest": Row(rest),
         "unsegmented": Row("torch.cat([{0:atom}.flatten(0, 1), {1}])"),

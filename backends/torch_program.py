@@ -13,7 +13,7 @@ from .functions import FunctionPrinter
 from .grouping import parts
 from .names import attributes
 from .program import ProgramPrinter, Section
-from .stacks import constants_of, entries, zeros
+from .stacks import TIME, constants_of, count_of, entries, zeros
 from .torch_dialect import PROPAGATE, PULL_BACK, TORCH
 
 MATH, ABC = "import math", "from collections.abc import Callable, Sequence"
@@ -288,7 +288,7 @@ class _Loop:
         p, scan = self.printer, self.scan
         items = entries(p, scan, self.step)
         if not items:
-            return "_", f"range({p.program.size(scan.length)})", []
+            return "_", f"range({count_of(p, scan)})", []
         if len(items) == 1:
             (doc, members) = items[0]
             if members == 1:
@@ -344,7 +344,7 @@ class _Loop:
         """What a step calls its one entry."""
         n = len(self.scan.init)
         variable = self.step.params[n]
-        return variable.name if self.scan.xs[0].op == "times" else "layer"
+        return variable.name if variable.name == TIME else "layer"
 
     def _out_name(self, v: Expr, collected: dict[Expr, str]) -> str:
         return f"{collected[v]}_j" if v in collected else "_"

@@ -65,7 +65,7 @@ def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
     """
     given = Inputs(
         weights=probes.weights[RANDOM],
-        x=probes.x,
+        x=probes.examples,
         t=next(iter(probes.times.values())),
         y=probes.y,
         targets=next(iter(probes.targets.values()), None),
@@ -99,7 +99,7 @@ def _no_row(model: Model, given: Inputs) -> Answers:
     none = given.rows(slice(0, 0)).laid_out()
     found = {
         "forward": forward(model, none),
-        "trajectory": direct(model, "trajectory", none.weights, none.x),
+        "trajectory": direct(model, "trajectory", none.weights, none.starts),
         "vector field": vector_field(model, none),
     }
     return {name: flags([*array.shape, array.itemsize]) for name, array in found.items()}
@@ -156,12 +156,17 @@ def _not_a_number(model: Model, given: Inputs) -> Answers:
     """A row of NaN loses that row and no other; `lost` are the entries it loses."""
     bad = given.put({ODD: np.nan})
     single = given.x.copy()
-    single[ODD, 0] = np.nan
+    single[ODD, ..., 0] = np.nan
     return {
-        **_others_and_lost("forward", forward(model, bad)),
+        **_others_and_lost("forward", _by_rows(model, forward(model, bad))),
         **_others_and_lost("vector field", vector_field(model, bad)),
-        **_others_and_lost("one entry", forward(model, replace(given, x=single))),
+        **_others_and_lost("one entry", _by_rows(model, forward(model, replace(given, x=single)))),
     }
+
+
+def _by_rows(model: Model, found: Array) -> Array:
+    """Predictions of series with a row for each."""
+    return np.moveaxis(found, 0, 1) if model.module.is_of_series else found
 
 
 def _others_and_lost(name: str, found: Array) -> Answers:
@@ -179,7 +184,7 @@ def _denormals(model: Model, given: Inputs) -> Answers:
 def _huge(model: Model, given: Inputs) -> Answers:
     """±1e30 in two rows: the others stay, and these are what the formulas make of them."""
     large = given.put({ODD: HUGE, OTHER: LESS})
-    logits = forward(model, large)
+    logits = _by_rows(model, forward(model, large))
     slopes = gradient(model, large)
     return {
         "others": np.delete(logits, [ODD, OTHER], axis=0),
@@ -208,12 +213,14 @@ def _unchanged(model: Model, given: Inputs) -> Answers:
     found: Answers = {}
     asked = dict.fromkeys(ARGUMENTS, True)
     asked |= {"loss": given.targets is not None, "regularizer": model.module.has_penalties}
-    for function, names in ARGUMENTS.items():
+    for function in ARGUMENTS:
         if not asked[function]:
             continue
-        own = given.laid_out()
-        direct(model, function, *taken(model, function, own))
-        found |= {f"{function}/{n}": _same(getattr(given, n), getattr(own, n)) for n in names}
+        before, own = (taken(model, function, given.laid_out()) for _ in range(2))
+        direct(model, function, *own)
+        names = ("weights", *(p.name for p in model.module.functions[function].params))
+        pairs = zip(names, before, own, strict=True)
+        found |= {f"{function}/{name}": _same(a, b) for name, a, b in pairs}
     return found
 
 

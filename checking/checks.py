@@ -62,7 +62,10 @@ WHERE: dict[str, Applies] = {
     "weights": lambda case, probes: bool(case.module.weights),
     "layer": lambda case, probes: structure.LAYER in case.module.functions,
     "readout": lambda case, probes: case.problem.readout is not None,
-    "no readout": lambda case, probes: case.problem.readout is None,
+    "no readout": lambda case, probes: (
+        case.problem.readout is None and not case.module.is_of_series
+    ),
+    "series": lambda case, probes: case.module.is_of_series,
     "sample": lambda case, probes: "sample" in case.module.functions,
     "log-density": lambda case, probes: "log_density" in case.module.functions,
     "density": lambda case, probes: case.module.is_density,
@@ -110,6 +113,7 @@ CHECKS = {
         Check("L2", q.SAMPLE, WHERE["sample"], q.sample),
         Check("L3", q.LOG_DENSITY, WHERE["log-density"], q.log_density),
         Check("L3", q.LOGITS, WHERE["readout"], q.forward),
+        Check("L3", q.PREDICTIONS, WHERE["series"], q.forward),
         Check("L3", q.REGULARIZER, WHERE["penalties"], q.regularizer),
         Check("L3", q.PATH_PENALTY, WHERE["path penalties"], q.path_penalty),
         Check("L3", q.LOSS, WHERE["loss"], q.loss),

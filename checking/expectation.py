@@ -25,6 +25,7 @@ from .quantities import (
     LOGITS,
     LOSS,
     PATH_PENALTY,
+    PREDICTIONS,
     TRAJECTORY,
     WEIGHTS,
     Key,
@@ -33,7 +34,9 @@ from .solver import tolerance
 from .tolerances import MOVES, NOISE, ROUNDINGS, lost_sets, standards
 
 REFERENCE = "numpy"
-AFTER_THE_STATES = frozenset({FINAL, LOG_DENSITY, LOGITS, PATH_PENALTY, LOSS, GRADIENT})
+AFTER_THE_STATES = frozenset(
+    {FINAL, LOG_DENSITY, LOGITS, PREDICTIONS, PATH_PENALTY, LOSS, GRADIENT}
+)
 
 
 class ReferenceFailure(Exception):

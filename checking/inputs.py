@@ -11,7 +11,7 @@ import numpy as np
 from ..backends.checked_model import CheckedModel
 from ..backends.model import Model
 from ..backends.program_model import ProgramModel
-from ..compiler.reference.chance import loss_arguments
+from ..compiler.reference.chance import forward_arguments, loss_arguments
 from .compare import Array
 from .quantities import Answers
 
@@ -46,14 +46,19 @@ class Inputs:
         index, sizes = np.arange(count) % len(self.x), np.cos(np.arange(count))
         targets = self.targets if self.probabilities is None else self.probabilities
         more = replace(self, targets=targets).rows(index)
-        return replace(more, x=more.x * sizes[:, None])
+        return replace(more, x=more.x * sizes.reshape(-1, *[1] * (more.x.ndim - 1)))
 
     def put(self, values: Mapping[int, Any]) -> Inputs:
-        """Rows of x and y replaced by a number."""
+        """Rows of x and y replaced by a number; what is missing stays so."""
         x, y = self.x.copy(), self.y.copy()
         for row, value in values.items():
-            x[row], y[row] = value, value
+            x[row], y[row] = np.where(np.isnan(x[row]), np.nan, value), value
         return replace(self, x=x, y=y)
+
+    @property
+    def starts(self) -> Array:
+        """Rows that a path starts from."""
+        return self.x if self.x.ndim == 2 else self.x[:, 0]
 
     def laid_out(self) -> Inputs:
         """Copies, stored as said."""
@@ -67,7 +72,7 @@ class Inputs:
 
 ARGUMENTS = {
     "forward": ("weights", "x"),
-    "trajectory": ("weights", "x"),
+    "trajectory": ("weights", "starts"),
     "vector_field": ("weights", "t", "y"),
     "regularizer": ("weights",),
     "loss": ("weights", "x", "targets"),
@@ -79,10 +84,12 @@ ARGUMENTS = {
 
 def taken(model: Model, function: str, given: Inputs) -> list[Any]:
     """The arguments of a function, in the order in which it takes them."""
-    found = [getattr(given, name) for name in ARGUMENTS[function]]
+    module, how = model.module, given.stored
     if function == "loss":
-        return [given.weights, *loss_arguments(model.module, given.x, given.targets)]
-    return found
+        return [given.weights, *map(how, loss_arguments(module, given.x, given.targets))]
+    if function == "forward" and module.is_of_series:
+        return [given.weights, *map(how, forward_arguments(module, given.x, given.targets))]
+    return [getattr(given, name) for name in ARGUMENTS[function]]
 
 
 def direct(model: Model, function: str, *arguments: Any) -> Array:
@@ -107,7 +114,7 @@ def after(model: Model, function: str, given: Inputs) -> Array:
 def forward(model: Model, given: Inputs) -> Array:
     """Logits; y(T) without a readout."""
     own = given.laid_out()
-    return direct(model, "forward", own.weights, own.x)
+    return direct(model, "forward", *taken(model, "forward", own))
 
 
 def vector_field(model: Model, given: Inputs) -> Array:
@@ -128,7 +135,9 @@ def gradient(model: Model, given: Inputs) -> Answers:
 def copied(model: Model, given: Inputs, prefix: str) -> Answers:
     """What the model's own functions give, which copy their arguments."""
     own = given.laid_out()
-    found = {"forward": np.array(model.forward(own.weights, own.x))} | gradient(model, given)
+    times = own.targets if model.module.is_of_series else None
+    predicted = np.array(model.forward(own.weights, own.x, times))
+    found = {"forward": predicted} | gradient(model, given)
     return {f"{prefix}{name}": value for name, value in found.items()}
 
 

@@ -45,7 +45,9 @@ def modes(case: Compiled, probes: Probes) -> list[Gradient]:
 def allowed(case: Compiled) -> list[Gradient]:
     """All besides backprop: the spec's own as it says, the others as they are."""
     own, method = case.spec.model.gradient, type(case.spec.model.integrator)
-    members = (m for m in Gradient.members().values() if m.takes(method) and m is not Backprop)
+    members = [m for m in Gradient.members().values() if m.takes(method) and m is not Backprop]
+    if case.module.is_of_series:
+        members = [m for m in members if m.keeps_paths]
     return [own if isinstance(own, member) else member() for member in members]
 
 
@@ -69,7 +71,7 @@ def _gradient(model: Model, case: Compiled, mode: Gradient, probes: Probes) -> d
         except NotPrinted as error:
             raise NotOffered(str(error)) from None
     targets = next(iter(probes.targets.values()))
-    return model.gradient(probes.weights[RANDOM], probes.x, targets)
+    return model.gradient(probes.weights[RANDOM], probes.examples, targets)
 
 
 def expected(case: Compiled, probes: Probes) -> dict[str, Standard]:

@@ -43,7 +43,7 @@ def weights(model: Model, case: Compiled, probes: Probes) -> Answers:
     """The weights after MARKS updates by the backend's own stepper."""
     train = _train(case)
     start, gradients = _gradients(case)
-    stepper = model.stepper(updater(train), probes.x, next(iter(probes.targets.values())))
+    stepper = model.stepper(updater(train), probes.examples, next(iter(probes.targets.values())))
     stepper.load(start)
     found: Answers = {}
     for number, gradient, rate in zip(count(1), gradients, _rates(case, STEPS), strict=False):

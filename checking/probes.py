@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compiler.pipeline import Compiled
+from ..compiler.reference.chance import forward_arguments
 from ..compiler.reference.initial import initial_weights
 from ..compiler.reference.reference import Reference
 from ..data.dataset import Split
@@ -31,8 +32,12 @@ Weights = dict[str, Array]
 
 RANDOM, INITIAL, TRAINED = "random", "initial", "trained"
 CLASSES, PROBABILITIES, VALUES = "classes", "class probabilities", "values"
-ROWS_ALONE = "rows"
-"""Targets of a density: none for every row."""
+ROWS_ALONE, TIMES = "rows", "times"
+"""Targets of a density: none for every row; of series their times."""
+LENGTH = 6
+"""Observations of a series."""
+MISSING = 0.2
+"""The share of values that are missing, where series are drawn."""
 ROWS = 7
 """Examples: one repeats another. Of data one is the mean of two; of numbers that are drawn one is
 zero, one LARGE times as large as the rest."""
@@ -55,7 +60,8 @@ class Called:
 
 @dataclass(frozen=True)
 class Probes:
-    """Sets of weights by name; rows x (s, d), stacked states y (s, n), times, targets by kind.
+    """Sets of weights by name; rows x (s, d), stacked states y (s, n), times, targets by kind; of
+    series their values (s, L, c), while x are rows that paths start from.
 
     `training` is there where the spec trains and its training is asked for; `calls` are those
     of single functions by name, where those are asked; `raw` are the rows x as the
@@ -72,6 +78,16 @@ class Probes:
     calls: dict[str, list[Called]] = field(default_factory=dict)
     raw: Array | None = None
     every_mode: bool = False
+    values: Array | None = None
+
+    @property
+    def examples(self) -> Array:
+        """What a loss is of: the rows, or series."""
+        return self.x if self.values is None else self.values
+
+    def forward_given(self, case: Compiled) -> list[Array]:
+        """What `forward` takes besides weights."""
+        return forward_arguments(case.module, self.examples, self.targets.get(TIMES))
 
     @property
     def own(self) -> Weights:
@@ -105,7 +121,9 @@ class Probes:
         weights = {name: each(arrays) for name, arrays in self.weights.items()}
         calls = {name: [*map(called, kept)] for name, kept in self.calls.items()}
         given = {"targets": each(self.targets), "calls": calls}
-        return replace(self, weights=weights, x=change(self.x), y=change(self.y), **given)
+        values = None if self.values is None else change(self.values)
+        given |= {"weights": weights, "values": values}
+        return replace(self, x=change(self.x), y=change(self.y), **given)
 
 
 def draw(case: Compiled, trained: Weights | None = None) -> Probes:
@@ -128,8 +146,34 @@ def draw(case: Compiled, trained: Weights | None = None) -> Probes:
         path = _path(case, weights[name], x)
         weights[RANDOM] = _tame(case, initial, shares, x, float(np.abs(path).max()))
         y = _on_the_way(path, random)
-    targets = _targets(case, random)
-    return Probes(weights, x, y, _times(case), targets, raw=_raw(case, x) if data else None)
+    targets, values = _targets(case, random), None
+    if module.is_of_series:
+        values, times = _series(case, random) if data is None else _of_series(data, random)
+        targets = {TIMES: times}
+    raw = _raw(case, x) if data else None
+    return Probes(weights, x, y, _times(case), targets, raw=raw, values=values)
+
+
+def _series(case: Compiled, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Series at times of their own: some values are missing, one series starts late, another ends
+    early."""
+    shape = ROWS, LENGTH, case.module.signature.outputs
+    values = rng.normal(size=shape)
+    values[3] = values[0]
+    values[rng.random(shape) < MISSING] = np.nan
+    values[:, 0] = np.nan_to_num(values[:, 0], nan=1.0)
+    values[2, 0] = np.nan
+    values[2, 1] = np.nan_to_num(values[2, 1], nan=-1.0)
+    times = np.sort(case.module.horizon * rng.random(shape[:2]), axis=1)
+    values[4, -2:], times[4, -2:] = np.nan, np.nan
+    return values, times
+
+
+def _of_series(data: Split, rng: np.random.Generator) -> tuple[Array, Array]:
+    """The beginnings of series of the data."""
+    chosen = data.rows(np.array([*data.ends, *rng.integers(len(data), size=ROWS - 2)]))
+    assert chosen.targets is not None
+    return _double(chosen.x[:, :LENGTH]), _double(chosen.targets[:, :LENGTH])
 
 
 def _raw(case: Compiled, x: Array) -> Array | None:
@@ -150,7 +194,7 @@ def training_examples(case: Compiled) -> Split | None:
 def _of_data(data: Split, rng: np.random.Generator) -> Array:
     """Rows of the data, among them the largest and the smallest."""
     chosen = [*data.ends, *map(int, rng.integers(len(data), size=ROWS - 2))]
-    rows = _double(data.x[chosen]).copy()
+    rows = _double(data.starts[chosen]).copy()
     rows[3] = rows[0]
     rows[5] = (rows[2] + rows[4]) / 2
     return rows

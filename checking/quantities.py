@@ -28,7 +28,7 @@ FEATURES = "features"
 TRAJECTORY, FINAL = "trajectory", "final state"
 DIVERGENCE, LOG_DENSITY, SAMPLE = "divergence", "log-density", "sample"
 LOGITS, REGULARIZER, LOSS, GRADIENT = "logits", "regularizer", "loss", "gradient"
-PATH_PENALTY = "path penalty"
+PREDICTIONS, PATH_PENALTY = "predictions", "path penalty"
 MODE = "mode"
 """Asked of gradients: the gap between backprop and each other mode, `mode checkpoint`."""
 PASSES = "passes"
@@ -98,8 +98,9 @@ def trajectory(model: Model, case: Compiled, probes: Probes) -> Answers:
 
 
 def forward(model: Model, case: Compiled, probes: Probes) -> Answers:
-    """Logits; without a readout y(T)."""
-    return {n: _value(model, "forward", w, probes.x) for n, w in probes.weights.items()}
+    """Logits, predictions of series; without a readout y(T)."""
+    given = probes.forward_given(case)
+    return {n: _value(model, "forward", w, *given) for n, w in probes.weights.items()}
 
 
 def regularizer(model: Model, case: Compiled, probes: Probes) -> Answers:
@@ -109,7 +110,7 @@ def regularizer(model: Model, case: Compiled, probes: Probes) -> Answers:
 
 def loss(model: Model, case: Compiled, probes: Probes) -> Answers:
     """Every kind of targets on the random weights, the first kind on all."""
-    given = {k: loss_arguments(case.module, probes.x, C) for k, C in probes.targets.items()}
+    given = {k: loss_arguments(case.module, probes.examples, C) for k, C in probes.targets.items()}
     return {
         f"{name}/{kind}": _value(model, "loss", w, *given[kind])
         for name, w in probes.weights.items()
@@ -154,7 +155,7 @@ def gradient(model: Model, case: Compiled, probes: Probes) -> Answers:
     kind = next(iter(probes.targets))
     found: Answers = {}
     for name, w in probes.weights.items():
-        leaves = model.gradient(w, probes.x, probes.targets[kind])
+        leaves = model.gradient(w, probes.examples, probes.targets[kind])
         found |= {f"{name}/{k}": _array(g, f"gradient {k}") for k, g in leaves.items()}
     return found
 

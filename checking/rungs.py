@@ -296,6 +296,7 @@ def _place(quantity: str, index: tuple[int, ...]) -> list[str]:
         ONE_STEP: ("row", "component"),
         q.FINAL: ("row", "component"),
         q.LOGITS: ("row", "output"),
+        q.PREDICTIONS: ("observation", "row", "channel"),
     }.get(quantity)
     if names:
         return [f"{name} {i}" for name, i in zip(names, index, strict=True)]

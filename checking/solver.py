@@ -30,17 +30,8 @@ TIGHT = {"RTOL": RTOL, "ATOL": ATOL, "ADJOINT_RTOL": RTOL, "ADJOINT_ATOL": ATOL}
 MOST_STEPS = 100_000
 """In the place of `max_steps`, which would end a tighter solve early."""
 SOLVED = frozenset(
-    {
-        q.TRAJECTORY,
-        q.FINAL,
-        q.SAMPLE,
-        q.LOG_DENSITY,
-        q.LOGITS,
-        q.PATH_PENALTY,
-        q.LOSS,
-        q.GRADIENT,
-        q.AWKWARD,
-    }
+    {q.TRAJECTORY, q.FINAL, q.SAMPLE, q.LOG_DENSITY, q.LOGITS, q.PREDICTIONS, q.LOSS, q.GRADIENT}
+    | {q.PATH_PENALTY, q.AWKWARD}
 )
 """The quantities that a solver has a part in."""
 IN_WORDS = (

@@ -41,7 +41,7 @@ def undoing(case: Compiled) -> NumpyModel:
 def gradient(case: Compiled, probes: Probes, keep: Keep = Keep.NOTHING) -> dict[str, Array]:
     """The reference's gradient on the random weights."""
     targets = next(iter(probes.targets.values()))
-    given = loss_arguments(case.module, probes.x, targets)
+    given = loss_arguments(case.module, probes.examples, targets)
     return Reference(case.module, keep).gradient(probes.weights[RANDOM], *given)
 
 

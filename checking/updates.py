@@ -56,7 +56,7 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
 
     None where the spec trains nothing; where its data cannot be read, the reason in words.
     """
-    spec, features = case.problem.spec, case.module.signature.features
+    spec = case.problem.spec
     if spec.train is None or not case.module.has_loss:
         return None
     try:
@@ -67,7 +67,7 @@ def update_plan(case: Compiled, steps: int | None = None) -> UpdatePlan | str | 
         return None
     if dataset.train.targets is None and not case.module.is_density:
         return None
-    size = min(len(dataset.train), max(1, NUMBERS // features))
+    size = min(len(dataset.train), max(1, NUMBERS // dataset.train.x[0].size))
     rows = dataset.train.rows(np.arange(size))
     is_drawn = bool(case.module.base_rows)
     each = per_epoch(spec.train, size, is_drawn)

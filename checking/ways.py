@@ -27,10 +27,10 @@ from .job import Job
 from .ladder import OWN_LIMIT
 from .probes import Probes, draw
 from .process import Outcome
-from .quantities import DTYPES, FIELD, FINAL, GRADIENT, LOGITS, LOSS, TRAJECTORY, Key
+from .quantities import DTYPES, FIELD, FINAL, GRADIENT, LOGITS, LOSS, PREDICTIONS, TRAJECTORY, Key
 from .rungs import rung_of
 
-QUANTITIES = (FIELD, TRAJECTORY, FINAL, LOGITS, LOSS, GRADIENT)
+QUANTITIES = (FIELD, TRAJECTORY, FINAL, LOGITS, PREDICTIONS, LOSS, GRADIENT)
 DEVICES = ("cpu", "cuda")
 VERDICT = "float64"
 ABSENT = ("NoDevice: ", "InvalidCxxCompiler: ")

@@ -27,6 +27,7 @@ BUILDERS: Mapping[str, Builder] = {
     "classification": network.build,
     "regression": network.build,
     "density": network.build,
+    "dynamics": network.build,
 }
 """The builder of every task."""
 PASSES: tuple[Pass, ...] = (materialize, prune)

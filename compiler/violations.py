@@ -14,7 +14,7 @@ from .ir.module import Module
 from .passes.derive import RULES, by_use
 from .pipeline import Compiled, compiled
 from .promises.checked import PassViolation, value_checked
-from .reference.chance import loss_arguments
+from .reference.chance import loss_arguments, over_horizon
 from .reference.reference import Reference
 
 
@@ -71,6 +71,8 @@ def _use(module: Module) -> None:
     with np.errstate(all="ignore"):
         if not module.has_loss:
             reference.trajectory(weights, x)
+        elif module.is_of_series:
+            reference.gradient(weights, *over_horizon(module, x))
         else:
             targets = np.ones((1, module.signature.outputs))
             reference.gradient(weights, *loss_arguments(module, x, targets))

@@ -2,13 +2,15 @@
 
 from .dataset import Dataset, Split
 from .files import read_features
-from .loading import features, load, targets
+from .loading import features, load, span, targets
+from .observations import Observed, read_observations
 from .of_spec import dataset_of
 from .preprocessing import Preprocessing, Scaling
 from .rng import batches, rng
 
 __all__ = [
     "Dataset",
+    "Observed",
     "Preprocessing",
     "Scaling",
     "Split",
@@ -17,6 +19,8 @@ __all__ = [
     "features",
     "load",
     "read_features",
+    "read_observations",
     "rng",
+    "span",
     "targets",
 ]

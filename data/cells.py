@@ -32,6 +32,9 @@ class Cells:
     """Line, column and text of the first cells that are no finite numbers."""
     count: int = 0
     """How many there are."""
+    if_missing: str = "leave rows with missing values out, or fill them in"
+    if_words: str = "`features` lists the columns to take, without those of words"
+    """What would help, where all that are shown are of such a kind."""
 
     def numbers(self, cells: Sequence[str], column: int, lines: Sequence[int]) -> Floats:
         """The numbers in cells of a column, which stand in these lines; 0 for a bad one."""
@@ -45,6 +48,15 @@ class Cells:
                 self._add(lines[i], column, cell.strip())
             else:
                 found[i] = value
+        return found
+
+    def filled(self, cells: Sequence[str], column: int, lines: Sequence[int]) -> Floats:
+        """As `numbers`, where an empty cell is no bad one: NaN."""
+        at = [i for i, cell in enumerate(cells) if cell and not cell.isspace()]
+        if len(at) == len(cells):
+            return self.numbers(cells, column, lines)
+        found = np.full(len(cells), np.nan)
+        found[at] = self.numbers([cells[i] for i in at], column, [lines[i] for i in at])
         return found
 
     def refuse(self) -> None:
@@ -97,7 +109,7 @@ class Cells:
             if mark != self.decimal and all(mark in cell for cell in cells):
                 return f"are columns separated otherwise? {as_key(mark)}"
         if all(cell.lower() in MISSING for cell in cells):
-            return "leave rows with missing values out, or fill them in"
+            return self.if_missing
         if all(number(cell) is None for cell in cells):
-            return "`features` lists the columns to take, without those of words"
+            return self.if_words
         return ""

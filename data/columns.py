@@ -64,9 +64,7 @@ def coded(cells: Sequence[str]) -> Labels:
 def columns_of(source: Source, node: Csv, header: Header, place: Place) -> Columns:
     """The positions of the columns the node names; all that are missing are refused at once."""
     names = header.names
-    found = [_missing(source, column, names, place(*loc)) for loc, column in node.columns()]
-    if missing := [diagnostic for diagnostic in found if diagnostic is not None]:
-        raise SpecError(missing)
+    _check_known(source, node, names, place)
     targets = [_position(column, names) for column in node.targets or ()]
     label = None if node.label is None else _position(node.label, names)
     predicted = {*targets, label}
@@ -74,9 +72,37 @@ def columns_of(source: Source, node: Csv, header: Header, place: Place) -> Colum
     if not features:
         features = [i for i in range(len(names)) if i not in predicted]
         _check_named(source, header, features)
-    columns = Columns(names, features, targets, label)
-    _check_columns(source, columns)
-    return columns
+    if not features:
+        raise source.error("E406", "has no feature column besides those to be predicted")
+    _check_used_once(source, names, [*features, *targets, *([] if label is None else [label])])
+    return Columns(names, features, targets, label)
+
+
+@dataclass(frozen=True)
+class SeriesColumns:
+    """Positions of the columns of observations; without an `id` all lines are of one series."""
+
+    names: tuple[str, ...]
+    id: int | None
+    time: int
+    channels: list[int]
+
+
+def series_columns(source: Source, node: Csv, header: Header, place: Place) -> SeriesColumns:
+    """The positions of the columns of observations; all that are missing are refused at once."""
+    names = header.names
+    _check_known(source, node, names, place)
+    assert node.time is not None and node.channels is not None  # the node is of observations
+    id = None if node.id is None else _position(node.id, names)
+    time, channels = _position(node.time, names), [_position(c, names) for c in node.channels]
+    _check_used_once(source, names, [time, *channels, *([] if id is None else [id])])
+    return SeriesColumns(names, id, time, channels)
+
+
+def _check_known(source: Source, node: Csv, names: tuple[str, ...], place: Place) -> None:
+    found = [_missing(source, column, names, place(*loc)) for loc, column in node.columns()]
+    if missing := [diagnostic for diagnostic in found if diagnostic is not None]:
+        raise SpecError(missing)
 
 
 def _check_named(source: Source, header: Header, features: list[int]) -> None:
@@ -91,15 +117,11 @@ def _check_named(source: Source, header: Header, features: list[int]) -> None:
     raise source.error("E413", f"{which} no name, and `features` does not list it", help=help)
 
 
-def _check_columns(source: Source, columns: Columns) -> None:
+def _check_used_once(source: Source, names: tuple[str, ...], used: list[int]) -> None:
     """A column may be used once, though it can be called by its name and by its position."""
-    if not columns.features:
-        raise source.error("E406", "has no feature column besides those to be predicted")
-    label = [] if columns.label is None else [columns.label]
-    used = [*columns.features, *columns.targets, *label]
     for i in set(used):
         if used.count(i) > 1:
-            raise source.error("E109", f"column {i}, {quote(columns.names[i])}, is used twice")
+            raise source.error("E109", f"column {i}, {quote(names[i])}, is used twice")
 
 
 def _position(column: Column, names: tuple[str, ...]) -> int:

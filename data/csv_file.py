@@ -73,6 +73,15 @@ def _table(
     return reading.table()
 
 
+def check_widths(source: Source, header: Header, block: Lines) -> None:
+    """Refuse a line that has not as many cells as the first one."""
+    width = len(header.names)
+    for line, cells in zip(block.numbers, block.rows, strict=True):
+        if len(cells) != width:
+            found = f"line {line} has {counted(len(cells), 'cell')}"
+            raise source.error("E403", f"{found}, line {header.line} has {width}")
+
+
 @dataclass
 class _Reading:
     """A table while it is read, in blocks of lines."""
@@ -87,21 +96,13 @@ class _Reading:
     """By block, the columns of the features and then of the targets."""
 
     def add(self, block: Lines) -> None:
-        self._check_widths(block)
+        check_widths(self.source, self.header, block)
         columns = list(zip(*block.rows, strict=True))
         wanted = (*self.columns.features, *self.columns.targets)
         self.numbers.append([self.cells.numbers(columns[i], i, block.numbers) for i in wanted])
         if self.columns.label is not None:
             self.coder.add(columns[self.columns.label])
         self.lines.extend(block.numbers)
-
-    def _check_widths(self, block: Lines) -> None:
-        width = len(self.columns.names)
-        for line, cells in zip(block.numbers, block.rows, strict=True):
-            if len(cells) != width:
-                found = f"line {line} has {counted(len(cells), 'cell')}"
-                message = f"{found}, line {self.header.line} has {width}"
-                raise self.source.error("E403", message)
 
     def table(self) -> Table:
         if not self.lines:

@@ -14,7 +14,7 @@ from .labels import encode
 from .npz_file import read_features_array, read_npz
 from .preprocessing import Floats, Preprocessing
 from .rng import rng
-from .sources import Place, Source, Table, counted
+from .sources import Place, Source, Table, Teller, counted
 from .splits import holdout
 from .standardize import applied, beyond, standardized
 from .text_file import Conventions
@@ -36,7 +36,8 @@ def of_file(
         tables[other] = _second_table(other, node, table.names, names)
         parts = examples, _examples(other, tables[other], node, names)
     else:
-        count = _validation_count(source, node.validation, len(examples), place("validation"))
+        rows, where = len(examples), place("validation")
+        count = validation_count(source, node.validation, rows, where)
         parts = holdout(examples, count, rng(seed, "data", node.kind))
     known = Preprocessing(table.names, names, table.targets)
     dataset = standardized(Dataset(*parts, known), node.standardized)
@@ -63,7 +64,7 @@ def read_features(path: Path, node: object, known: Preprocessing, where: Span | 
         is_csv = isinstance(node, Csv)
         how = conventions(node) if is_csv else Conventions()
         x = read_named(source, how, known.features, node.header if is_csv else None).x
-    _check_count(source, x.shape[1], len(known.features), "the network was trained on")
+    check_count(source, x.shape[1], len(known.features), "the network was trained on")
     return x if known.scaling is None else known.scaling(x)
 
 
@@ -91,10 +92,11 @@ def check_range(source: Source, table: Table, known: Preprocessing, dtype: str) 
         if len(found := beyond(numbers, dtype)):
             row, column = map(int, found[0])
             place = f"{table.row(row)}, column {quote(names[column])}"
-            raise _beyond(source, place, float(raw[row, column]), len(found), dtype)
+            raise beyond_range(source, place, float(raw[row, column]), len(found), dtype)
 
 
-def _beyond(source: Source, place: str, value: float, count: int, dtype: str) -> SpecError:
+def beyond_range(source: Teller, place: str, value: float, count: int, dtype: str) -> SpecError:
+    """That a number at a place, one of so many, is none in a dtype."""
     also = f", nor are {counted(count - 1, 'more cell')}" if count > 1 else ""
     largest = f"{np.finfo(dtype).max:.1e}"
     message = f"{place}: {value:g} is no number of {dtype}, which goes to {largest}{also}"
@@ -114,7 +116,7 @@ def _second_table(
     if isinstance(node, Csv) and node.header:
         known = known.model_copy(update={"features": names})
     table = _read(source, known, lambda *keys: source.span)
-    _check_count(source, len(table.names), len(names), "the first file")
+    check_count(source, len(table.names), len(names), "the first file")
     return table
 
 
@@ -135,16 +137,23 @@ def _targets(
     return encode(source, table, table.labels, node.classes, classes, span)
 
 
-def _check_count(source: Source, found: int, wanted: int, whose: str) -> None:
+def check_count(source: Source, found: int, wanted: int, whose: str, noun: str = "feature") -> None:
+    """Refuse a file with other columns than those that are known."""
     if found != wanted:
-        raise source.error("E409", f"has {counted(found, 'feature')}, {whose} {wanted}")
+        raise source.error("E409", f"has {counted(found, noun)}, {whose} {wanted}")
 
 
-def _validation_count(source: Source, share: int | float, rows: int, span: Span | None) -> int:
-    count = share if isinstance(share, int) else round(share * rows)
-    if count >= rows:
-        message = f"has {counted(rows, 'row')}, of which validation takes {count:,}"
-        raise source.error(
-            "E410", message, span=span, help="at least one row is needed to train on"
-        )
+def validation_count(
+    source: Source,
+    share: int | float,
+    size: int,
+    span: Span | None,
+    noun: tuple[str, str] = ("row", "rows"),
+) -> int:
+    """How many of so many validate: something is left to train on."""
+    count = share if isinstance(share, int) else round(share * size)
+    if count >= size:
+        message = f"has {counted(size, *noun)}, of which validation takes {count:,}"
+        help = f"at least one {noun[0]} is needed to train on"
+        raise source.error("E410", message, span=span, help=help)
     return count

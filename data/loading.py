@@ -10,17 +10,20 @@ import numpy as np
 from ..spec.data import Csv, Data, Digits, Npz, Points
 from ..spec.diagnostics import Diagnostic, SpecError
 from ..spec.generated import Ellipses, Flip, NestedSpheres, Peaks, PlanarDensity, SwissRoll
+from ..spec.observations import TimeSeries
 from . import generators
 from .csv_file import csv_names
 from .dataset import Dataset, Split, Targets
 from .files import of_file, source_of
-from .npz_file import npz_dimension, npz_targets
+from .npz_file import npz_channels, npz_dimension, npz_targets
+from .observations import of_observations
 from .preprocessing import Preprocessing
 from .rng import rng
 from .samples import samples
 from .sources import Place
 from .splits import holdout
 from .standardize import beyond, standardized
+from .trajectories import of_rule
 
 PLANE = ("x1", "x2")
 PIXELS = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8))
@@ -44,20 +47,26 @@ def load(
     `expected_features`, at most `expected_classes` classes, and numbers of a dtype. Raises
     SpecError for whatever is wrong with the data.
     """
-    if isinstance(node, Csv | Npz):
+    if isinstance(node, TimeSeries):
+        dataset = of_rule(node, seed, place, dtype)
+    elif isinstance(node, Csv | Npz) and node.has_observations:
+        dataset = of_observations(node, seed, base, place, dtype)
+    elif isinstance(node, Csv | Npz):
         dataset = of_file(node, seed, base, place, expected_classes, dtype)
     else:
         dataset = _load(node, seed, place, expected_classes or 0)
         _check_range(dataset, place, dtype)
     if expected_features is not None and dataset.features != expected_features:
-        raise _mismatch("features", dataset.features, expected_features, place)
+        what = "channels" if dataset.kind == "observations" else "features"
+        raise _mismatch(what, dataset.features, expected_features, place)
     if expected_classes is not None and (dataset.classes or 0) > expected_classes:
         raise _mismatch("classes", dataset.classes, expected_classes, place)
     return dataset
 
 
 def features(node: Data, base: Path, place: Place) -> int | None:
-    """The number d of features; of a file, from its first line or from the header of an array.
+    """The number d of features or channels; of a file, from its first line or the header of an
+    array.
 
     Raises SpecError if that cannot be read. None for a kind of data that cannot know.
     """
@@ -67,6 +76,8 @@ def features(node: Data, base: Path, place: Place) -> int | None:
         return len(csv_names(source_of(node.path, base, place("path")), node, place))
     if isinstance(node, Npz):
         source = source_of(node.path, base, place("path"))
+        if node.values is not None:
+            return npz_channels(source, node.values, place("values"))
         return npz_dimension(source, node.features, place("features"))
     return None
 
@@ -77,6 +88,16 @@ def targets(node: Data, base: Path, place: Place) -> int | None:
         source = source_of(node.path, base, place("path"))
         return npz_targets(source, node.targets, place("targets"))
     return node.target_count
+
+
+def span(node: Data, seed: int, base: Path, place: Place) -> tuple[float, float] | None:
+    """The earliest training time in the units of the data, and how far the last one lies from it;
+    None of data that are no observations. SpecError for whatever is wrong with them."""
+    if node.target_kind != "observations":
+        return None
+    known = load(node, seed, base, place).preprocessing
+    assert known.origin is not None and known.horizon is not None  # as there are observations
+    return known.origin, known.horizon
 
 
 def digests(node: Data, base: Path, place: Place) -> dict[str, str]:

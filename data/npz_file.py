@@ -42,7 +42,7 @@ _BROKEN = (
 
 def read_npz(source: Source, node: Npz, place: Place) -> Table:
     """The arrays the node names, as a table; a SpecError at the key to blame."""
-    with _archive(source) as archive:
+    with open_archive(source) as archive:
         x = _features(source, archive, node.features, place("features"))
         labels = _labels(source, archive, node.label, place("label")) if node.label else None
         values = _values(source, archive, node.targets, place("targets")) if node.targets else None
@@ -53,11 +53,12 @@ def read_npz(source: Source, node: Npz, place: Place) -> Table:
                 f"{quote(node.features)} has {len(x)} rows, {quote(str(key))} has {len(other)}",
             )
     names = tuple(f"x{i + 1}" for i in range(x.shape[1]))
-    targets = None if values is None else _target_names(str(node.targets), values.shape[1])
+    targets = None if values is None else numbered(str(node.targets), values.shape[1])
     return Table(x, names, lambda row: f"row {row}", labels, values, targets)
 
 
-def _target_names(key: str, count: int) -> tuple[str, ...]:
+def numbered(key: str, count: int) -> tuple[str, ...]:
+    """What the columns of an array are called."""
     return (key,) if count == 1 else tuple(f"{key}{i + 1}" for i in range(count))
 
 
@@ -76,20 +77,35 @@ def npz_targets(source: Source, key: str, span: Span | None) -> int:
     return shape[1] if len(shape) == 2 else 1
 
 
+def npz_channels(source: Source, key: str, span: Span | None) -> int:
+    """The number c of channels of an array (s, L, c) or (L, c), from its header alone."""
+    shape = _shape_of(source, key, span)
+    check_values(source, key, shape, span)
+    return shape[-1]
+
+
+def check_values(source: Source, key: str, shape: tuple[int, ...], span: Span | None) -> None:
+    """Refuse what are no observations."""
+    if len(shape) not in (2, 3) or 0 in shape:
+        message = f"values {quote(key)} {shape} are not (s, L, c) or (L, c)"
+        raise source.error("E411", message, span=span)
+
+
 def _shape_of(source: Source, key: str, span: Span | None) -> tuple[int, ...]:
-    with _archive(source) as archive, _member(source, archive, key, span) as file:
+    with open_archive(source) as archive, _member(source, archive, key, span) as file:
         return _header(source, file, key, span)[0]
 
 
 def read_features_array(source: Source, key: str) -> Floats:
     """The features (s, d) alone: the array `key`, or the only array there is."""
-    with _archive(source) as archive:
+    with open_archive(source) as archive:
         keys = _keys(archive)
         return _features(source, archive, keys[0] if len(keys) == 1 else key, None)
 
 
 @contextmanager
-def _archive(source: Source) -> Iterator[zipfile.ZipFile]:
+def open_archive(source: Source) -> Iterator[zipfile.ZipFile]:
+    """The archive; whatever is wrong with the file while it is open is refused."""
     source.check()
     try:
         with zipfile.ZipFile(source.path) as archive:
@@ -132,7 +148,8 @@ def _header(
     return shape, dtype
 
 
-def _array(source: Source, archive: zipfile.ZipFile, key: str, span: Span | None) -> NDArray:
+def array_of(source: Source, archive: zipfile.ZipFile, key: str, span: Span | None) -> NDArray:
+    """One array, of any type that is no object."""
     with _member(source, archive, key, span) as file:
         _header(source, file, key, span)
     with archive.open(f"{key}.npy") as file:
@@ -140,13 +157,13 @@ def _array(source: Source, archive: zipfile.ZipFile, key: str, span: Span | None
 
 
 def _features(source: Source, archive: zipfile.ZipFile, key: str, span: Span | None) -> Floats:
-    x = _array(source, archive, key, span)
+    x = array_of(source, archive, key, span)
     _check_matrix(source, key, x.shape, span)
     return _finite(source, key, x, span)
 
 
 def _values(source: Source, archive: zipfile.ZipFile, key: str, span: Span | None) -> Floats:
-    values = _array(source, archive, key, span)
+    values = array_of(source, archive, key, span)
     if values.ndim not in (1, 2):
         raise _no_targets(source, key, values.shape, span)
     return _finite(source, key, values.reshape(len(values), -1), span)
@@ -157,7 +174,7 @@ def _no_targets(source: Source, key: str, shape: tuple[int, ...], span: Span | N
 
 
 def _labels(source: Source, archive: zipfile.ZipFile, key: str, span: Span | None) -> Labels:
-    labels = _array(source, archive, key, span)
+    labels = array_of(source, archive, key, span)
     if labels.ndim != 1 or labels.dtype.kind not in "iufUb":
         message = f"labels {quote(key)} {_shape(labels)} are not (s,) integers or words"
         raise source.error("E411", message, span=span)
@@ -173,14 +190,19 @@ def _check_matrix(source: Source, key: str, shape: tuple[int, ...], span: Span |
 
 
 def _finite(source: Source, key: str, values: NDArray, span: Span | None) -> Floats:
-    if values.dtype.kind not in "iufb":
-        raise source.error("E411", f"array {quote(key)} {_shape(values)} is not real", span=span)
-    numbers = values.astype(np.float64)
+    numbers = real(source, key, values, span)
     if not np.isfinite(numbers).all():
         row, column = np.argwhere(~np.isfinite(numbers))[0]
         message = f"{key}[{row}, {column}] is {numbers[row, column]}, not a finite number"
         raise source.error("E407", message, span=span)
     return numbers
+
+
+def real(source: Source, key: str, values: NDArray, span: Span | None) -> Floats:
+    """An array of numbers as float64."""
+    if values.dtype.kind not in "iufb":
+        raise source.error("E411", f"array {quote(key)} {_shape(values)} is not real", span=span)
+    return values.astype(np.float64)
 
 
 def _shape(values: NDArray) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
+from ..spec.diagnostics import Diagnostic, SpecError
 from ..spec.model import Density, Spec
 from ..spec.readouts import Classifier
 from .dataset import Dataset, Split
@@ -9,6 +14,7 @@ from .loading import digests, load
 from .preprocessing import Preprocessing
 from .rng import rng
 from .sources import Place
+from .windows import pieces
 
 
 def dataset_of(spec: Spec, features: int) -> Dataset | None:
@@ -20,7 +26,21 @@ def dataset_of(spec: Spec, features: int) -> Dataset | None:
         return _of_base(spec, features)
     readout = spec.model.readout
     classes = readout.classes if isinstance(readout, Classifier) else None
-    return load(spec.data, spec.seed, spec.folder, _place(spec), features, classes, spec.dtype)
+    found = load(spec.data, spec.seed, spec.folder, _place(spec), features, classes, spec.dtype)
+    return _in_pieces(spec, found) if spec.task.is_of_series else found
+
+
+def _in_pieces(spec: Spec, found: Dataset) -> Dataset:
+    """Series in the pieces that are fitted. SpecError for one that no path could start from."""
+    window = None if spec.train is None else spec.train.window
+    for part, series in (("training", found.train), ("validation", found.validation)):
+        is_whole = np.any(np.all(np.isfinite(series.x), axis=2), axis=1)
+        if not np.all(is_whole):
+            row = int(is_whole.argmin()) + 1
+            message = f"series {row} of the {part} part has no observation of all channels"
+            label = "a path starts from its first complete observation"
+            raise SpecError(Diagnostic("E415", message, spec.span("data"), label=label))
+    return replace(found, train=pieces(found.train, window), whole=found.train)
 
 
 def _of_base(spec: Spec, features: int) -> Dataset | None:

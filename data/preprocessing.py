@@ -36,8 +36,18 @@ class Scaling:
         deviation = np.where(constant, 1.0, in_units.std(axis=0) * unit)
         return cls(in_units.mean(axis=0) * unit, deviation)
 
+    @classmethod
+    def of_finite(cls, values: Floats) -> Scaling:
+        """The statistics of the finite entries of each column of values (r, c), of which each has
+        some."""
+        columns = [cls.of(column[np.isfinite(column)][:, None]) for column in values.T]
+        return cls(
+            np.concatenate([column.mean for column in columns]),
+            np.concatenate([column.deviation for column in columns]),
+        )
+
     def __call__(self, x: Floats) -> Floats:
-        """x (s, d) standardised."""
+        """x (s, d), or anything whose last axis are the columns, standardised."""
         return (x - self.mean) / self.deviation
 
     def undone(self, x: Floats) -> Floats:
@@ -51,6 +61,10 @@ class Preprocessing:
 
     `classes` are in the order of the logits, `targets` in the order of the outputs; None where
     there are no such things to predict. `scaling` is that of the features.
+
+    Of observations of time series `features` are the channels. Their times count from `origin`, the
+    earliest time of the training part in the units of the data; the last one is `origin` +
+    `horizon`. Both are None of other data.
     """
 
     features: tuple[str, ...]
@@ -58,11 +72,15 @@ class Preprocessing:
     targets: tuple[str, ...] | None = None
     scaling: Scaling | None = None
     target_scaling: Scaling | None = None
+    origin: float | None = None
+    horizon: float | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """Lists of names and numbers, of what there is."""
         names = {"features": self.features, "classes": self.classes, "targets": self.targets}
         found: dict[str, Any] = {key: list(n) for key, n in names.items() if n is not None}
+        times = {"origin": self.origin, "horizon": self.horizon}
+        found |= {key: time for key, time in times.items() if time is not None}
         return found | _plain("", self.scaling) | _plain("target_", self.target_scaling)
 
     @classmethod
@@ -72,7 +90,8 @@ class Preprocessing:
         features = tuple(map(str, plain["features"]))
         scaling = _scaling("", plain, len(features))
         of_targets = _scaling("target_", plain, len(targets or ()))
-        return cls(features, classes, targets, scaling, of_targets)
+        origin, horizon = (_time(plain, key) for key in ("origin", "horizon"))
+        return cls(features, classes, targets, scaling, of_targets, origin, horizon)
 
 
 def _plain(of: str, scaling: Scaling | None) -> dict[str, Any]:
@@ -83,6 +102,14 @@ def _plain(of: str, scaling: Scaling | None) -> dict[str, Any]:
 
 def _names(plain: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     return tuple(map(str, plain[key])) if key in plain else None
+
+
+def _time(plain: Mapping[str, Any], key: str) -> float | None:
+    if key not in plain:
+        return None
+    if not np.isfinite(time := float(plain[key])):
+        raise ValueError(f"{key} is not finite")
+    return time
 
 
 def _scaling(of: str, plain: Mapping[str, Any], columns: int) -> Scaling | None:

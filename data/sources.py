@@ -8,12 +8,21 @@ import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ..spec.diagnostics import Diagnostic, Span, SpecError, did_you_mean, quote
 from .dataset import Floats, Integers
 
 Place = Callable[..., Span | None]
 """The place of a key below the data node, as in place("features", 0)."""
+
+
+class Teller(Protocol):
+    """What refuses data: the file that holds them, or the rule by which they are drawn."""
+
+    def error(
+        self, code: str, message: str, *, span: Span | None = None, help: str = ""
+    ) -> SpecError: ...
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,12 @@ def holdout(examples: Split, validation: int, random: np.random.Generator) -> tu
     return _part(examples, np.sort(np.concatenate(chosen)))
 
 
+def parted(size: int, validation: int, random: np.random.Generator) -> tuple[Integers, Integers]:
+    """Indices of (train, validation), drawn without replacement, either in order."""
+    order = random.permutation(size)
+    return np.sort(order[validation:]), np.sort(order[:validation])
+
+
 def _part(examples: Split, positions: Integers) -> tuple[Split, Split]:
     is_rest = np.ones(len(examples), bool)
     is_rest[positions] = False

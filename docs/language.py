@@ -126,13 +126,13 @@ def _words(annotation: Any, metadata: tuple[Any, ...] = (), plural: str = "") ->
         return f"list, {of}" if node else f"list{plural} of {of}"
     if isinstance(annotation, type) and issubclass(annotation, Node):
         fields = annotation.model_fields.values()
+        if annotation in NODES.values():
+            return f"[below](#{_place(annotation)[0]})"
         if not issubclass(annotation, Family) and not any(map(FieldInfo.is_required, fields)):
             return f"`{_yaml(annotation())}`"  # small enough to stand here
-        if issubclass(annotation, Family) and annotation not in NODES.values():  # some members
+        if issubclass(annotation, Family):  # some members
             return ", ".join(f"`{kind}`" for kind in annotation.members())
-        if annotation not in NODES.values():
-            return f"`{{{', '.join(f'{name}: …' for name in annotation.model_fields)}}}`"
-        return f"[below](#{_place(annotation)[0]})"
+        return f"`{{{', '.join(f'{name}: …' for name in annotation.model_fields)}}}`"
     return f"{NAMES[annotation]}{plural * (annotation in (int, float, str))}{_range(metadata)}"
 
 

@@ -23,7 +23,7 @@ from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
 from ..data.rng import rng
 from ..spec.integrators import OneStep
-from . import decision, densities, eigenvalues, features, metrics, trajectories
+from . import decision, densities, eigenvalues, features, fits, metrics, trajectories
 from .arrays import evenly
 from .style import shown
 
@@ -93,6 +93,8 @@ class Subject:
         if self.problem.is_matched:  # no data: the flow's own
             drawn = _flow_of(self).sample(self.weights, MOST_POINTS, self.problem.spec.seed)
             return Split(np.asarray(drawn, np.float64), None)
+        if self.dataset is not None and self.problem.observed is not None:
+            return Split(self.dataset.measured.starts, None)
         if self.dataset is not None:
             return self.dataset.train
         random = rng(self.problem.spec.seed, "points")
@@ -140,6 +142,10 @@ def _pictures(subject: Subject) -> Iterator[tuple[str, Picture]]:
         if subject.problem.size == 2:
             yield "flow.png", _flow
             yield "flow.gif", _animation
+    if subject.problem.observed is not None and subject.dataset is not None:
+        yield "fit.png", _fit
+        if subject.problem.size == 2 and subject.dataset.features == 2:
+            yield "field.png", _field
     yield "features.png", _features
     if subject.problem.size**3 <= WHOLE:
         yield "eigenvalues.png", _eigenvalues
@@ -167,6 +173,41 @@ def _decision(subject: Subject, path: Path) -> None:
     known = subject.dataset.preprocessing
     names = _axes_names(known), known.classes or ()
     decision.decision_regions(lambda x: _logits(subject, x), train, validation, path, title, *names)
+
+
+def _fitted(subject: Subject) -> list[fits.Fitted]:
+    """Some series from end to end, with the times of what came later."""
+    assert subject.dataset is not None
+    series, later = subject.dataset.measured, subject.dataset.later
+    found: list[fits.Fitted] = []
+    for i in evenly(len(series), fits.MOST_SERIES).tolist():
+        times, values = np.asarray(series.targets)[i], series.x[i]
+        after = np.asarray(later.targets)[i] if later is not None else np.zeros(0)
+        truth = later.x[i] if later is not None else np.zeros((0, values.shape[1]))
+        at, given = fits.at_all_times(times, values, float(np.nanmax(after, initial=-np.inf)))
+        predicted = subject.model.forward(subject.weights, given[None], at[None])[0]
+        predicted = np.asarray(predicted, np.float64)
+        found.append(fits.Fitted(times, values, at, predicted, after, truth))
+    return found
+
+
+def _channel_names(subject: Subject) -> list[str]:
+    assert subject.dataset is not None
+    known = subject.dataset.preprocessing
+    return [f"{shown(n)}{' (standardized)' * (known.scaling is not None)}" for n in known.features]
+
+
+def _fit(subject: Subject, path: Path) -> None:
+    assert subject.dataset is not None
+    names, count = _channel_names(subject), len(subject.dataset.measured)
+    fits.fits(_fitted(subject), path, subject.title("observed and predicted"), names, count)
+
+
+def _field(subject: Subject, path: Path) -> None:
+    def slopes(y: Array) -> Array:
+        return np.asarray(subject.model.vector_field(subject.weights, 0.0, y), np.float64)
+
+    fits.field(slopes, _fitted(subject), path, subject.title("field"), _channel_names(subject))
 
 
 def _flow_of(subject: Subject) -> Flow:

@@ -68,6 +68,8 @@ CODES: dict[str, str] = {
     "E411": "array of a wrong shape or type",
     "E412": "more points than the set has",
     "E413": "columns whose names nobody has said",
+    "E414": "times of a series that do not increase",
+    "E415": "series or channel with too few observations",
     # warnings and notes of the analysis
     "W201": "the method amplifies what the field does not",
     "W202": "the step is beyond the method's limit",

@@ -9,8 +9,18 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from .diagnostics import quote
-from .generated import Data, Standardized
+from .generated import Data, Standardized, TargetKind
 from .node import Later, Why, refuse
+from .observations import (
+    ChannelColumns,
+    Column,
+    IdColumn,
+    TimeColumn,
+    TimesArray,
+    Until,
+    ValuesArray,
+    observes,
+)
 
 Standardize = Annotated[bool, Field(description="features of mean 0 and standard deviation 1")]
 StandardizeParts = Annotated[
@@ -19,9 +29,6 @@ StandardizeParts = Annotated[
 ]
 Label = Annotated[int, Field(ge=0, le=9999), Why("classes count from 0 to at most 9999")]
 Rows = Annotated[tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...], Field(min_length=1)]
-Column = str | int
-"""A column of a file by its name, or by its position from 0."""
-
 DIGITS = 1797
 """Rows of scikit-learn's digits."""
 
@@ -73,7 +80,13 @@ class File(Data):
     deviation 1 (ddof = 0) over the training part; the validation part is mapped by the same
     numbers, and predictions are mapped back. `classes` lists the labels in the order of the classes
     0, 1, …; without it integer labels stand for themselves and words are sorted.
+
+    A file of observations has series in the place of rows: `validation` counts series, and
+    `standardize` is of the channels.
     """
+
+    observed_by: ClassVar[tuple[str, str]]
+    """The keys for times and values, by which a file is one of observations."""
 
     path: Annotated[str, Field(min_length=1, description="relative to the folder of the spec")]
     validation: Validation = 0.2
@@ -82,6 +95,12 @@ class File(Data):
         Annotated[tuple[Column, ...], Field(min_length=1, max_length=10_000)] | None,
         Field(description="the labels in the order of the classes 0, 1, …"),
     ] = None
+    until: Until = None
+
+    @property
+    def has_observations(self) -> bool:
+        """Does the file hold time series, and no rows?"""
+        return getattr(self, self.observed_by[1]) is not None
 
     @property
     def class_count(self) -> int | None:
@@ -89,14 +108,26 @@ class File(Data):
 
     @property
     def standardized(self) -> Standardized:
-        if isinstance(self.standardize, Standardized):
-            return self.standardize
-        return Standardized(features=self.standardize, targets=self.standardize)
+        what = self.standardize
+        if not isinstance(what, Standardized):
+            what = Standardized(features=what, targets=what)
+        return (
+            Standardized(features=what.features, targets=False) if self.has_observations else what
+        )
 
     @property
     def files(self) -> dict[str, str]:
         second = {"validation": self.validation} if isinstance(self.validation, str) else {}
         return {"path": self.path} | second
+
+    @model_validator(mode="after")
+    def _has_rows_or_observations(self) -> Self:
+        what = self.standardize
+        given = what.model_fields_set if isinstance(what, Standardized) else ()
+        if observes(self, self.observed_by) and "targets" in given:
+            loc = ("standardize", "targets")
+            raise refuse("E109", "observations have no targets to standardize", loc=loc)
+        return self
 
     @model_validator(mode="after")
     def _classes_make_sense(self) -> Self:
@@ -111,14 +142,21 @@ class File(Data):
 
 
 class Csv(File, kind="csv"):
-    """A table as text, one example a line. Without `header` columns go by position, from 0."""
+    """A table as text, one example a line. Without `header` columns go by position, from 0.
 
+    With `time` and `channels` a line is an observation of the series that `id` names; the lines of
+    a series are in the order of time.
+    """
+
+    observed_by: ClassVar[tuple[str, str]] = ("time", "channels")
     examples: ClassVar[tuple[str, ...]] = (
         "{kind: csv, path: points.csv, features: [x1, x2], label: colour, classes: [red, blue], "
         "validation: 0.2, standardize: true}",
         '{kind: csv, path: table.csv, header: false, delimiter: ";", decimal: ",", '
         "encoding: latin-1, features: [0, 1], targets: [2], validation: more.csv, "
         "standardize: {features: true, targets: false}}",
+        "{kind: csv, path: patients.csv, id: patient, time: hours, channels: [pulse, pressure], "
+        "validation: 0.2, until: 24}",
     )
 
     features: Annotated[
@@ -130,6 +168,9 @@ class Csv(File, kind="csv"):
         Annotated[tuple[Column, ...], Field(min_length=1)] | None,
         Field(description="columns of numbers to predict, in place of a label"),
     ] = None
+    id: IdColumn = None
+    time: TimeColumn = None
+    channels: ChannelColumns = None
     delimiter: Annotated[
         str,
         Field(min_length=1, max_length=1, description="between two columns"),
@@ -151,22 +192,27 @@ class Csv(File, kind="csv"):
 
     @property
     def dimension(self) -> int | None:
-        return None if self.features is None else len(self.features)
+        columns = self.channels or self.features
+        return None if columns is None else len(columns)
 
     @property
     def target_count(self) -> int | None:
         return None if self.targets is None else len(self.targets)
 
     @property
-    def target_kind(self) -> Literal["classes", "values", "none"]:
-        return _target_kind(self.label, self.targets)
+    def target_kind(self) -> TargetKind:
+        return _target_kind(self.label, self.targets, self.channels)
 
     def columns(self) -> list[tuple[tuple[str | int, ...], Column]]:
         """Every column the spec names, with its place below the node."""
-        features = [(("features", i), column) for i, column in enumerate(self.features or ())]
-        targets = [(("targets", i), column) for i, column in enumerate(self.targets or ())]
-        label = [] if self.label is None else [(("label",), self.label)]
-        return [*features, *label, *targets]
+        found: list[tuple[tuple[str | int, ...], Column]] = []
+        for key in ("features", "label", "targets", "id", "time", "channels"):
+            named = getattr(self, key)
+            if isinstance(named, tuple):
+                found += [((key, i), column) for i, column in enumerate(named)]
+            elif named is not None:
+                found.append(((key,), named))
+        return found
 
     @model_validator(mode="after")
     def _columns_make_sense(self) -> Self:
@@ -193,12 +239,15 @@ class Csv(File, kind="csv"):
 
 
 class Npz(File, kind="npz"):
-    """Arrays of one NumPy archive: features (s, d), and label (s,) or targets (s, k)."""
+    """Arrays of one NumPy archive: features (s, d), and label (s,) or targets (s, k); or the times
+    and values of observations."""
 
+    observed_by: ClassVar[tuple[str, str]] = ("times", "values")
     examples: ClassVar[tuple[str, ...]] = (
         "{kind: npz, path: points.npz, features: x, label: y, classes: [0, 1], validation: 100, "
         "standardize: true}",
         "{kind: npz, path: values.npz, features: x, targets: u, validation: 0.2}",
+        "{kind: npz, path: series.npz, times: times, values: values, validation: 10, until: 5}",
     )
 
     features: Annotated[str, Field(description="the array (s, d) of features")] = "x"
@@ -206,10 +255,12 @@ class Npz(File, kind="npz"):
     targets: Annotated[
         str | None, Field(description="the array (s, k) to predict, in place of a label")
     ] = None
+    times: TimesArray = None
+    values: ValuesArray = None
 
     @property
-    def target_kind(self) -> Literal["classes", "values", "none"]:
-        return _target_kind(self.label, self.targets)
+    def target_kind(self) -> TargetKind:
+        return _target_kind(self.label, self.targets, self.values)
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -249,7 +300,7 @@ class Points(Data, kind="points"):
         return None if self.labels is None else max(self.labels) + 1
 
     @property
-    def target_kind(self) -> Literal["classes", "values", "none"]:
+    def target_kind(self) -> TargetKind:
         return _target_kind(self.labels, self.targets)
 
     @model_validator(mode="after")
@@ -268,7 +319,9 @@ class Points(Data, kind="points"):
         return self
 
 
-def _target_kind(label: object, targets: object) -> Literal["classes", "values", "none"]:
+def _target_kind(label: object, targets: object, observed: object = None) -> TargetKind:
+    if observed is not None:
+        return "observations"
     if label is not None:
         return "classes"
     return "none" if targets is None else "values"

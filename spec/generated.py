@@ -20,6 +20,7 @@ Noise = Annotated[
 
 
 Radius = Annotated[float, Field(gt=0)]
+TargetKind = Literal["classes", "values", "none", "observations"]
 
 
 def _increasing(radii: tuple[float, ...]) -> tuple[float, ...]:
@@ -64,8 +65,9 @@ class Data(Family, title="data"):
         return {}
 
     @property
-    def target_kind(self) -> Literal["classes", "values", "none"]:
-        """What a readout has to predict: classes (s,), values (s, k) or nothing."""
+    def target_kind(self) -> TargetKind:
+        """What a readout has to predict: classes (s,), values (s, k) or nothing; or observations
+        of time series, of which x is the values (s, L, c), `dimension` being c."""
         return "classes"
 
     @property
@@ -159,7 +161,7 @@ class Flip(Data, kind="flip"):
         return 1
 
     @property
-    def target_kind(self) -> Literal["classes", "values", "none"]:
+    def target_kind(self) -> TargetKind:
         return "values"
 
 
@@ -171,7 +173,7 @@ class PlanarDensity(Planar):
     noise: Noise = 0.0
 
     @property
-    def target_kind(self) -> Literal["classes", "values", "none"]:
+    def target_kind(self) -> TargetKind:
         return "none"
 
 

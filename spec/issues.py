@@ -235,7 +235,10 @@ class _Translator:
         if context["code"] == "E103":
             return self._unknown(each, str(each.loc[-1]), context["choice"], [])
         parts = {part: context[part] for part in ("label", "help", "choice")}
-        return self._issue(each, context["code"], context["message"], **parts)
+        issue = self._issue(each, context["code"], context["message"], **parts)
+        needed = {(*each.loc[:-1], key) for key in context["needs"]}
+        mended = self._document.composed.mended
+        return replace(issue, follows=issue.follows or not mended.isdisjoint(needed))
 
     def _other(self, each: _Located) -> Issue:
         """In the words of the validator, where it is one of ours, never in those of pydantic."""

@@ -16,7 +16,7 @@ from .parametrizations import Free, Parametrization
 from .readouts import Readout
 from .regularizers import AnyRegularizer
 from .training import Train
-from .vector_fields import InTime, Size, VectorField
+from .vector_fields import Expression, InTime, Size, VectorField
 
 Name = Annotated[
     str,
@@ -28,10 +28,9 @@ Name = Annotated[
 class Task(Family, title="task"):
     """What the network is trained for."""
 
-    planned: ClassVar[dict[str, str]] = {
-        "time-series": "latent ODEs",
-        "dynamics": "fitting a field to trajectories",
-    }
+    planned: ClassVar[dict[str, str]] = {"time-series": "latent ODEs"}
+    is_of_series: ClassVar[bool] = False
+    """Are the examples series of observations, each at times of its own?"""
 
 
 class Classification(Task, kind="classification"):
@@ -80,6 +79,13 @@ class Density(Task, kind="density"):
         return self.box
 
 
+class Dynamics(Task, kind="dynamics"):
+    """A field that is fitted to observed paths: every series starts from its own first observation,
+    and the loss is ½ the mean of (predicted − observed)² over what was observed."""
+
+    is_of_series: ClassVar[bool] = True
+
+
 class Lift(Family, title="lift"):
     """How the features x (d) become the initial state y(0) (n)."""
 
@@ -103,6 +109,8 @@ class Gradient(Family, title="gradient mode"):
 
     why_not: ClassVar[str] = ""
     """Why it does not take another one, whose kind goes into the braces."""
+    keeps_paths: ClassVar[bool] = True
+    """Is there a gradient of a loss that sees all states along a path?"""
 
     @classmethod
     def takes(cls, method: type[Integrator]) -> bool:
@@ -125,6 +133,7 @@ class Checkpoint(Gradient, kind="checkpoint"):
     ] = None
 
     why_not: ClassVar[str] = "{} chooses its own steps"
+    keeps_paths: ClassVar[bool] = False
 
     @classmethod
     def takes(cls, method: type[Integrator]) -> bool:
@@ -141,6 +150,7 @@ class Reversible(Gradient, kind="reversible"):
     one on the way back, which adds their rounding. For verlet and leapfrog."""
 
     why_not: ClassVar[str] = "nothing undoes a step of {}"
+    keeps_paths: ClassVar[bool] = False
 
     @classmethod
     def takes(cls, method: type[Integrator]) -> bool:
@@ -177,7 +187,14 @@ class Time(Node):
 
     examples: ClassVar[tuple[str, ...]] = ("{horizon: 20, steps: 64, weights: per-step}",)
 
-    horizon: Annotated[float, Field(gt=0, description="T")]
+    horizon: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="T; may be left out for tasks of series: the last time of the training "
+            "data, from the first on",
+        ),
+    ] = 1.0
     steps: Annotated[
         int,
         Field(
@@ -191,7 +208,7 @@ class Time(Node):
         InTime,
         Field(
             description="how the weights of the field depend on time; "
-            "by default shared where steps is left out"
+            "by default shared where steps is left out and for tasks of series"
         ),
     ] = "per-step"
 
@@ -234,6 +251,14 @@ class Model(Node):
         Field(
             description="how tr ∂f/∂y is taken, for task: density; by default in closed form "
             "where there is one that costs less than exact"
+        ),
+        Later(),
+    ] = None
+    observe: Annotated[
+        Expression | None,
+        Field(
+            description="what is observed of the state, for task: dynamics, an expression; by "
+            "default its first components, as many as the data has channels"
         ),
         Later(),
     ] = None
@@ -288,6 +313,17 @@ class Spec(Root):
         return f"Spec({self.name})"
 
     __str__ = __repr__
+
+    @model_validator(mode="after")
+    def _series_share_their_weights(self) -> Self:
+        """Where the spec does not say how they depend on time: times come with the data. And where
+        it does not say another lift, the channels of a start fill the blocks in order."""
+        model = self.model
+        if self.task.is_of_series and "weights" not in model.time.model_fields_set:
+            object.__setattr__(model.time, "weights", "shared")
+        if self.task.is_of_series and "lift" not in model.model_fields_set:
+            object.__setattr__(model, "lift", BlockLift())
+        return self
 
     @model_validator(mode="after")
     def _task_is_that_of_the_readout(self) -> Self:

@@ -114,14 +114,17 @@ def refuse(
     label: str = "",
     help: str = "",
     choice: str = "",
+    needs: tuple[str, ...] = (),
 ) -> ValidationError:
     """The exception by which a validator of a node refuses its input with a code of its own.
 
     `loc` is the place below the validated value: `raise refuse("E102", "...", loc=("of", 0))`.
-    `choice` is what was probably meant; it becomes the label.
+    `choice` is what was probably meant; it becomes the label. `needs` are keys beside that place
+    that are missing; where one of them was given and is wrong itself, this is not told.
     """
     label = label or (f"did you mean {choice}?" if choice else "")
-    context = {"message": message, "code": code, "label": label, "help": help, "choice": choice}
+    said = {"message": message, "code": code, "label": label, "help": help}
+    context = {**said, "choice": choice, "needs": needs}
     error = PydanticCustomError("refused", "{message}", context)
     details = InitErrorDetails(type=error, loc=loc, input=None)
     return ValidationError.from_exception_data("spec", [details])

@@ -128,10 +128,22 @@ class Train(Node):
     )
     clip: Annotated[Norm | None, Field(description="largest global norm of the gradient")] = None
     epochs: Annotated[Count, Field(description="how often every example is seen")]
-    batch: Annotated[Count | None, Field(description="examples of a step; without it, all")] = None
+    batch: Annotated[
+        Count | None, Field(description="examples (of series pieces) of a step; without it, all")
+    ] = None
     steps: Annotated[
         Count | None,
         Field(description="steps of an epoch, without data: 100 by default"),
+        Later(),
+    ] = None
+
+    window: Annotated[
+        Annotated[int, Field(ge=2)] | None,
+        Why("a piece starts from its first observation and has to meet another one"),
+        Field(
+            description="observations of the pieces that series are cut into, neighbours sharing "
+            "one; without it, whole series"
+        ),
         Later(),
     ] = None
 

@@ -76,7 +76,7 @@ EXEMPT: dict[tuple[str, str], tuple[str, ...]] = {
     # a pass makes arrays of operators before a program is printed or run
     **{("operation", op): (GRADIENT, TORCH, JAX, DOUBLE, AWKWARD) for op in NOT_PRINTED},
     # parts of derivatives, which the reference computes and no program
-    **{("operation", op): (AWKWARD,) for op in ("flatten", "inner_sum", "last")},
+    **{("operation", op): (AWKWARD,) for op in ("flatten", "inner_sum", "last", "scattered")},
     **{("operation", op): (AWKWARD,) for op in ("pad_first", "pad_last")},
     **{("operation", op): (AWKWARD,) for op in ("rest", "segments", "uncolumn", "unsegmented")},
     **{

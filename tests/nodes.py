@@ -8,7 +8,9 @@ from wellposed.compiler.ir.expr import Expr, build, constant, identity, variable
 from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS
 from wellposed.compiler.ir.types import (
     BATCH,
+    GRID,
     NODE,
+    OBSERVATION,
     STEP,
     Axis,
     Layout,
@@ -21,7 +23,7 @@ from wellposed.compiler.ir.types import (
 )
 
 n, m, s, N = 3, 2, 4, 4
-SIZES = {"s": s, "N": N, "L": 6, "segment": 1, "inner": 3, "left": 1}
+SIZES = {"s": s, "N": N, "L": 6, "G": 5, "segment": 1, "inner": 3, "left": 1}
 column = variable("column", columns((n,)))
 other = variable("other", columns((n,)))
 short = variable("short", columns((m,)))
@@ -37,6 +39,13 @@ steps = variable("steps", stored((n,), STEP))
 row = variable("row", rows((n,)))
 example = variable("example", rows())
 states = variable("states", Type((n,), (NODE, BATCH), Layout.COLUMNS))
+along = variable("along", Type((n,), (GRID, BATCH), Layout.COLUMNS))
+seen = variable("seen", Type((n,), (OBSERVATION, BATCH), Layout.ROWS))
+holes = variable("holes", seen.type)
+since = variable("since", Type((), (OBSERVATION, BATCH), Layout.COLUMNS))
+grid = variable("grid", Type((), (GRID,)))
+places = build("before", grid, since)
+merged = build("merged", seen)
 index = constant(1)
 CUT = (STEP, Axis("segment"), Axis("inner"), Axis("left"), Size(1), Size(3))
 """Four steps as one segment of three, and one that is left."""
@@ -128,6 +137,16 @@ NODES: dict[str, list[Expr]] = {
     "segments": [build("segments", steps, attributes=CUT)],
     "rest": [build("rest", steps, attributes=CUT)],
     "unsegmented": [build("unsegmented", halves, left, attributes=CUT)],
+    "taken": [build("taken", along, places), build("taken", build("column", grid), places)],
+    "scattered": [build("scattered", build("flip", seen), places, along)],
+    "merged": [merged, build("merged", build("flip", since))],
+    "parted": [
+        build("parted", merged * 2, holes),
+        build("parted", build("sum", merged), holes),
+        build("parted", build("component", merged, attributes=(Size(1),)), holes),
+    ],
+    "filled": [build("filled", holes)],
+    "total": [build("total", e) for e in (seen, example, column)],
     "softmax": [build("softmax", column)],
     "log_softmax": [build("log_softmax", column)],
     **{name: [build(name, column), build(name, matrix)] for name in ELEMENTWISE_FUNCTIONS},
@@ -145,8 +164,14 @@ OPERATORS: dict[str, Expr] = {
 
 
 def array(v: Expr, rng: np.random.Generator) -> np.ndarray:
-    """A positive random value of the variable's type; away from all kinks."""
-    return rng.uniform(0.3, 1.7, size=array_shape(v.type, SIZES))
+    """A positive random value of the variable's type, away from all kinks. Times of a grid rise,
+    and some numbers of `holes` are missing."""
+    found = rng.uniform(0.3, 1.7, size=array_shape(v.type, SIZES))
+    if v is grid:
+        return np.cumsum(found) / 2
+    if v is holes:
+        found[rng.random(found.shape) < 0.3] = np.nan
+    return found
 
 
 def leaves(e: Expr) -> list[Expr]:
@@ -160,5 +185,8 @@ OTHERS: dict[str, list[Expr]] = {
     "scalar": [build("scalar", time, column)],
     "zeros_like": [build("zeros_like", column)],
     "rounded": [build("rounded", column)],
+    "nearest": [build("nearest", grid, since)],
+    "before": [places],
+    "known": [build("known", holes)],
 }
 """Nodes of what has no derivative, but for what a program has a function or numbers for."""

@@ -31,6 +31,7 @@ REGRESSION = {"task": "regression"}
 SECOND_ORDER = {"vector_field": "second-order", "integrator": "leapfrog"}
 ADAPTIVE = {"integrator": "dopri5", "time": "{horizon: 1}"}
 HAMILTONIAN = {"vector_field": "hamiltonian", "integrator": "verlet"}
+SHARED = {"time": "{horizon: 1, steps: 4, weights: shared}"}
 WITHOUT = {k: v for k, v in MODEL.items() if k != "readout"}
 BASES: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
     ({}, MODEL),
@@ -41,6 +42,7 @@ BASES: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
     (REGRESSION, MODEL | {"readout": "regression"}),
     ({}, WITHOUT),  # of a task that says nothing
     ({"task": "density"}, WITHOUT | {"integrator": "euler"}),
+    ({"task": "dynamics"}, WITHOUT | SHARED | {"integrator": "rk4"}),
 )
 """What a line may stand in: keys of the spec and of its model, but for the key of the line."""
 
@@ -56,6 +58,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = np.arange(400.0).reshape(200, 2)
     np.savez(folder / "points.npz", x=x, y=np.arange(200) % 2)
     np.savez(folder / "values.npz", x=x, u=x[:, :1])
+    visits = [f"{who},{when},{60 + when},0.5" for who in "abcde" for when in (0, 12, 30)]
+    (folder / "patients.csv").write_text("\n".join(["patient,hours,pulse,pressure", *visits]))
+    np.savez(folder / "series.npz", times=x[:50, 0], values=x.reshape(4, 50, 2))
     return folder
 
 

@@ -27,6 +27,7 @@ STANDS_FOR = {
     **dict.fromkeys(("SPEC", "NAME"), EXAMPLE),
     "RUN": "runs/before",
     "DENSITY": "runs/density",
+    "SERIES": "runs/series",
     "B": "jax",
     "torch|jax": "torch",
 }
@@ -53,6 +54,8 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wellposed.train(spec, backend="numpy", out=folder / "runs" / "before", stop_after=1)
     flow = wellposed.load("ring-planar", {"train.steps": 2, "train.epochs": 1})
     wellposed.train(flow, backend="numpy", out=folder / "runs" / "density")
+    swings = wellposed.load("pendulum-mlp", {"train.epochs": 1})
+    wellposed.train(swings, backend="numpy", out=folder / "runs" / "series")
     model = wellposed.compile(spec, "torch")
     (folder / "mine.py").write_text(model.source + "\n# tuned\n", encoding="utf-8")
     command = folder / "bin" / "wellposed"

@@ -43,7 +43,8 @@ def diagnose(
     problem, batch = compiled.problem, dataset.train.rows(update.rows)
     failure = None
     if problem.is_adaptive:
-        failure = failed_solve(compiled, weights, np.asarray(batch.x, np.float64))
+        times = batch.targets if compiled.module.is_of_series else None
+        failure = failed_solve(compiled, weights, np.asarray(batch.x, np.float64), times)
         if failure.row is not None:
             return _of_solve(compiled, model, failure, update)
     found, gradient = _replay(compiled.module, weights, batch, model.dtype)
@@ -99,7 +100,7 @@ def _replay(
         part = slice(start, start + CHUNK)
         found, parts = first_bad(module, weights, batch.x[part], targets[part], dtype)
         if isinstance(found, BadNumber):
-            row = None if found.row is None else found.row + start
+            row = None if found.row is None else found.row % len(batch.x[part]) + start
             return replace(found, row=row), gradient
         largest = max(largest, found, key=lambda known: known.magnitude)
         share = len(batch.x[part]) / len(batch)
@@ -178,10 +179,10 @@ def _modes(
     assert place.layer is not None
     if row is None:
         with np.errstate(all="ignore"):
-            paths = Reference(compiled.module).trajectory(weights, batch.x[:CHUNK])
-            states = paths[place.layer - 1]
+            paths = Reference(compiled.module).trajectory(weights, batch.starts[:CHUNK])
+            states = paths[min(place.layer, len(paths)) - 1]
         row = int(np.argmax(np.nan_to_num(np.abs(states).max(axis=1), nan=np.inf)))
-    return modes_at(compiled, weights, batch.x[row], place.layer)
+    return modes_at(compiled, weights, batch.starts[row], min(place.layer, compiled.problem.steps))
 
 
 def _applying(compiled: Compiled, examples: Split) -> tuple[Finding, ...]:

@@ -14,14 +14,18 @@ from .checkpoint import RunError, Tensors, reason, to_bytes
 
 NUMBERS = 2**18
 """Features of either part that are kept at most: 2 MiB."""
-PARTS = ("train", "validation")
+PARTS = ("train", "validation", "later", "whole")
+"""Parts of a dataset; only series have the last two."""
 
 
 def to_keep(dataset: Dataset) -> bytes:
     """All examples of both parts as the network takes them, or as many as NUMBERS allow."""
-    most = max(NUMBERS // dataset.features, 2)
+    most = max(NUMBERS // max(dataset.train.x[0].size, 1), 2)
     arrays: Tensors = {}
-    for name, split in zip(PARTS, (dataset.train, dataset.validation), strict=True):
+    for name in PARTS:
+        split: Split | None = getattr(dataset, name)
+        if split is None:
+            continue
         rows = split.rows(_chosen(split, most))
         arrays[f"{name}/x"] = rows.x
         if rows.targets is not None:
@@ -33,8 +37,9 @@ def read_kept(path: Path, preprocessing: Preprocessing) -> Dataset:
     """The examples in a file. RunError where it cannot be read or holds others."""
     try:
         arrays = load_file(path)
-        train, validation = (_split(arrays, name, preprocessing) for name in PARTS)
-        return Dataset(train, validation, preprocessing)
+        there = [n for n in PARTS if n in PARTS[:2] or f"{n}/x" in arrays]
+        parts = {name: _split(arrays, name, preprocessing) for name in there}
+        return Dataset(preprocessing=preprocessing, **parts)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"{path} does not hold the examples of this run: {reason(error)}") from None
 
@@ -49,7 +54,8 @@ def _chosen(split: Split, most: int) -> np.ndarray:
 
 def _split(arrays: Tensors, name: str, preprocessing: Preprocessing) -> Split:
     x, targets = arrays[f"{name}/x"], arrays.get(f"{name}/targets")
-    if x.ndim != 2 or x.shape[1] != len(preprocessing.features):
+    ndim = 2 if preprocessing.origin is None else 3
+    if x.ndim != ndim or x.shape[-1] != len(preprocessing.features):
         raise ValueError(f"{name}/x is {x.shape}")
     if targets is not None and len(targets) != len(x):
         raise ValueError(f"{name}/targets are {targets.shape} for {x.shape}")

@@ -17,6 +17,7 @@ from ..compiler.semantics.evaluate import evaluate as value_of
 from ..data.dataset import Dataset, Split
 from ..data.preprocessing import Preprocessing
 from ..spec.model import Density
+from . import series
 
 CHUNK = 8192  # examples of one forward pass: bounds memory, and is one shape to compile for
 
@@ -30,6 +31,8 @@ class Score:
     sign: int
     """1 where more is better, else −1."""
     needs_targets: bool = True
+    of_rows: bool = False
+    """Are outputs compared with the rows themselves, as those of series are?"""
 
 
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -55,6 +58,8 @@ def mean_free_energy(free_energy: np.ndarray, targets: np.ndarray) -> float:
 
 ACCURACY = Score("accuracy", accuracy, 1)
 MSE = Score("mse", mean_squared_error, -1)
+RMSE = Score("rmse", series.root_mean_square, -1, of_rows=True)
+EXTRAPOLATION = "extrapolation_rmse"
 NLL = Score("nll", negative_log_likelihood, -1, needs_targets=False)
 
 
@@ -72,6 +77,9 @@ def score_of(compiled: Compiled, known: Preprocessing) -> Score:
             return NLL
         more = float(np.log(known.scaling.deviation).sum())
         return replace(NLL, of=lambda log_p, C: negative_log_likelihood(log_p, C) + more)
+    if spec.task.is_of_series:
+        deviation = 1.0 if known.scaling is None else known.scaling.deviation
+        return replace(RMSE, of=lambda u, values: series.root_mean_square(u, values, deviation))
     if spec.task.kind != "regression":
         return ACCURACY
     if known.target_scaling is None:
@@ -106,6 +114,8 @@ class Objective:
         penalty += 0.0 if along is None else float(np.mean(along, dtype=np.float64))
         if self.compiled.problem.is_matched:
             return mean_free_energy(np.asarray(logits, np.float64), targets) + penalty
+        if self.compiled.module.is_of_series:
+            return series.half_mean_square(logits, targets) + penalty
         if self.compiled.module.is_density:
             return negative_log_likelihood(np.asarray(logits, np.float64), targets) + penalty
         assert readout is not None  # nothing else is trained without one
@@ -118,25 +128,54 @@ class Objective:
 def evaluate(
     score: Score, objective: Objective, stepper: Stepper, dataset: Dataset
 ) -> dict[str, float | None]:
-    """`train_loss`, `validation_loss` and both scores at the weights held.
+    """`train_loss`, `validation_loss` and both scores at the weights held, of series with a later
+    part `extrapolation_rmse` too.
 
     None for a split without rows, and for a number that is not finite.
     """
     splits = {"train": dataset.train, "validation": dataset.validation}
-    x = np.concatenate([split.x for split in splits.values()])
     with np.errstate(over="ignore"):  # data beyond the range of the dtype have no score
-        logits = in_chunks(stepper.outputs, x)
-        along = in_chunks(stepper.penalties, x) if objective.is_penalized else None
-    weights, at = stepper.weights(), [len(dataset.train)]
-    of_paths = [None, None] if along is None else np.split(along, at)
+        parts = _outputs(stepper, [*splits.values()], score)
+        along = _along(stepper, [*splits.values()]) if objective.is_penalized else [None, None]
+        beyond = _beyond(stepper, dataset)
+    weights = stepper.weights()
     measured = {
         name: measure(score, objective, part, split, weights, of_path)
-        for (name, split), part, of_path in zip(
-            splits.items(), np.split(logits, at), of_paths, strict=True
-        )
+        for (name, split), part, of_path in zip(splits.items(), parts, along, strict=True)
     }
     what = ("loss", score.name)
-    return {f"{name}_{w}": found[w] for w in what for name, found in measured.items()}
+    return {f"{name}_{w}": found[w] for w in what for name, found in measured.items()} | beyond
+
+
+def _outputs(stepper: Stepper, splits: list[Split], score: Score) -> list[np.ndarray]:
+    """Of every split."""
+    if score.of_rows:
+        return [series.outputs(stepper, split) for split in splits]
+    return _in_parts(stepper.outputs, splits)
+
+
+def _along(stepper: Stepper, splits: list[Split]) -> list[np.ndarray]:
+    """What regularizers along the path add to each row of every split."""
+    return _in_parts(stepper.penalties, splits)
+
+
+def _in_parts(of_rows: Callable[[np.ndarray], np.ndarray], splits: list[Split]) -> list[np.ndarray]:
+    found = in_chunks(of_rows, np.concatenate([split.x for split in splits]))
+    return np.split(found, np.cumsum([len(split) for split in splits])[:-1])
+
+
+def _beyond(stepper: Stepper, dataset: Dataset) -> dict[str, float | None]:
+    """The score of what comes after the times of the training, where there is such a part."""
+    if dataset.later is None:
+        return {}
+    found = series.extrapolated(stepper, dataset.measured, dataset.later)
+    return {EXTRAPOLATION: series.error_of_later(found, dataset.later.x, deviation_of(dataset))}
+
+
+def deviation_of(dataset: Dataset) -> np.ndarray | float:
+    """Of the channels, where they are standardized."""
+    scaling = dataset.preprocessing.scaling
+    return 1.0 if scaling is None else scaling.deviation
 
 
 def measure(
@@ -152,11 +191,16 @@ def measure(
     targets, found = examples.targets, dict.fromkeys(("loss", score.name))
     if targets is None and not score.needs_targets:
         targets = np.zeros((len(examples), 0))
-    if len(examples) == 0 or targets is None or not np.isfinite(logits).all():
+    targets = examples.x if score.of_rows else targets
+    if len(examples) == 0 or targets is None or not _is_finite(score, logits, targets):
         return found
     with np.errstate(all="ignore"):  # finite logits may have squares that are not
         values = objective(logits, targets, weights, along), score.of(logits, targets)
     return {n: v if math.isfinite(v) else None for n, v in zip(found, values, strict=True)}
+
+
+def _is_finite(score: Score, outputs: np.ndarray, truth: np.ndarray) -> bool:
+    return series.is_finite(outputs, truth) if score.of_rows else bool(np.isfinite(outputs).all())
 
 
 def in_chunks(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .results import Result
 from .run import Row
-from .scores import ACCURACY, MSE, Score
+from .scores import ACCURACY, EXTRAPOLATION, MSE, RMSE, Score
 
 Line = tuple[str, str]
 
@@ -43,13 +43,15 @@ def _numbers(rows: list[Row]) -> Iterator[Line]:
     last = rows[-1]
     yield "loss", f"{last['loss']:.6g}"
     yield "gradient norm", f"{last['gradient_norm']:.3g}"
-    for score in (ACCURACY, MSE):
+    for score in (ACCURACY, MSE, RMSE):
         for part in ("train", "validation"):
             if (value := last.get(f"{part}_{score.name}")) is not None:
                 yield f"{part} {score.name}", _shown(score, value)
         if (best := best_epoch(rows, score)) is not None:
             value = _shown(score, best[f"validation_{score.name}"])
             yield f"best validation {score.name}", f"{value} at epoch {best['epoch']}"
+    if (beyond := last.get(EXTRAPOLATION)) is not None:
+        yield "extrapolation rmse", f"{beyond:.6g}"
     if "nfe" in last:
         counts = f"{last['nfe']} forward, {last['nfe_backward']} backward"
         yield "evaluations of the field", counts

@@ -214,8 +214,9 @@ class _Session:
 
     def _counted(self, stepper: Stepper) -> Row:
         """Evaluations of the field for the first examples, as many as a batch has."""
-        rows = self.dataset.train.x[: self.settings.batch]
-        found = self.model.statistics(stepper.weights(), rows)
+        first = self.dataset.train.first(self.settings.batch)
+        times = first.targets if self.model.module.is_of_series else None
+        found = self.model.statistics(stepper.weights(), first.x, times)
         return {name: found[name] for name in ("nfe", "nfe_backward")}
 
     def _keep(self, row: Row, stepper: Stepper) -> None:

@@ -37,7 +37,8 @@ CHOICES = ("activation", "bias", "weights", "hypothesis", "loss", "dtype", "time
 """Keys that are choices too, as the kinds are."""
 
 
-NOT_DRAWN = ("dopri5", "tsit5", "adjoint", "closed-form", "log-det")
+SOLVERS = ("dopri5", "tsit5", "adjoint", "closed-form", "log-det")
+NOT_DRAWN = SOLVERS
 """What takes half a minute to check, as XLA compiles a solver for every function and shape: the
 specs of `tests/flows.py` stand for them. And what few fields have: those of `tests/densities.py`.
 """

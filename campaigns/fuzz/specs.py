@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 
 from wellposed.spec import data, generated, initializers, model, readouts, training
 from wellposed.spec.integrators import Integrator, Leapfrog, Verlet
+from wellposed.spec.observations import TimeSeries
 from wellposed.spec.parametrizations import Free, HamiltonianBlock, Parametrization
 from wellposed.spec.regularizers import Regularizer
 from wellposed.spec.vector_fields import Custom, Extent, VectorField
 
 from .along_path import along_path
 from .coverage import NOT_DRAWN
-from .densities import as_density, may_be_one
 from .expressions import SIZES, customs
+from .tasks import with_task
 from .values import Plain, member, node, of_kind, rarely, short
 
 CSV, NPZ = "data.csv", "data.npz"
@@ -79,10 +80,8 @@ def specs(draw: st.DrawFn) -> Plain:
         found = draw(_regularizers(net, field)) + draw(along_path(net))
         spec |= {"regularizers": found} if found else {}
     if draw(rarely()) and _learns(net, field):
-        spec["train"] = draw(node(training.Train))
-    if may_be_one(spec) and draw(st.sampled_from((True, True, False))):
-        return draw(as_density(spec))
-    return spec
+        spec["train"] = draw(node(training.Train, without=("window",)))
+    return draw(with_task(spec))
 
 
 def _with_as_many_targets(source: Plain | str | None, net: Plain) -> Plain | str | None:
@@ -208,7 +207,7 @@ def _custom(draw: st.DrawFn) -> Field:
 def _heads(draw: st.DrawFn) -> type[readouts.Readout] | None:
     """The class of the readout; rarely none."""
     kinds = list(readouts.Readout.members().values())
-    return draw(st.sampled_from([*kinds, *kinds, None]))
+    return draw(st.sampled_from([*kinds, *kinds, None, None]))
 
 
 @st.composite
@@ -240,11 +239,12 @@ def _sources(
     if draw(rarely()) is (head is None):
         return n, 2, None
     members, densities = data.Data.members(), generated.PlanarDensity.members().keys()
+    series = TimeSeries.members().keys()
     regression = head is not None and issubclass(head, readouts.LeastSquares)
     fit = {"csv", "npz", "points"} if regression else members.keys() - {"flip"} - densities
     fit |= {"flip"} if head is readouts.State else set()  # it has one target, whatever is asked for
     fit = fit if head else {"csv", *densities}  # of which no readout can predict anything
-    cls = members[draw(st.sampled_from([k for k in members if k in fit]))]
+    cls = members[draw(st.sampled_from([k for k in members if k in fit - series]))]
     if issubclass(cls, data.File):
         return 2, 2, draw(_file(cls, regression))
     if issubclass(cls, data.Points):
@@ -290,7 +290,7 @@ def _models(
     classes: int,
 ) -> Plain:
     """`features` are those of the data, if there are any."""
-    time = draw(node(model.Time))
+    time = {"horizon": 1.0, "steps": 1, **draw(node(model.Time))}
     net: Plain = {"state": field.state, "vector_field": field.plain, "time": time}
     if (features or 0) > field.n or draw(rarely()):
         fitting = {

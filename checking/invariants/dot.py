@@ -48,9 +48,10 @@ def ask(model: Model, case: Compiled, probes: Probes) -> Answers:
 
 def _terms(model: FrameworkModel, case: Compiled, probes: Probes) -> list[Array]:
     """The terms of ⟨J v, w⟩ − ⟨v, Jᵀ w⟩, an array for every variable."""
-    weights, x, random = probes.weights[RANDOM], probes.x, _generator(case)
-    w = random.normal(size=(len(x), case.module.signature.outputs))
-    pulled, pulled_x = model.vjp(weights, x, w)
+    weights, random = probes.weights[RANDOM], _generator(case)
+    x, *others = probes.forward_given(case)
+    w = random.normal(size=x.shape if others else (len(x), case.module.signature.outputs))
+    pulled, pulled_x = model.vjp(weights, [x, *others], w)
     leaves = {**pulled, "": pulled_x}
     v = {name: random.normal(size=g.shape) / _size(g) for name, g in leaves.items()}
     dx = v.pop("")
@@ -59,7 +60,7 @@ def _terms(model: FrameworkModel, case: Compiled, probes: Probes) -> list[Array]
     terms = [w * _pushed(model, case, probes, along, dx), *reverse]
     if (
         _residual(terms) > VISIBLE
-        and _residual([w * _quotient(model, probes, along, dx), *reverse]) < VISIBLE
+        and _residual([w * _quotient(model, case, probes, along, dx), *reverse]) < VISIBLE
     ):
         raise NotOffered("forward mode: an operation drops the tangent and says nothing")
     return terms
@@ -74,16 +75,18 @@ def _pushed(
         assert isinstance(plain, FrameworkModel)
         model = plain
     try:
-        return model.jvp(probes.weights[RANDOM], probes.x, along, dx)
+        return model.jvp(probes.weights[RANDOM], probes.forward_given(case), along, dx)
     except NoForwardMode as error:
         raise NotOffered(str(error)) from None
 
 
-def _quotient(model: FrameworkModel, probes: Probes, v: Weights, dx: Array) -> Array:
+def _quotient(
+    model: FrameworkModel, case: Compiled, probes: Probes, v: Weights, dx: Array
+) -> Array:
     """(F(θ + δ v) − F(θ − δ v)) / 2 δ."""
-    weights, x = probes.weights[RANDOM], probes.x
+    weights, (x, *others) = probes.weights[RANDOM], probes.forward_given(case)
     ahead, back = (
-        model.forward({n: a + d * v[n] for n, a in weights.items()}, x + d * dx)
+        model.array("forward", {n: a + d * v[n] for n, a in weights.items()}, x + d * dx, *others)
         for d in (STEP, -STEP)
     )
     return (ahead - back) / (2 * STEP)
@@ -118,7 +121,7 @@ def growth(case: Compiled, probes: Probes) -> float:
 
     def run(probes: Probes) -> dict[str, Array]:
         with np.errstate(all="ignore"):
-            return {RANDOM: reference.forward(probes.weights[RANDOM], probes.x)}
+            return {RANDOM: reference.forward(probes.weights[RANDOM], *probes.forward_given(case))}
 
     moved = [(size, run(probes.perturbed(size, _generator(case)))) for size in MOVES[key.dtype]]
     tolerance = standards(key, run(probes), moved)[RANDOM].tolerance

@@ -44,11 +44,11 @@ def recorded(case: Compiled, probes: Probes) -> Probes:
     run, weights = _Recorder(case), probes.weights[RANDOM]
     with np.errstate(all="ignore"):
         run.run("trajectory", [probes.x], weights)
-        run.run("forward", [probes.x], weights)
+        run.run("forward", probes.forward_given(case), weights)
         for t in probes.times.values():
             run.run("vector_field", [np.asarray(t), probes.y], weights)
         for targets in probes.targets.values():
-            run.run("loss", loss_arguments(case.module, probes.x, targets), weights)
+            run.run("loss", loss_arguments(case.module, probes.examples, targets), weights)
         if case.module.is_penalized:
             vectors = random_vectors(case.module, "path_penalty", len(probes.x), 0)
             run.run("path_penalty", [probes.x, *vectors], weights)

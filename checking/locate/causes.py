@@ -339,8 +339,7 @@ AWKWARD_RULES: dict[str, Callable[[Case], Cause]] = {
 }
 COMPUTED = (
     *(q.FIELD, INITIAL_STATE, ONE_STEP, q.TRAJECTORY, q.FINAL, q.LOGITS, q.REGULARIZER, q.LOSS),
-    q.PATH_PENALTY,
-    *(q.AWKWARD, q.LAYER),
+    *(q.PREDICTIONS, q.PATH_PENALTY, q.AWKWARD, q.LAYER),
 )
 """What the functions of a program compute."""
 RULES: dict[str, Callable[[Case], Cause]] = {
@@ -352,6 +351,7 @@ RULES: dict[str, Callable[[Case], Cause]] = {
     q.TRAJECTORY: _path,
     q.FINAL: _final,
     q.LOGITS: _logits,
+    q.PREDICTIONS: _rule_of("forward"),
     q.REGULARIZER: _regularizer,
     q.PATH_PENALTY: _rule_of("path_penalty"),
     q.LOSS: _rule_of("loss"),

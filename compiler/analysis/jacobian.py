@@ -110,7 +110,8 @@ def _values(
 ) -> dict[Expr, Array]:
     """Values of everything that right-hand sides name, at the start of step j."""
     t = np.asarray(j * problem.h)
-    values = {problem.t: t} | layer_at(problem, reference, weights, t)
+    own = np.broadcast_to(t, (1, state.shape[1])) if problem.has_starts else t
+    values = {problem.t: own} | layer_at(problem, reference, weights, t)
     at = 0
     for name, n in problem.sizes.items():
         values[problem.blocks[name].variable] = state[at : at + n]

@@ -96,7 +96,10 @@ def _nothing_to_learn(spec: Spec) -> Iterator[Diagnostic]:
 def _scales(spec: Spec, dataset: Dataset) -> Iterator[Diagnostic]:
     known, data = dataset.preprocessing, spec.data
     help = "standardize: true" if isinstance(data, File) else "divide them by their size"
-    parts = [("feature", known.features, dataset.train.x)] * (known.scaling is None)
+    is_of_series = dataset.kind == "observations"
+    what, x = ("channel" if is_of_series else "feature"), dataset.train.x
+    x = np.nan_to_num(x).reshape(-1, x.shape[-1])  # what is missing has no size
+    parts = [(what, known.features, x)] * (known.scaling is None)
     if dataset.kind == "values" and known.target_scaling is None:
         targets = np.asarray(dataset.train.targets, np.float64)
         parts.append(("target", known.targets or (), targets))

@@ -73,7 +73,7 @@ def look_at(
 def _spread(data: Split, count: int, random: np.random.Generator) -> Array:
     others = random.permutation(len(data))[:count]
     rows = list(dict.fromkeys([*data.ends, *map(int, others)]))[:count]
-    return np.asarray(data.x[rows], np.float64)
+    return np.asarray(data.starts[rows], np.float64)
 
 
 def _at_zero(problem: Problem) -> list[str]:

@@ -16,10 +16,11 @@ from ..ir.problem import LayerWeight, Problem
 from ..ir.text import definition
 from ..ir.types import ENDS, NODE, OBSERVATION, Size, Type, columns, rows
 from .body import Body
-from .field import made, rhs
+from .field import made, rhs, written_out
 from .layer import Entry, Layer, as_layer
 from .names import HORIZON, STEPS, own_name, parametrization_names, rhs_name
 from .stacked import blocks_of, stack
+from .starts import starts, zeros
 from .step import LOC
 
 SLOPES, STACKED = "slopes", "state"
@@ -39,7 +40,7 @@ def _is_alone(problem: Problem) -> bool:
     """Is the one right-hand side itself what the solver takes: (t, y, weights)?"""
     own = problem.depends_on(problem.first.name)
     is_whole = len(problem.blocks) == 1 and problem.first.variable in own
-    return is_whole and not _has_kinks(problem)
+    return is_whole and not _has_kinks(problem) and not problem.has_starts
 
 
 def _has_kinks(problem: Problem) -> bool:
@@ -58,6 +59,8 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
         return None
     t, whole, body = variable("t"), state(problem), Body()
     since = (variable("t_j"),) if _has_kinks(problem) and not problem.is_autonomous else ()
+    own = starts(problem)
+    time = body.named("time", own[0] + t) if own else t
     given = {e: variable(e.variable.name, e.variable.type) for e in layer.entries}
     values = {e.weight: value for e, value in given.items() if not e.is_raw}
     if _has_kinks(problem):
@@ -66,15 +69,18 @@ def slopes(problem: Problem, layer: Layer) -> Function | None:
     states = blocks_of(problem, whole)
     if len(states) > 1:
         states = {n: body.named(n, e) for n, e in states.items()}
+    # the trace of ∂f/∂y is made of what f is made of: an eager framework would compute it twice
+    side = written_out if problem.is_augmented else rhs
     found: dict[str, Expr] = {}
     for b in problem.blocks:
-        k = rhs(problem, b, t, states, [values[w] for w in problem.layer_of(b)], slopes=found)
+        weights = [values[w] for w in problem.layer_of(b)]
+        k = side(problem, b, time, states, weights, slopes=found)
         found[b] = body.named(f"d{b}", k) if problem.reads_slope(b) else k
     takes = (t,) if _takes_time(problem) else ()
     return Function(
         name=own_name(problem, SLOPES),
         role=Role.FIELD,
-        params=(*takes, whole, *since, *given.values(), *problem.given),
+        params=(*takes, whole, *since, *own, *given.values(), *problem.given),
         body=tuple(body.lets),
         results=(Result(f"d{whole.name}", stack([*found.values()])),),
         doc=(_slopes_doc(problem),),
@@ -105,6 +111,8 @@ def _slopes_doc(problem: Problem) -> str:
             if w.mode == "linear" and not w.is_raw
         ]
         text += f" at t_j + θ h, weights linear between both ends of the step{''.join(made_of)}"
+    if problem.is_augmented:
+        text += "; what they have in common is computed once"
     return f"{text}."
 
 
@@ -183,6 +191,7 @@ def solution(problem: Problem, lift: Function, weights: Function | None) -> Func
     at = variable("times", Type((), (OBSERVATION,)))
     (start,) = body.call(lift, x)
     given = body.call(weights) if weights is not None else ()
+    given = (*zeros(problem, start), *given)
     along = variable(f"{start.name}s", start.type.along(OBSERVATION))
     body.lets.append(Let((along,), solve(problem, start, at, given)))
     return Function(

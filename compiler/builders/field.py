@@ -39,12 +39,39 @@ def rhs(
 ) -> Expr:
     """A block's right-hand side at a time and states, with these weights of `layer_of(block)`, what
     else it is given by other names than the problem's own, and slopes of blocks before it."""
+    values = _values(problem, block, t, states, weights, given, slopes)
+    args = [values[parameter] for parameter in problem.depends_on(block)]
+    return call(rhs_name(problem, block), args, columns(problem.blocks[block].shape))
+
+
+def written_out(
+    problem: Problem,
+    block: str,
+    t: Expr,
+    states: dict[str, Expr],
+    weights: Sequence[Expr],
+    slopes: Mapping[str, Expr] | None = None,
+) -> Expr:
+    """The same without a call: what right-hand sides of one place have in common is one
+    expression, and computed once where they stand in one statement."""
+    values = _values(problem, block, t, states, weights, None, slopes)
+    return substitute(problem.rhs[block], values)
+
+
+def _values(
+    problem: Problem,
+    block: str,
+    t: Expr,
+    states: dict[str, Expr],
+    weights: Sequence[Expr],
+    given: Sequence[Expr] | None,
+    slopes: Mapping[str, Expr] | None,
+) -> dict[Expr, Expr]:
+    """What stands for the variables that a right-hand side names."""
     values = {problem.t: t} | {problem.blocks[name].variable: e for name, e in states.items()}
     values |= {w.variable: e for w, e in zip(problem.layer_of(block), weights, strict=True)}
     values |= zip(problem.given, problem.given if given is None else given, strict=True)
-    values |= {problem.slopes[n]: k for n, k in (slopes or {}).items() if n in problem.slopes}
-    args = [values[parameter] for parameter in problem.depends_on(block)]
-    return call(rhs_name(problem, block), args, columns(problem.blocks[block].shape))
+    return values | {problem.slopes[n]: k for n, k in (slopes or {}).items() if n in problem.slopes}
 
 
 def parametrizations(problem: Problem) -> Iterator[Function]:

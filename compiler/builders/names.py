@@ -26,6 +26,7 @@ DENSITY, PENALIZED = "density", "penalized"
 OTHERS = (
     *("step", "layer_weights", "weights_at", "initial_state", "final_state"),
     *("reverse_step", "reverse_layer_weights", "density_step", "density_state", "energy"),
+    *("path", "between", "states", "grid_of"),
     *("density_reverse_step", "density_state_of_base"),
     *("penalized_step", "penalized_state", "penalized_reverse_step", "penalized_state_of_base"),
 )

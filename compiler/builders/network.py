@@ -1,4 +1,4 @@
-"""The builder of classification and regression: features to logits, logits to a loss."""
+"""The builder of all tasks: features to logits, rows to densities, series to predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..ir.problem import LETTERS, LayerWeight, Penalty, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
 from ..ir.types import ENDS, PROBE, STEP, Size
 from ..ir.verify import InvalidModule
-from . import adaptive, density, field, objective, path, penalized
+from . import adaptive, density, field, objective, path, penalized, series
 from .augmented import fullest
 from .layer import Layer, layer_of
 from .names import PUBLIC
@@ -43,7 +43,11 @@ def build(problem: Problem, claims: Sequence[str]) -> Module:
         h=problem.h,
         horizon=time.horizon,
         signature=Signature(
-            problem.features.value, problem.sizes, problem.outputs, problem.is_classifier
+            problem.features.value,
+            problem.sizes,
+            problem.outputs,
+            problem.is_classifier,
+            is_of_series=problem.observed is not None,
         ),
         constants=tuple(_constants(problem)),
         weights=problem.weights,
@@ -83,9 +87,13 @@ def _functions(problem: Problem) -> Iterator[Function]:
         yield from of_density.values()
         known = {**known, **of_density}
     yield from penalized.functions(problem, known)
+    if problem.observed is not None:
+        yield from series.functions(problem, known["initial_state"], known.get("layer_weights"))
     yield from objective.functions(problem)
     if has_density:
         yield density.loss(problem)
+    if problem.observed is not None:
+        yield series.loss(problem)
 
 
 def _chance(problem: Problem) -> Chance | None:
@@ -154,6 +162,7 @@ def _numbers(problem: Problem) -> Iterator[Constant]:
     if problem.density is not None:
         roots += [(e, "", "") for e in (problem.density.trace, problem.density.energy) if e]
     roots += [(p.rate, "", "") for p in problem.path_penalties]
+    roots += [(problem.observed.value, "", "")] if problem.observed is not None else []
     roots += [(w.definition, w.name, f"_{w.name}") for w in problem.layer]
     penalties = (*problem.penalties, *problem.path_penalties)
     for p in sorted(penalties, key=lambda p: p.index):
@@ -320,6 +329,9 @@ def _objective(problem: Problem) -> list[tuple[str, str]]:
     texts = [*_regularizers(problem)]
     if problem.density is not None:
         row = ("Log-density", density.in_words(problem))
+        return [row, *_labelled("Regularizer", texts)]
+    if problem.observed is not None:
+        row = ("Observed", series.in_words(problem))
         return [row, *_labelled("Regularizer", texts)]
     if readout is None or problem.readout is None:
         return []

@@ -20,7 +20,8 @@ READOUT = ("model", "readout")
 
 def functions(problem: Problem) -> Iterator[Function]:
     """`forward`, and with a readout `loss` and what it adds up."""
-    yield _forward(problem)
+    if problem.observed is None:
+        yield _forward(problem)
     if problem.penalties:
         yield _regularizer(problem)
     if problem.readout is not None:

@@ -11,7 +11,7 @@ from ..ir.expr import Expr, build, constant, substitute, times, variable
 from ..ir.module import Function, Group, Let, Result, Role, Scan
 from ..ir.problem import Problem, RawWeight
 from ..ir.text import definition, mathematics
-from ..ir.types import STEP, Size, Type, rows
+from ..ir.types import STEP, Axis, Size, Type, rows
 from ..passes.segments import FINAL_STATE
 from . import adaptive
 from .body import STATE, Body
@@ -19,6 +19,7 @@ from .field import made, rhs
 from .layer import Layer, as_layer, at_stage
 from .names import STEPS, own_name, parametrization_names
 from .stacked import blocks_of, stack
+from .starts import zeros
 from .step import VELOCITY, carried, start
 
 TIME = ("model", "time")
@@ -230,10 +231,13 @@ def _states(
     """What a step carries, at T or at all nodes: the blocks, or the stacked state of a solver."""
     init = body.call(lift, x)
     given = body.call(weights) if weights is not None else ()
+    own = zeros(problem, init[0])
     if problem.is_one_solve:
-        whole = adaptive.solved(problem, body, init[0], given, path=path)
+        whole = adaptive.solved(problem, body, init[0], (*own, *given), path=path)
         return {init[0].name: whole}
-    return scanned(problem, body, init, given, path=path)
+    times_of_steps = times(problem.H, Size(problem.steps, STEPS), (STEP,))
+    time = own[0] + build("column", times_of_steps) if own else times_of_steps
+    return scanned(problem, body, init, given, time, path=path)
 
 
 def scanned(
@@ -241,25 +245,35 @@ def scanned(
     body: Body,
     init: tuple[Expr, ...],
     given: tuple[Expr, ...],
+    time: Expr | None = None,
     *,
     path: bool = False,
     reverse: bool = False,
+    over: Expr | None = None,
 ) -> dict[str, Expr]:
-    """The states after the last step, or at all nodes; in reverse from those at the last one."""
+    """The states after the last step, or at all nodes; in reverse from those at the last one.
+
+    `time` are the times of the steps, by default 0, h, …; with `over` there are as many as this has
+    entries."""
     length = Size(problem.steps, STEPS)
-    time = () if problem.is_autonomous else (times(problem.H, length, (STEP,)),)
+    if time is None:
+        time = times(problem.H, length, (STEP,))
+    axis = time.type.path[0]
     h = (problem.H,) if problem.is_adaptive else ()
     scan = Scan(
         step=own_name(problem, "reverse_step" if reverse else "step"),
         init=init,
-        xs=(*time, *(e for e in given if is_along(e))),
+        xs=(*(() if problem.is_autonomous else (time,)), *(e for e in given if is_along(e))),
         consts=(*(e for e in given if not is_along(e)), *h),
         length=length,
+        axis=axis,
         path=path,
         reverse=reverse,
+        over=over,
     )
     names = [e.name for e in init]
-    targets = tuple(_after(n, e.type, path) for n, e in zip(names, init, strict=True))
+    nodes = axis.longer() if path else None
+    targets = tuple(_after(n, e.type, nodes) for n, e in zip(names, init, strict=True))
     body.lets.append(Let(targets, scan))
     return dict(zip(names, targets, strict=True))
 
@@ -269,8 +283,8 @@ def is_along(e: Expr) -> bool:
     return e.type.path[:1] == (STEP,)
 
 
-def _after(name: str, type: Type, path: bool) -> Expr:
-    return variable(f"{name}s", type.along(STEP.longer())) if path else variable(name, type)
+def _after(name: str, type: Type, nodes: Axis | None) -> Expr:
+    return variable(name, type) if nodes is None else variable(f"{name}s", type.along(nodes))
 
 
 def vector_field(problem: Problem, weights: Function | None) -> Function:
@@ -280,6 +294,8 @@ def vector_field(problem: Problem, weights: Function | None) -> Function:
     given = at_any_time(body, weights, t)
     time = t if problem.is_autonomous else body.named("time", build("scalar", t, y))
     states = split(problem, body, build("flip", y))
+    if problem.has_starts:
+        time = build("per_example", time, next(iter(states.values())))
     slopes = [
         rhs(problem, b, time, states, [given[w.name] for w in problem.layer_of(b)])
         for b in problem.blocks
@@ -334,7 +350,8 @@ def functions(problem: Problem, layer: Layer) -> Iterator[Function]:
         yield in_time
     lift = initial_state(problem, weights)
     yield lift
-    yield final_state(problem, lift, weights)
+    if problem.observed is None:
+        yield final_state(problem, lift, weights)
     yield trajectory(problem, lift, weights)
     if problem.is_one_solve:
         yield adaptive.solution(problem, lift, weights)

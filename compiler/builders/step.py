@@ -84,7 +84,7 @@ class _Method:
 
     def __init__(self, problem: Problem, layer: Layer) -> None:
         self.problem, self.layer, self.H = problem, layer, problem.H
-        self.t = variable("t")
+        self.t = variable("t", problem.t.type)
         self.is_seen = {
             name: any(block.variable in problem.depends_on(b) for b in problem.blocks)
             for name, block in problem.blocks.items()

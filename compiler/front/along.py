@@ -35,6 +35,9 @@ def check_integrator(spec: Spec, refusals: Refusals) -> None:
     """An integral is stepped by the method that steps the state: one that goes through all blocks
     at once."""
     method = type(spec.model.integrator)
+    if spec.task.is_of_series:
+        _refuse_series(spec, refusals)
+        return
     if issubclass(method, RungeKutta | Adaptive) or spec.mended("model", "integrator"):
         return
     takes = [k for k, m in Integrator.members().items() if issubclass(m, RungeKutta | Adaptive)]
@@ -42,6 +45,15 @@ def check_integrator(spec: Spec, refusals: Refusals) -> None:
         if isinstance(regularizer, PathRegularizer):
             message = f"{regularizer.kind} goes with {either(takes)}, not {method.kind}"
             label = "its halves move in turn, an integral along the path has no half"
+            refusals.add("E202", message, "regularizers", i, label=label)
+
+
+def _refuse_series(spec: Spec, refusals: Refusals) -> None:
+    """Each series has a path of a length of its own, not one of [0, T]."""
+    for i, regularizer in enumerate(spec.regularizers):
+        if isinstance(regularizer, PathRegularizer):
+            message = f"{regularizer.kind} is no regularizer of task: {spec.task.kind}"
+            label = "paths of series end when their observations do, not at T"
             refusals.add("E202", message, "regularizers", i, label=label)
 
 

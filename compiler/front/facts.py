@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ... import data as datasets
+from ...data.sources import Place
 from ...spec.diagnostics import Diagnostic, Span, SpecError
 from ...spec.model import Spec
 from ..ir.compiled import Compiled
@@ -12,11 +13,12 @@ from ..ir.compiled import Compiled
 
 @dataclass(frozen=True)
 class Facts:
-    """The number d of features and that of values to predict, None where nothing says it; what was
-    wrong with the data."""
+    """The number d of features (channels of series) and that of values to predict, the last time
+    of training series, None where nothing says it; what was wrong with the data."""
 
     features: int | None = None
     targets: int | None = None
+    horizon: float | None = None
     problems: tuple[Diagnostic, ...] = ()
 
 
@@ -33,11 +35,24 @@ def facts_of(spec: Spec) -> Facts:
 
     try:
         features = datasets.features(spec.data, spec.folder, place)
-        return Facts(features, datasets.targets(spec.data, spec.folder, place))
+        targets = datasets.targets(spec.data, spec.folder, place)
+        return Facts(features, targets, _horizon(spec, place))
     except SpecError as error:
         return Facts(problems=tuple(error.diagnostics))
 
 
+def _horizon(spec: Spec, place: Place) -> float | None:
+    """The last training time, where a spec leaves that to its data."""
+    assert spec.data is not None
+    if not spec.task.is_of_series or "horizon" in spec.model.time.model_fields_set:
+        return None
+    found = datasets.span(spec.data, spec.seed, spec.folder, place)
+    return None if found is None else found[1]
+
+
 def facts_known(case: Compiled) -> Facts:
     """What compiling the same spec again needs to know of its data, which are not read again."""
-    return Facts(case.module.signature.features, case.module.signature.outputs)
+    signature = case.module.signature
+    if signature.is_of_series:
+        return Facts(signature.outputs, horizon=case.module.horizon)
+    return Facts(signature.features, signature.outputs)

@@ -11,8 +11,8 @@ from ...spec.readouts import Classifier
 from ...spec.vector_fields import Custom, Equations
 from ..ir.expr import variable
 from ..ir.problem import Block, Loc, Problem, RawWeight
-from ..ir.types import Size, columns
-from . import along, density, objective, ranges, weights
+from ..ir.types import SCALAR, Size, columns
+from . import along, density, objective, ranges, series, weights
 from . import equations as eqs
 from .blocks import blocks_of
 from .declare import FIELD, declare
@@ -23,6 +23,7 @@ from .refusals import Refusals, either
 
 def lower(spec: Spec, facts: Facts) -> Problem:
     """The problem of a spec. Raises SpecError with every combination or dimension that fails."""
+    spec = series.with_horizon(spec, facts)
     refusals = Refusals(spec)
     _check_combination(spec, refusals)
     blocks = blocks_of(spec, refusals)
@@ -50,9 +51,11 @@ def _lower_described(
     described: Equations,
     refusals: Refusals,
 ) -> Problem:
-    t = variable("t")
+    t = variable("t", columns() if spec.task.is_of_series else SCALAR)
     y = next(iter(blocks.values()))
-    features = _features(spec, facts, blocks, refusals)
+    refusals.extend(facts.problems)
+    observed = series.observed(spec, blocks, facts, refusals)
+    features = _features(spec, facts, blocks, refusals) if observed is None else observed.channels
     declared = declare(described.weights, blocks, refusals)
     networks = networks_of(described, blocks, refusals)
     complete = len(declared) == len(described.weights) and not _weights_are_mended(spec)
@@ -67,6 +70,7 @@ def _lower_described(
         check_called(networks, refusals)
     declared = [*declared, *(d for network in networks.values() for d in network.weights)]
     layer = weights.layer_weights(declared, spec, refusals)
+    series.check_weights(spec, layer, refusals)
     x = variable("x", columns((features.value,)))
     lifted, lift_weights = objective.lift(spec, blocks, x, features, refusals)
     readout = objective.readout(spec, y, facts, refusals)
@@ -104,6 +108,7 @@ def _lower_described(
         density=log_density,
         path_penalties=along_path,
         slopes=slopes if along_path else {},
+        observed=observed,
     )
 
 
@@ -126,7 +131,6 @@ def _features(spec: Spec, facts: Facts, blocks: dict[str, Block], refusals: Refu
     """The number d of features: what the data has; without data, what the lift fills."""
     if spec.data is not None and not spec.mended("data"):
         _check_classes(spec, refusals)
-    refusals.extend(facts.problems)
     sizes = [block.size.value for block in blocks.values()]
     is_whole = isinstance(spec.model.lift, BlockLift) or isinstance(spec.task, Density)
     filled = sum(sizes) if is_whole else sizes[0]
@@ -150,6 +154,7 @@ def _check_combination(spec: Spec, refusals: Refusals) -> None:
     density.check_combination(spec, refusals)
     along.check_integrator(spec, refusals)
     along.check_draws(spec, refusals)
+    series.check_combination(spec, refusals)
     _check_task(spec, refusals)
 
 
@@ -180,7 +185,7 @@ def _check_custom(field: Custom, refusals: Refusals) -> None:
 
 def _check_task(spec: Spec, refusals: Refusals) -> None:
     readout, data = spec.model.readout, spec.data
-    if isinstance(spec.task, Density):
+    if isinstance(spec.task, Density) or spec.task.is_of_series:
         return
     if readout is not None and readout.task != spec.task.kind:
         message = f"task {spec.task.kind} does not go with the readout {readout.kind}"
@@ -209,6 +214,7 @@ def _check_something_is_trained(
     all_weights: list[RawWeight], spec: Spec, refusals: Refusals
 ) -> None:
     has_loss = spec.model.readout is not None or isinstance(spec.task, Density)
+    has_loss = has_loss or spec.task.is_of_series
     learns = spec.train is not None and (all_weights or has_loss)
     if learns and not any(w.trainable for w in all_weights):
         message = "the network has no weight that is trained"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 
 from ...spec.diagnostics import did_you_mean
 from ...spec.model import BlockLift, Density, LinearLift, Spec
@@ -37,8 +39,11 @@ def lift(
 def _in_order(
     spec: Spec, blocks: Mapping[str, Block], x: Expr, features: Size, refusals: Refusals
 ) -> dict[str, Expr]:
-    total = sum(block.size.value for block in blocks.values())
-    if total != features.value:
+    whole = reduce(add, (block.size for block in blocks.values()))
+    total = whole.value
+    if spec.task.is_of_series and features.value < total:
+        x = build("pad", x, attributes=(Size(0), whole))
+    elif total != features.value:
         message = f"the data has {features.value} features, the blocks have {total} components"
         key, help = "lift", "lift: blocks fills every block"
         if isinstance(spec.task, Density):
@@ -130,6 +135,7 @@ def penalties(
     """The regularizers, each one scalar of the raw weights; the name of a network stands for all of
     its weights."""
     learns = spec.model.readout is not None or isinstance(spec.task, Density)
+    learns = learns or spec.task.is_of_series
     if spec.regularizers and not learns and not spec.mended(*READOUT):
         refusals.add("E211", "regularizers need a readout", "regularizers", key=True)
     given = (weights, networks, refusals)

@@ -38,7 +38,9 @@ class Compiled:
     @cached_property
     def dataset(self) -> Dataset | None:
         """The data, read when first asked for; None without. SpecError for what is wrong there."""
-        return self.kept or dataset_of(self.spec, self.module.signature.features)
+        signature = self.module.signature
+        columns = signature.outputs if signature.is_of_series else signature.features
+        return self.kept or dataset_of(self.spec, columns)
 
     @cached_property
     def preprocessing(self) -> Preprocessing | None:

@@ -49,6 +49,9 @@ class Scan:
     The step takes carry, entries, constants; it gives the carry again, then what is collected
     (stacked in the order of the entries), then what is added up. The results of the scan are the
     last carry, or with `path` the carry at every node from the first on; the collected; the sums.
+
+    There are as many steps as entries of `over`, where that is given: a stack that comes in with
+    the data. `length` is then how many there are on [0, T].
     """
 
     step: str
@@ -60,10 +63,12 @@ class Scan:
     reverse: bool = False
     path: bool = False
     sums: int = 0
+    over: Expr | None = None
 
     @property
     def operands(self) -> tuple[Expr, ...]:
-        return (*self.init, *self.xs, *self.consts)
+        over = () if self.over is None else (self.over,)
+        return (*self.init, *self.xs, *self.consts, *over)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,6 +252,8 @@ class Signature:
     blocks: Mapping[str, int]
     outputs: int
     is_classifier: bool
+    is_of_series: bool = False
+    """Are the examples series of observations, of which outputs are the channels?"""
 
     @property
     def size(self) -> int:
@@ -336,6 +343,16 @@ class Module:
         return "divergence" in self.functions
 
     @property
+    def has_targets(self) -> bool:
+        """Does a loss compare with targets beside the rows?"""
+        return not (self.is_density or self.is_of_series)
+
+    @property
+    def is_of_series(self) -> bool:
+        """Are the examples series of observations?"""
+        return self.signature.is_of_series
+
+    @property
     def undone(self) -> str:
         """Of a discrete flow the step that is undone to go the other way; nothing of others."""
         if not self.is_density or {"log_density", "sample"} <= self.functions.keys():
@@ -346,7 +363,7 @@ class Module:
     def way(self) -> str:
         """The function with the steps, or the solve, that a loss goes through."""
         known = ("penalized_state_of_base", "penalized_state")
-        known += ("density_state_of_base", "density_state", "final_state")
+        known += ("density_state_of_base", "density_state", "path", "final_state")
         return next(name for name in known if name in self.functions)
 
     @property

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .elementary import FUNCTIONS
+from .observations import merged, scattered, taken
 from .types import BATCH, ENDS, NODE, SCALAR, STEP, Axis, Layout, ShapeError, Type, joined
 
 Attributes = tuple[Any, ...]
@@ -334,6 +335,20 @@ OPERATIONS: dict[str, Operation] = {
     "uncolumn": _moving(_uncolumn, cheap=True),
     "flip": _moving(_flip, cheap=True),
     "class_probabilities": _moving(_same),
+    # which of increasing times is nearest to another, and the last one before it (but for the end)
+    "nearest": _moving(lambda _, grid, times: times),
+    "before": _moving(lambda _, grid, times: times),
+    # entries of a stack, for every example others, and its adjoint
+    "taken": _moving(taken),
+    "scattered": Operation(scattered),
+    # observations as examples, and back
+    "merged": _moving(merged, cheap=True),
+    "parted": _moving(lambda _, x, like: x.with_axes(like.axes), cheap=True),
+    # of numbers that may be missing (NaN): 1 where there is one, else 0; itself, else 0
+    "known": _moving(_same, elementwise=True),
+    "filled": _moving(_same, elementwise=True),
+    # Σ of all entries
+    "total": Operation(_scalar),
     # what reverse differentiation needs: g yᵀ summed over the batch
     "outer": Operation(_outer),
     # what checkpoints need: steps cut into segments, those left over, and both put together again

@@ -20,12 +20,12 @@ from ...spec.parametrizations import Parametrization
 from ...spec.regularizers import Regularizer
 from .expr import Expr, constant, variables, weight
 from .integrals import Density, Integral, PathPenalty
+from .observed import Observed
 from .operators import as_operator
 from .types import Axis, Shape, Size, stored
 
 Loc = tuple[str | int, ...]
 """A place in the spec: the keys that lead there."""
-
 
 LETTERS = {"y": "n", "z": "m"}
 """The letters of the blocks' dimensions, where they have one."""
@@ -37,8 +37,7 @@ class Role(StrEnum):
     DATA = "data"
     MOMENTUM = "momentum"
     QUADRATURE = "quadrature"
-    """An integral along the path, which no right-hand side depends on: a number of every example,
-    such as the log-density."""
+    """An integral along the path that no right-hand side depends on, such as the log-density."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +212,8 @@ class Problem:
     """What the blocks of role QUADRATURE are, in a problem that is augmented by them."""
     carries: str = ""
     """What its steps are called by then: `density`, `penalized`."""
+    observed: Observed | None = None
+    """Of tasks of series; each example then has times of its own, and t is one for each."""
     given: tuple[Expr, ...] = ()
     """What right-hand sides take besides t, the states, weights and slopes: random vectors."""
 
@@ -351,7 +352,9 @@ class Problem:
 
     @property
     def outputs(self) -> int:
-        """Number of logits; without a readout the length of y."""
+        """Number of logits or channels; without a readout the length of y."""
+        if self.observed is not None:
+            return self.observed.channels.value
         return self.readout.outputs if self.readout else self.first.size.value
 
     @property
@@ -363,6 +366,11 @@ class Problem:
     def is_autonomous(self) -> bool:
         """Does no right-hand side depend on t?"""
         return self.t not in variables(*self.rhs.values())
+
+    @property
+    def has_starts(self) -> bool:
+        """Does the field depend on a time that each example counts from a start of its own?"""
+        return self.t.type.batched and not self.is_autonomous
 
     def weight(self, name: str) -> RawWeight:
         return next(w for w in self.weights if w.name == name)

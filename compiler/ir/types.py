@@ -37,7 +37,9 @@ BATCH = Axis("s")
 STEP = Axis("N")
 NODE = STEP.longer()
 OBSERVATION = Axis("L")
-"""The times that somebody asks for."""
+"""The times that somebody asks for, or that observations come with."""
+GRID = Axis("G")
+"""The times since the first observation at which states are computed."""
 PROBE = Axis("probes")
 """The vectors that a derivative is multiplied by."""
 ENDS = Axis("ends")

@@ -216,7 +216,8 @@ class _Pullback:
     def _scan(self, statement: Let, scan: Scan) -> None:
         """A scan on the way forward: with the path of its states, if that is what is kept."""
         init, xs, consts = (tuple(map(self._leaf, e)) for e in (scan.init, scan.xs, scan.consts))
-        scan = replace(scan, init=init, xs=xs, consts=consts)
+        over = None if scan.over is None else self._leaf(scan.over)
+        scan = replace(scan, init=init, xs=xs, consts=consts, over=over)
         back, targets, n = Let(statement.targets, scan), statement.targets, len(init)
         self._record(back)
         if scan.path or self.adjoint.keep is Keep.NOTHING:

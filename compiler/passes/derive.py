@@ -264,6 +264,12 @@ RULES: dict[str, Rule] = {
     "column": lambda node, g: (build("uncolumn", g),),
     "uncolumn": lambda node, g: (build("column", g),),
     "flip": lambda node, g: (build("flip", g),),
+    "taken": lambda node, g: (build("scattered", g, node.args[1], node.args[0]), None),
+    "scattered": lambda node, g: (build("taken", g, node.args[1]), None, None),
+    "merged": lambda node, g: (build("parted", g, node.args[0]),),
+    "parted": lambda node, g: (build("merged", g), None),
+    "filled": lambda node, g: (g * build("known", node.args[0]),),
+    "total": _reduce,
     "class_probabilities": lambda node, g: (g,),  # of probabilities; nobody asks it of classes
     "segments": _segments,
     "rest": _rest,

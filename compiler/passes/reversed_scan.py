@@ -74,6 +74,7 @@ class ReversedScan:
             length=scan.length,
             reverse=not scan.reverse,
             sums=len(self.consts),
+            over=scan.over,
         )
         return Let(self._bound(found), found)
 

@@ -33,7 +33,8 @@ def value_with(value: Value, rule: Rule) -> Value:
             return Call(value.function, tuple(map(rule, value.args)))
         case Scan():
             init, xs, consts = (tuple(map(rule, e)) for e in (value.init, value.xs, value.consts))
-            return replace(value, init=init, xs=xs, consts=consts)
+            over = None if value.over is None else rule(value.over)
+            return replace(value, init=init, xs=xs, consts=consts, over=over)
         case Solve():
             init, consts = (tuple(map(rule, e)) for e in (value.init, value.consts))
             return replace(value, init=init, times=rule(value.times), consts=consts)

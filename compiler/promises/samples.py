@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ir.expr import Expr, variables, walk
-from ..ir.types import Shape, Type, array_shape
+from ..ir.types import OBSERVATION, Shape, Type, array_shape
 from ..semantics.evaluate import GIVEN
 from ..semantics.meaning import MEANING
 
@@ -18,8 +18,9 @@ Values = dict[Expr, Array]
 Called = Callable[[Expr, list[Array]], Array]
 """(a call, the values of its arguments) → the value of its result."""
 
-SIZES = {"s": 3, "N": 3, "L": 3}
-"""Examples of a batch, steps and observations of a path, whatever their number in the spec."""
+SIZES = {"s": 3, "N": 3, "L": 3, "G": 4}
+"""Examples of a batch, steps, observations and times of a path, whatever their number in the spec;
+a place along it is a number of at most 2, or one more."""
 
 
 def draws(*roots: Expr, times: int = 1) -> Iterator[list[Values]]:
@@ -35,9 +36,12 @@ def draws(*roots: Expr, times: int = 1) -> Iterator[list[Values]]:
 
 
 def _of_cuts(roots: Iterable[Expr]) -> dict[str, int]:
-    """The lengths of axes that are cut into segments, with one entry left over."""
+    """The lengths of axes that are cut into segments, with one entry left over; one observation for
+    each example where these are taken for examples."""
     found: dict[str, int] = {}
     for node in walk(*roots):
+        if node.op in ("merged", "parted"):
+            found |= {OBSERVATION.name: 1}
         if node.op in ("segments", "rest", "unsegmented"):
             cut: tuple[Any, ...] = node.attributes
             whole, outer, inner, left, count, each = cut

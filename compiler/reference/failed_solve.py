@@ -9,6 +9,7 @@ from ...spec.adaptive import Adaptive
 from ..ir.compiled import Compiled
 from ..semantics.meaning import Array
 from ..semantics.solved import SolveFailed, as_written
+from .chance import forward_arguments
 from .reference import Reference
 
 STIFF = (
@@ -37,14 +38,20 @@ class FailedSolve:
         return f"{self.why} {where}, after {self.steps:,} steps; what helps: {self.cure}"
 
 
-def failed_solve(compiled: Compiled, weights: Mapping[str, Array], x: Array) -> FailedSolve:
-    """The first row whose solve fails, by a method of the same order and tolerances in float64."""
-    integrator, reference = compiled.problem.integrator, Reference(compiled.module)
+def failed_solve(
+    compiled: Compiled, weights: Mapping[str, Array], x: Array, times: Array | None = None
+) -> FailedSolve:
+    """The first row whose solve fails, by a method of the same order and tolerances in float64; of
+    series x are values, with their times."""
+    integrator, module = compiled.problem.integrator, compiled.module
+    reference = Reference(module)
     assert isinstance(integrator, Adaptive)
     for row in range(len(x)):
+        part = slice(row, row + 1)
+        given = forward_arguments(module, x[part], None if times is None else times[part])
         try:
             with as_written():
-                reference.forward(weights, x[row : row + 1])
+                reference.forward(weights, *given)
         except SolveFailed as error:
             cure = LONG if error.is_long else STIFF
             return FailedSolve(error.why, cure, error.t, error.h, error.steps, error.until, row)

@@ -80,9 +80,11 @@ def first_bad(
 
 
 def bad_in(stage: Stage) -> BadNumber | None:
-    """The first result of a stage that is not finite."""
+    """The first result of a stage that is not finite. What a function passes on was seen where it
+    was made, and of observations some may be missing."""
     for at, i in enumerate(stage.evaluator.results):
-        if not np.isfinite(stage.values[i]).all():
+        is_passed_on = stage.place.role is not None and stage.node(i).op == "variable"
+        if not is_passed_on and not np.isfinite(stage.values[i]).all():
             return _described(stage, at, *_origin(stage, i))
     return None
 

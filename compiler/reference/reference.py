@@ -31,9 +31,10 @@ class Reference:
         drawn = initial_weights(self.module.weights, self.module.seed if seed is None else seed)
         return {name: w.astype(self.module.dtype) for name, w in drawn.items()}
 
-    def forward(self, weights: Weights, x: Array) -> Array:
-        """Logits (s, k); without a readout y(T) (s, n)."""
-        return self._run("forward", weights, x)
+    def forward(self, weights: Weights, x: Array, *given: Array) -> Array:
+        """Logits (s, k); without a readout y(T) (s, n). Of series x are values (L, s, c), followed
+        by times and grid, and the predictions are like the values."""
+        return self._run("forward", weights, x, *given)
 
     def trajectory(self, weights: Weights, x: Array) -> Array:
         """The stacked state (y, z) at t_0 … t_N: (N+1, s, n)."""

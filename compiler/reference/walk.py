@@ -31,12 +31,13 @@ def states_before(
     h = (np.asarray(problem.h),) * problem.is_adaptive
     carry = reference.run("initial_state", _of_steps(compiled, weights, 0, 1), x)
     found = {0: carry}
+    like = (1, len(x)) if problem.has_starts else ()  # a time of its own for every example
     for start in range(0, max(wanted), size):
         stop = min(start + size, max(wanted))
         stacks, shared = _layers(reference, _of_steps(compiled, weights, start, stop))
         for j in range(start, stop):
-            time = () if problem.is_autonomous else (np.asarray(problem.h * j),)
             layer = (stack[j - start] for stack in stacks)
+            time = () if problem.is_autonomous else (np.full(like, problem.h * j),)
             carry = reference.run("step", {}, *carry, *time, *layer, *shared, *h)
             if j + 1 in wanted:
                 found[j + 1] = carry

@@ -165,9 +165,9 @@ class Interpreter:
         self, scan: Scan, operands: list[Array], weights: Mapping[Expr, Array]
     ) -> list[Array]:
         n, m = len(scan.init), len(scan.init) + len(scan.xs)
-        carry, xs, consts = operands[:n], operands[n:m], operands[m:]
+        carry, xs, consts = operands[:n], operands[n:m], operands[m:][: len(scan.consts)]
         path, outs, sums = [carry], [], None
-        order = range(scan.length.value)
+        order = range(scan.length.value if scan.over is None else len(operands[-1]))
         for j in reversed(order) if scan.reverse else order:
             self._steps.append(j)
             found = self._function(scan.step, [*carry, *(x[j] for x in xs), *consts], weights)

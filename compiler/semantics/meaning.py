@@ -189,6 +189,34 @@ def _class_probabilities(node: Expr, targets: Array) -> Array:
     return targets
 
 
+def _nearest(node: Expr, grid: Array, times: Array) -> Array:
+    return np.searchsorted((grid[1:] + grid[:-1]) / 2, times)
+
+
+def _before(node: Expr, grid: Array, times: Array) -> Array:
+    return np.searchsorted(grid[1:-1], times, side="right")
+
+
+def _taken(node: Expr, path: Array, places: Array) -> Array:
+    return np.take_along_axis(path, _indices(places), axis=0)
+
+
+def _indices(places: Array) -> NDArray[np.int64]:
+    """Places as integers; those like j + 1 may have become real numbers."""
+    return np.rint(np.real(places)).astype(np.int64)
+
+
+def _scattered(node: Expr, g: Array, places: Array, like: Array) -> Array:
+    found = np.zeros((len(like), *g.shape[1:]), np.result_type(g, like))
+    components, examples = np.arange(g.shape[1])[:, None], np.arange(g.shape[2])
+    np.add.at(found, (_indices(places), components, examples), g)
+    return found
+
+
+def _parted(node: Expr, x: Array, like: Array) -> Array:
+    return x.reshape(*like.shape[:2], *x.shape[1:])
+
+
 def _segments(node: Expr, x: Array) -> Array:
     count, each = map(_size, node.attributes[-2:])
     return x[: count * each].reshape(count, each, *x.shape[1:])
@@ -288,6 +316,15 @@ MEANING: dict[str, Meaning] = {
     "uncolumn": _uncolumn,
     "flip": _flip,
     "class_probabilities": _class_probabilities,
+    "nearest": _nearest,
+    "before": _before,
+    "taken": _taken,
+    "scattered": _scattered,
+    "merged": lambda node, x: x.reshape(-1, *x.shape[2:]),
+    "parted": _parted,
+    "known": lambda node, x: np.where(np.isnan(x), 0.0, 1.0),
+    "filled": lambda node, x: np.where(np.isnan(x), 0.0, x),
+    "total": lambda node, x: np.asarray(x.sum()),
     "outer": _outer,
     "segments": _segments,
     "rest": _rest,

@@ -15,6 +15,7 @@ import pytest
 from densities import DENSITIES, density
 from flows import FLOWS, flow
 from safetensors.numpy import save_file
+from series import SERIES, series
 from specs import MODES, Case, Plain, batch, regularizers
 
 import wellposed
@@ -141,6 +142,7 @@ SPECS: dict[str, Plain] = {
 }
 SPECS |= {name: flow(name).to_plain() for name in FLOWS if name != "flow-tsit5"}
 SPECS |= {name: density(name).to_plain() for name in DENSITIES}
+SPECS |= {name: series(name).to_plain() for name in SERIES}
 FILES = [(name, backend) for name in SPECS for backend in EMITTERS]
 
 

@@ -19,7 +19,7 @@ import wellposed
 spec = wellposed.load("ellipses-antisymmetric", {"model.time.steps": 2, "dtype": "float64"})
 model = wellposed.compile(spec, "torch")
 weights = model.init()
-model.jvp(weights, np.ones((1, 2)), weights, np.ones((1, 2)))
+model.jvp(weights, [np.ones((1, 2))], weights, np.ones((1, 2)))
 print("torch._dynamo" in sys.modules)
 """
 
@@ -59,7 +59,7 @@ def test_constants_beside_states_leave_the_derivative_as_it_is():
     weights = torch.init()
     along = {w.name: random.normal(size=w.shape) * w.trainable for w in torch.module.weights}
     x, dx = random.normal(size=(2, 5, 2))
-    found, expected = (m.jvp(weights, x, along, dx) for m in (torch, jax))
+    found, expected = (m.jvp(weights, [x], along, dx) for m in (torch, jax))
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from densities import DENSITIES, density
 from flows import FLOWS, flow
+from series import SERIES, series
 from shapes import SHAPES, UNDONE
 
 import wellposed
@@ -26,12 +27,14 @@ SPECS = SHAPES | UNDONE
 FILES = [(name, backend) for name in (*EXAMPLES, *SPECS) for backend in BACKENDS]
 FILES += [(n, b) for n in FLOWS for b in BACKENDS if (n, b) != ("flow-tsit5", "torch")]
 
-FILES += [(name, backend) for name in DENSITIES for backend in BACKENDS]
+FILES += [(name, backend) for name in (*DENSITIES, *SERIES) for backend in BACKENDS]
 
 
 def spec(name: str) -> Spec:
     if name in DENSITIES:
         return density(name)
+    if name in SERIES:
+        return series(name)
     if name in FLOWS:
         return flow(name)
     if name in SPECS:

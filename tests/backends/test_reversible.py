@@ -274,7 +274,7 @@ def test_forward_mode_is_refused_and_not_wrong(backend: str) -> None:
     model = wellposed.compile(spec("staggered"), backend)
     assert isinstance(model, FrameworkModel)
     with pytest.raises(NoForwardMode):
-        model.jvp(w, x, w, x)
+        model.jvp(w, [x], w, x)
 
 
 def test_torch_func_is_refused_in_words() -> None:

@@ -46,8 +46,8 @@ def test_every_operation_and_leaf_has_a_meaning() -> None:
 
 def test_rules_are_for_operations() -> None:
     """What has none is no part of a program that is differentiated, or a result of that."""
-    without = {"outer", "put", "zeros_like", "rounded"}
-    integers = {"step_of", "scalar", "interval"}
+    without = {"outer", "put", "zeros_like", "rounded", "known"}
+    integers = {"step_of", "scalar", "interval", "nearest", "before"}
     assert set(OPERATIONS) - set(RULES) == without | integers | {"dense", "entries"}
     assert set(RULES) <= set(OPERATIONS)
     assert set(linearize._RULES) <= set(OPERATIONS)

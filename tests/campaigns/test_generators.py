@@ -37,7 +37,7 @@ def drawn(strategy: st.SearchStrategy[Any], rounds: int = 1) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def generated() -> list[dict[str, Any]]:
-    return drawn(specs(), rounds=28)
+    return drawn(specs(), rounds=32)
 
 
 def test_every_registered_kind_is_generated(generated: list[dict[str, Any]]) -> None:

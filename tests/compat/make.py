@@ -72,19 +72,24 @@ def values(spec: Any, probes: Probes) -> dict[str, np.ndarray]:
     weights = {n: np.array(w, spec.dtype) for n, w in probes.weights[RANDOM].items()}
     x, y = probes.x[:ROWS], probes.y[:ROWS]
     t = spec.model.time.horizon / 3
+    targets = {kind: part[:ROWS] for kind, part in probes.targets.items() if kind != PROBABILITIES}
+    observed = None if probes.values is None else (probes.values[:ROWS], *targets.values())
+    given = x if observed is None else observed[0]  # what a loss takes besides targets
+    forward: Any = model.forward
     found = {
         "in/x": x,
         "in/y": y,
         "in/t": np.asarray(t),
-        "out/forward": model.forward(weights, x),
+        "out/forward": forward(weights, *(observed or (x,))),
         "out/trajectory": model.trajectory(weights, x),
         "out/vector_field": model.vector_field(weights, t, y),
     }
-    targets = {kind: part[:ROWS] for kind, part in probes.targets.items() if kind != PROBABILITIES}
+    if observed:
+        found["in/values"] = given
     for part in targets.values():
         found["in/targets"] = part
-        found["out/loss"] = np.asarray(model.loss(weights, x, part))
-        gradient = model.gradient(weights, x, part)
+        found["out/loss"] = np.asarray(model.loss(weights, given, part))
+        gradient = model.gradient(weights, given, part)
         found |= {f"out/gradient/{name}": leaf for name, leaf in gradient.items()}
     return {name: np.array(array, order="C") for name, array in found.items()}
 

@@ -16,6 +16,7 @@ from wellposed.backends.model import ArgumentError
 from wellposed.compiler.analysis.halved import step_matters
 from wellposed.compiler.front.facts import Facts
 from wellposed.compiler.front.lower import lower
+from wellposed.compiler.ir.expr import walk
 from wellposed.compiler.pipeline import compiled
 from wellposed.compiler.reference.evidence import energies, log_evidence
 from wellposed.data.rng import rng
@@ -74,6 +75,14 @@ def test_closed_forms_and_products_are_one_trace(hidden: list[int]) -> None:
         model, weights = reference("density", model=changes)
         found.append(model.divergence(weights, 0.2, rows(3)))
     np.testing.assert_allclose(*found, rtol=1e-12)
+
+
+@pytest.mark.parametrize("how", ["closed-form", "exact", "hutchinson"])
+def test_a_solver_is_given_one_run_through_the_hidden_layers(how: str) -> None:
+    field = {"kind": "mlp", "hidden": [4, 5], "activation": "tanh", "time_input": True}
+    module = compiled(density("density-solve", model={"vector_field": field, "divergence": how}))
+    made = [node.op for node in walk(*module.module.functions["density_slopes"].expressions)]
+    assert made.count("tanh") == 2 and "call" not in made
 
 
 def test_a_deep_field_has_no_closed_form() -> None:

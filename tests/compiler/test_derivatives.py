@@ -82,13 +82,14 @@ def is_seen(op: str) -> bool:
 
 SAME: dict[str, set[str]] = {
     # what an operand lacks is summed and what it has more is spread, whatever the rule says of it
-    "broadcast": {"sum", "inner_sum", "class_probabilities", "reduce"},
-    "sum": {"broadcast", "inner_sum", "class_probabilities", "reduce"},
-    "reduce": {"class_probabilities"},
+    "broadcast": {"sum", "inner_sum", "class_probabilities", "reduce", "total", "filled"},
+    "sum": {"broadcast", "inner_sum", "class_probabilities", "reduce", "total", "filled"},
+    "total": {"broadcast", "class_probabilities", "filled", "column", "uncolumn"},
+    "reduce": {"class_probabilities", "filled"},
     "row_sums": {"sum", "inner_sum", "class_probabilities", "concat"},
     "inner_sum": {"sum"},
     # one part alone, and one entry that is left
-    "class_probabilities": {"concat", "reduce"},
+    "class_probabilities": {"concat", "reduce", "total", "filled"},
     "rest": {"last"},
 }
 """Rules of others that give the same on the nodes of an operation."""

@@ -27,7 +27,9 @@ from wellposed.compiler.ir.expr import (
 from wellposed.compiler.ir.operations import ELEMENTWISE_FUNCTIONS, LEAVES, OPERATIONS
 from wellposed.compiler.ir.types import (
     BATCH,
+    GRID,
     NODE,
+    OBSERVATION,
     STEP,
     Axis,
     Layout,
@@ -56,7 +58,12 @@ p = variable("p", Type((2,), (NODE, BATCH), Layout.COLUMNS))
 p6 = variable("p6", columns((6,), batch=False))
 classes = variable("classes", rows((3,)))
 logs = variable("logs", columns((2,)))
+v = variable("v", Type((2,), (OBSERVATION, BATCH), Layout.ROWS))
+since = variable("since", Type((), (OBSERVATION, BATCH), Layout.COLUMNS))
+grid = variable("grid", Type((), (GRID,)))
+along = variable("along", Type((2,), (GRID, BATCH), Layout.COLUMNS))
 P = np.arange(18.0).reshape(3, 2, 3)
+G = np.arange(24.0).reshape(4, 2, 3)
 VALUES = {
     y: np.array([[1.0, 2, 3], [4, 5, 6]]),
     b: np.array([[7.0], [8]]),
@@ -72,8 +79,13 @@ VALUES = {
     p6: np.arange(1.0, 7.0)[:, None],
     classes: np.array([2, 0, 1]),
     logs: np.array([[0.0, 5, 0], [np.log(3), 5, 0]]),
+    # two observations of three series, some numbers missing, and a grid of four times
+    v: np.array([[[1.0, 2], [3, np.nan], [5, 6]], [[np.nan, np.nan], [9, 10], [11, 12]]]),
+    since: np.array([[[0.0, 0.9, 2]], [[1, 4.6, 7]]]),
+    grid: np.array([0.0, 1, 2, 6]),
+    along: G,
 }
-SIZES = {"s": 3, "N": 2, "L": 5, "ends": 2, "probes": 2}
+SIZES = {"s": 3, "N": 2, "L": 2, "G": 4, "ends": 2, "probes": 2}
 CUT = (Axis("five"), Axis("segment"), Axis("inner"), Axis("left"), Size(2), Size(2))
 
 
@@ -89,6 +101,10 @@ FIVE = variable("five", stored((), Axis("five")))
 HALVES = build("segments", FIVE, attributes=CUT)
 LEFT = build("rest", FIVE, attributes=CUT)
 VALUES[FIVE] = np.arange(5.0)
+
+BEFORE = build("before", grid, since)
+KNOWN = np.nan_to_num(VALUES[v])
+MERGED = [[1, 2], [3, 0], [5, 6], [0, 0], [9, 10], [11, 12]]
 
 MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     "constant": [(constant(2.5), 2.5)],
@@ -211,6 +227,36 @@ MEANINGS: dict[str, list[tuple[Expr, Any]]] = {
     "segments": [(HALVES, [[0, 1], [2, 3]])],
     "rest": [(LEFT, [4])],
     "unsegmented": [(build("unsegmented", HALVES, LEFT, attributes=CUT), [0, 1, 2, 3, 4])],
+    "nearest": [(build("nearest", grid, since), [[[0, 1, 2]], [[1, 3, 3]]])],
+    # no step begins at the last time of a grid
+    "before": [(BEFORE, [[[0, 0, 2]], [[1, 2, 2]]])],
+    "taken": [
+        (
+            build("taken", along, BEFORE),
+            [[[0, 1, 14], [3, 4, 17]], [[6, 13, 14], [9, 16, 17]]],
+        ),
+        (build("taken", build("column", grid), BEFORE), [[[0, 0, 2]], [[1, 2, 2]]]),
+    ],
+    # of the third series both observations are at one time of the grid
+    "scattered": [
+        (
+            build("scattered", build("flip", build("filled", v)), BEFORE, along),
+            [
+                [[1, 3, 0], [2, 0, 0]],
+                [[0, 0, 0], [0, 0, 0]],
+                [[0, 9, 16], [0, 10, 18]],
+                [[0, 0, 0], [0, 0, 0]],
+            ],
+        ),
+    ],
+    "merged": [(build("merged", build("filled", v)), MERGED)],
+    "parted": [
+        (build("parted", build("merged", 2 * build("filled", v)), v), 2 * KNOWN),
+        (build("parted", build("sum", build("merged", build("filled", v))), v), KNOWN.sum(axis=2)),
+    ],
+    "known": [(build("known", v), [[[1, 1], [1, 0], [1, 1]], [[0, 0], [1, 1], [1, 1]]])],
+    "filled": [(build("filled", v), KNOWN)],
+    "total": [(build("total", y), 21), (build("total", build("filled", v)), 59)],
     "zeros_like": [(build("zeros_like", y), [[0, 0, 0], [0, 0, 0]])],
     "rounded": [(build("rounded", -y), [[-1, -2, -3], [-4, -5, -6]])],
     "dense": [(build("dense", -M), [[-1, -2], [-3, -4]])],
@@ -225,8 +271,9 @@ MEASURES = {**SIZES, "segment": 2, "inner": 2, "left": 1, "five": 5}
 def holds(op: str, node: Expr, expected: Any) -> bool:
     """Does the node mean what is written out, in the shape of its type?"""
     found = evaluate(node, VALUES)
+    sizes = MEASURES | ({"s": 6} if op == "merged" else {})  # two observations of three series
     alike = np.array_equal if op in EXACT else lambda a, b: np.allclose(a, b, rtol=1e-15, atol=0)
-    return found.shape == array_shape(node.type, MEASURES) and bool(alike(found, expected))
+    return found.shape == array_shape(node.type, sizes) and bool(alike(found, expected))
 
 
 def test_every_operation_is_written_out():
@@ -243,7 +290,7 @@ def test_what_it_means(op: str):
 # --- wrong rows -------------------------------------------------------------------------------
 
 UNCHANGED = {
-    *("rounded", "dense", "entries", "class_probabilities"),
+    *("rounded", "dense", "entries", "class_probabilities", "filled"),
     *("reduce", "concat", "broadcast", "column", "uncolumn"),
 }
 """Rows that leave one array as it is where no axis, size or layout tells them more."""

@@ -134,10 +134,12 @@ def density_slopes(
     W3: Array,
     b3: Array,
 ) -> Array:
-    """(y', logp') of the stacked state."""
+    """(y', logp') of the stacked state; what they have in common is computed once."""
     y = state[:STATES]
-    dy = dlogp_dt(t, y, W1, b1, W2, b2, W3)
-    return jnp.concatenate([dy_dt(t, y, W1, b1, W2, b2, W3, b3), dy])
+    u1 = jnp.tanh(W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1)
+    u2 = jnp.tanh(W2 @ u1 + b2)
+    u3 = (1 - u1**2) * (W1[:, :2] @ W3 * W2.T @ (1 - u2**2))
+    return jnp.concatenate([W3 @ u2 + b3, -u3.sum(axis=0, keepdims=True)])
 
 
 def layer_weights(weights: Weights) -> Layer:

@@ -130,22 +130,6 @@ def dlogp_dt(
     return -((1 - u1**2) * u2).sum(axis=0, keepdims=True)
 
 
-def dkinetic_dt(dy: Array) -> Array:
-    """kinetic' = ‖f(t, y)‖²."""
-    return (dy**2).sum(axis=0, keepdims=True)
-
-
-def djacobian_dt(
-    t: Array, y: Array, W1: Array, b1: Array, W2: Array, b2: Array, W3: Array
-) -> Array:
-    """jacobian' = ‖∂f/∂y‖²_F, by products with all unit vectors."""
-    u1 = jnp.tanh(W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1)
-    u2 = jnp.eye(STATES, dtype=y.dtype)[..., None]
-    u3 = W2 @ ((1 - u1**2) * (W1 @ jnp.pad(u2, ((0, 0), (0, 1), (0, 0)))))
-    u4 = (W3 @ ((1 - jnp.tanh(W2 @ u1 + b2) ** 2) * u3)) ** 2
-    return u4.sum(axis=1, keepdims=True).sum(axis=0)
-
-
 def density_slopes(
     t: Array,
     state: Array,
@@ -156,10 +140,12 @@ def density_slopes(
     W3: Array,
     b3: Array,
 ) -> Array:
-    """(y', logp') of the stacked state."""
+    """(y', logp') of the stacked state; what they have in common is computed once."""
     y = state[:STATES]
-    dy = dlogp_dt(t, y, W1, b1, W2, b2, W3)
-    return jnp.concatenate([dy_dt(t, y, W1, b1, W2, b2, W3, b3), dy])
+    u1 = jnp.tanh(W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1)
+    u2 = jnp.tanh(W2 @ u1 + b2)
+    u3 = (1 - u1**2) * (W1[:, :2] @ W3 * W2.T @ (1 - u2**2))
+    return jnp.concatenate([W3 @ u2 + b3, -u3.sum(axis=0, keepdims=True)])
 
 
 def penalized_slopes(
@@ -172,12 +158,20 @@ def penalized_slopes(
     W3: Array,
     b3: Array,
 ) -> Array:
-    """(y', logp', kinetic', jacobian') of the stacked state."""
+    """(y', logp', kinetic', jacobian') of the stacked state; what they have in
+    common is computed once.
+    """
     y = state[:STATES]
-    dy = dy_dt(t, y, W1, b1, W2, b2, W3, b3)
-    dy_2 = djacobian_dt(t, y, W1, b1, W2, b2, W3)
-    dy_3 = dkinetic_dt(dy)
-    return jnp.concatenate([dy, dlogp_dt(t, y, W1, b1, W2, b2, W3), dy_3, dy_2])
+    u1 = W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1
+    dy = W3 @ jnp.tanh(W2 @ jnp.tanh(u1) + b2) + b3
+    u2 = jnp.tanh(u1)
+    u3 = 1 - u2**2
+    u4 = 1 - jnp.tanh(W2 @ u2 + b2) ** 2
+    u5 = (u3 * (W1[:, :2] @ W3 * W2.T @ u4)).sum(axis=0, keepdims=True)
+    u6 = jnp.eye(STATES, dtype=state.dtype)[..., None]
+    u7 = W3 @ (u4 * (W2 @ (u3 * (W1 @ jnp.pad(u6, ((0, 0), (0, 1), (0, 0)))))))
+    u8 = (u7**2).sum(axis=1, keepdims=True).sum(axis=0)
+    return jnp.concatenate([dy, -u5, (dy**2).sum(axis=0, keepdims=True), u8])
 
 
 def layer_weights(weights: Weights) -> Layer:

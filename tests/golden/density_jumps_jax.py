@@ -173,15 +173,21 @@ def density_slopes(
     probes: Array,
 ) -> Array:
     """(y', z', logp') of the stacked state at t_j + θ h, weights linear between both
-    ends of the step.
+    ends of the step; what they have in common is computed once.
     """
     theta = (t - t_j) / H
     K = (1 - theta) * K_start + theta * K_end
     a = ((1 - theta) * a_start + theta * a_end)[:, None]
     y = state[:STATES]
     z = state[STATES : STATES + MOMENTA]
-    dy = dlogp_dt(y, z, a, probes)
-    return jnp.concatenate([dy_dt(y, z, K), dz_dt(t, y, z, K, a), dy])
+    u1 = jnp.tanh(a * z)
+    u2 = u1 * probes[..., STATES:, :][..., :1, :].sum(axis=1, keepdims=True)
+    u3 = probes[..., :STATES, :] * (jnp.cos(y) * probes[..., :STATES, :])
+    u4 = z[0:1] * ((1 - u1**2) * (a * probes[..., STATES:, :])) + u2
+    u5 = (probes[..., STATES:, :] * u4).sum(axis=1, keepdims=True)
+    u6 = ((-u3).sum(axis=1, keepdims=True) + u5).sum(axis=0)
+    u7 = jnp.tanh(K @ z) - jnp.sin(y)
+    return jnp.concatenate([u7, K.T @ y + u1 * z[0:1] + t, -u6])
 
 
 def density_step(

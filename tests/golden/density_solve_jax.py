@@ -119,9 +119,11 @@ def dlogp_dt(t: Array, y: Array, W1: Array, b1: Array, W2: Array) -> Array:
 def density_slopes(
     t: Array, state: Array, W1: Array, b1: Array, W2: Array, b2: Array
 ) -> Array:
-    """(y', logp') of the stacked state."""
+    """(y', logp') of the stacked state; what they have in common is computed once."""
     y = state[:STATES]
-    return jnp.concatenate([dy_dt(t, y, W1, b1, W2, b2), dlogp_dt(t, y, W1, b1, W2)])
+    u1 = jnp.tanh(W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1)
+    u2 = (1 - u1**2) * (W1[:, :2] * W2.T).sum(axis=-1, keepdims=True)
+    return jnp.concatenate([W2 @ u1 + b2, -u2.sum(axis=0, keepdims=True)])
 
 
 def layer_weights(weights: Weights) -> Layer:

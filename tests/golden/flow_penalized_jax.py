@@ -137,30 +137,18 @@ def dy_dt(t: Array, y: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Arr
     return W2 @ jnp.tanh(u1) + b2
 
 
-def dkinetic_dt(dy: Array) -> Array:
-    """kinetic' = ‖f(t, y)‖²."""
-    return (dy**2).sum(axis=0, keepdims=True)
-
-
-def djacobian_dt(
-    t: Array, y: Array, W1: Array, b1: Array, W2: Array, probes: Array
-) -> Array:
-    """jacobian' = ‖∂f/∂y‖²_F, the mean of ‖εᵀ ∂f/∂y‖² over 1 normal vector for a row
-    and a solve.
-    """
-    u1 = W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1
-    u2 = (W1.T @ ((1 - jnp.tanh(u1) ** 2) * (W2.T @ probes)))[..., :3, :] ** 2
-    return u2.sum(axis=1, keepdims=True).sum(axis=0)
-
-
 def penalized_slopes(
     t: Array, state: Array, W1: Array, b1: Array, W2: Array, b2: Array, probes: Array
 ) -> Array:
-    """(y', kinetic', jacobian') of the stacked state."""
+    """(y', kinetic', jacobian') of the stacked state; what they have in common is
+    computed once.
+    """
     y = state[:STATES]
-    dy = dy_dt(t, y, W1, b1, W2, b2)
-    dy_2 = djacobian_dt(t, y, W1, b1, W2, probes)
-    return jnp.concatenate([dy, dkinetic_dt(dy), dy_2])
+    u1 = W1 @ jnp.concatenate([y, jnp.broadcast_to(t, (1, y.shape[1]))]) + b1
+    dy = W2 @ jnp.tanh(u1) + b2
+    u2 = (W1.T @ ((1 - jnp.tanh(u1) ** 2) * (W2.T @ probes)))[..., :3, :] ** 2
+    u3 = u2.sum(axis=1, keepdims=True).sum(axis=0)
+    return jnp.concatenate([dy, (dy**2).sum(axis=0, keepdims=True), u3])
 
 
 def layer_weights(weights: Weights) -> Layer:

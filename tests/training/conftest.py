@@ -44,13 +44,17 @@ class Tiny:
     def solve(self, w: Weights, x: np.ndarray, times: np.ndarray) -> np.ndarray:
         return self.trajectory(w, x)[times.astype(int)]
 
-    def statistics(self, w: Weights, x: np.ndarray) -> dict[str, int]:
+    def statistics(
+        self, w: Weights, x: np.ndarray, times: np.ndarray | None = None
+    ) -> dict[str, int]:
         return {"nfe": STEPS, "nfe_backward": STEPS, "accepted": STEPS, "rejected": 0}
 
     def vector_field(self, w: Weights, t: float, y: np.ndarray) -> np.ndarray:
         return w["g"] * y
 
-    def forward(self, w: Weights, x: np.ndarray, draw: int = 0) -> np.ndarray:
+    def forward(
+        self, w: Weights, x: np.ndarray, times: np.ndarray | None = None, draw: int = 0
+    ) -> np.ndarray:
         return self.trajectory(w, x)[-1] @ w["W"] + w["mu"]
 
     def regularizer(self, w: Weights) -> float:
