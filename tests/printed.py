@@ -13,7 +13,8 @@ from wellposed.backends.functions import FunctionPrinter
 from wellposed.backends.jax_program import JaxProgram
 from wellposed.backends.torch_program import TorchProgram
 from wellposed.compiler.ir.expr import Expr
-from wellposed.compiler.ir.module import Function, Header, Module, Result, Role, Signature
+from wellposed.compiler.ir.header import Header
+from wellposed.compiler.ir.module import Function, Module, Result, Role, Signature
 from wellposed.compiler.ir.verify import verify
 
 Array = np.ndarray

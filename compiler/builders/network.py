@@ -13,7 +13,8 @@ from ...spec.node import content_hash
 from ...spec.readouts import Classifier
 from ...spec.regularizers import Regularizer
 from ..ir.expr import walk
-from ..ir.module import Chance, Constant, Function, Header, Module, Signature
+from ..ir.header import Header
+from ..ir.module import Chance, Constant, Function, Module, Signature
 from ..ir.problem import LETTERS, LayerWeight, Penalty, Problem
 from ..ir.text import GREEK, constant_symbol, definition, equations, mathematics, number
 from ..ir.types import ENDS, PROBE, STEP, Size

@@ -389,6 +389,10 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         {TASK: "", DATA: "", METHOD: METHOD + CLASSIFIER, "time: " + TIME: "^time: {steps: 4}"},
         "E104: the key 'horizon' is missing in time",
     ),
+    "what is integrated over [0, T]": (
+        {METHOD: METHOD + "regularizers:\n  - ^{kind: kinetic-energy, alpha: 1}\n"},
+        "E202: kinetic-energy is no regularizer of task: dynamics",
+    ),
     "a window of one": ({"epochs: 1": "epochs: 1, window: ^1"}, "E102: "),
 }
 """By name: what is written in the place of what, `^` where the error has to be; what it says."""
