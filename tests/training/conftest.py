@@ -31,7 +31,9 @@ class Tiny:
     device = "cpu"
     dtype = "float64"
     source = "y = (1 + g) y"
-    module: Any = SimpleNamespace(weights=(), is_density=False, chance=None, base_rows=0)
+    module: Any = SimpleNamespace(
+        weights=(), is_density=False, is_of_series=False, chance=None, base_rows=0
+    )
     alpha = 1e-3
 
     def init(self, seed: int | None = None) -> dict[str, np.ndarray]:
