@@ -83,7 +83,9 @@ def _times_stand_still(self: Any, stage: Fraction) -> Expr:
     return self.t
 
 
-def _start_everywhere(self: Any, block: str, stage: Fraction, states: dict[str, Expr]) -> Expr:
+def _start_everywhere(
+    self: Any, block: str, stage: Fraction, states: dict[str, Expr], slopes: Any = None
+) -> Expr:
     """Every stage takes the weights of the start of the step."""
     return step.rhs(
         self.problem,
@@ -91,10 +93,13 @@ def _start_everywhere(self: Any, block: str, stage: Fraction, states: dict[str, 
         self._time(stage),
         {n: states[n] for n in self.problem.blocks},
         self.layer.of(self.problem.layer_of(block), Fraction(0)),
+        slopes=slopes,
     )
 
 
-def _swapped(self: Any, block: str, stage: Fraction, states: dict[str, Expr]) -> Expr:
+def _swapped(
+    self: Any, block: str, stage: Fraction, states: dict[str, Expr], slopes: Any = None
+) -> Expr:
     """The weights of the middle and of the end of the step are swapped."""
     other = {Fraction(1, 2): Fraction(1), Fraction(1): Fraction(1, 2)}.get(stage, stage)
     return step.rhs(
@@ -103,6 +108,7 @@ def _swapped(self: Any, block: str, stage: Fraction, states: dict[str, Expr]) ->
         self._time(stage),
         {n: states[n] for n in self.problem.blocks},
         self.layer.of(self.problem.layer_of(block), other),
+        slopes=slopes,
     )
 
 
