@@ -108,7 +108,7 @@ def test_a_traceback_for_bad_input_is_found(
         raise KeyError("planted")
 
     monkeypatch.setattr(Mended, "_move", fails)
-    campaign = Campaign(tmp_path, seed=1, near=True, count=20)
+    campaign = Campaign(tmp_path, seed=1, near=True, count=40)
     campaign.run()
     assert list(campaign.found) == ["KeyError in mend._mend"]
     assert "planted" in campaign.found["KeyError in mend._mend"].detail

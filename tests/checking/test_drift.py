@@ -83,25 +83,31 @@ def test_a_slip_of_1e_11_in_a_step_is_seen():
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("method", "old", "new"),
     [
-        ("self.x[index] if", "self.x[index.flip(0)] if"),
-        ("self.moments, self.held, rates", "self.moments, self.held, rates[:1] + (1.0, 1.0)"),
+        ("_batch", "[self.x[index], self", "[self.x[index.flip(0)], self"),
+        (
+            "propose",
+            "self.moments, self.held, rates",
+            "self.moments, self.held, rates[:1] + (1.0, 1.0)",
+        ),
     ],
 )
-def test_the_runtime_is_part_of_it(old: str, new: str, monkeypatch: pytest.MonkeyPatch):
+def test_the_runtime_is_part_of_it(
+    method: str, old: str, new: str, monkeypatch: pytest.MonkeyPatch
+):
     """Bugs of the stepper: examples beside the targets of others; moments not corrected."""
     import inspect
     import textwrap
 
     from wellposed.backends import run_torch
 
-    source = textwrap.dedent(inspect.getsource(run_torch.TorchStepper.propose))
+    source = textwrap.dedent(inspect.getsource(getattr(run_torch.TorchStepper, method)))
     assert old in source
     space = dict(vars(run_torch))
     exec(source.replace(old, new), space)
     good = answer(calm(), "torch")
-    monkeypatch.setattr(run_torch.TorchStepper, "propose", space["propose"])
+    monkeypatch.setattr(run_torch.TorchStepper, method, space[method])
     assert not agree(answer(calm(), "torch"), good)
 
 
