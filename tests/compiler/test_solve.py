@@ -16,6 +16,7 @@ from wellposed import load
 from wellposed.compiler.analysis.cost import cost
 from wellposed.compiler.analysis.describe import describe
 from wellposed.compiler.pipeline import compiled
+from wellposed.compiler.reference.chance import loss_arguments
 from wellposed.compiler.reference.failed_solve import failed_solve
 from wellposed.compiler.reference.reference import Reference
 from wellposed.compiler.semantics.solved import solved
@@ -113,11 +114,12 @@ def test_gradients_are_those_of_differences(given: Spec):
     w, problem = weights(given), compiled(given).problem
     x, targets = rows(4, problem.features.value), np.array([0, 1, 1, 0])
     ref, rng = reference(given), np.random.default_rng(1)
-    gradient = ref.gradient(w, x, targets)
+    taken = loss_arguments(ref.module, x, targets)
+    gradient = ref.gradient(w, *taken)
     v = {n: rng.normal(size=a.shape) for n, a in w.items()}
 
     def loss(by: float) -> float:
-        return ref.loss({n: a + by * v[n] for n, a in w.items()}, x, targets)
+        return ref.loss({n: a + by * v[n] for n, a in w.items()}, *taken)
 
     h = 1e-3
     slope = (8 * (loss(h) - loss(-h)) - (loss(2 * h) - loss(-2 * h))) / (12 * h)
